@@ -1,0 +1,84 @@
+"""Labels and sample weights in the forms that data sets have, as float32 tensors."""
+
+import keras
+
+from keras_patchmix import _ops
+
+
+def encode_labels(labels, num_classes, batch_size):
+    """Turns labels into float32 rows.
+
+    Args:
+        labels: Class ids `(batch,)` or `(batch, 1)`, which need `num_classes`, integers or the
+            whole floats that Keras layers in front turn them into; or one-hot, soft or multi-hot
+            rows `(batch, classes)` of any number type.
+        num_classes: Integer or `None`.
+        batch_size: The number of images, an integer or a tensor.
+
+    Returns:
+        Float32 `(batch, classes)`.
+
+    Raises:
+        ValueError: The rank, the dtype or the number of classes does not fit; the message names
+            the way out.
+    """
+    ops = _ops.of(labels)
+    rank = labels.shape.rank if hasattr(labels.shape, "rank") else len(labels.shape)
+    if rank is None:
+        raise ValueError("`labels` must have a known rank: call `set_shape` on them first.")
+    if rank == 0:
+        raise ValueError(
+            "`labels` must be batched, as the images are: put `.batch(...)` before the map. "
+            f"Received: labels.shape={tuple(labels.shape)}"
+        )
+    if rank > 2:
+        raise ValueError(
+            "`labels` must be class ids (batch,) or rows (batch, classes). Labels of pixels go "
+            "into a dict as 'segmentation_masks'. "
+            f"Received: labels.shape={tuple(labels.shape)}"
+        )
+    _check_batch("labels", labels, batch_size)
+    classes = labels.shape[-1] if rank == 2 else 1
+    if rank == 1 or (classes == 1 and (num_classes is not None or _is_integer(labels))):
+        if num_classes is None:
+            raise ValueError(
+                "Class ids as `labels` cannot be blended: give `num_classes` to have them one-hot "
+                f"encoded. Received: num_classes=None, labels.shape={tuple(labels.shape)}"
+            )
+        return ops.one_hot(ops.reshape(labels, (-1,)), num_classes)
+    if num_classes is not None and classes is not None and classes != num_classes:
+        raise ValueError(
+            f"`labels` must have `num_classes`={num_classes} columns, or be class ids. "
+            f"Received: labels.shape={tuple(labels.shape)}"
+        )
+    return ops.cast(labels, "float32")
+
+
+def encode_weights(sample_weight, batch_size):
+    """Returns weights `(batch,)` or `(batch, 1)` as float32 `(batch,)`.
+
+    Raises:
+        ValueError: The weights have another shape.
+    """
+    ops = _ops.of(sample_weight)
+    shape = tuple(sample_weight.shape)
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
+        raise ValueError(
+            "`sample_weight` must have the shape (batch,) or (batch, 1). "
+            f"Received: sample_weight.shape={shape}"
+        )
+    _check_batch("sample_weight", sample_weight, batch_size)
+    return ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
+
+
+def _check_batch(name, value, batch_size):
+    count = value.shape[0]
+    if isinstance(batch_size, int) and count is not None and count != batch_size:
+        raise ValueError(
+            f"`{name}` must have one entry an image. "
+            f"Received: {batch_size} images and {name}.shape={tuple(value.shape)}"
+        )
+
+
+def _is_integer(value):
+    return "int" in keras.backend.standardize_dtype(value.dtype)

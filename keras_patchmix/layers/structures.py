@@ -1,0 +1,98 @@
+"""The structures that data sets hold, taken apart and put together again."""
+
+from dataclasses import dataclass
+from typing import Any
+
+IMAGES, LABELS, MASKS, WEIGHTS = "images", "labels", "segmentation_masks", "sample_weight"
+_FORMS = (
+    "images, (images, labels), (images, labels, sample_weight), or a dict with "
+    f"{IMAGES!r} and {LABELS!r} and/or {MASKS!r}, and {WEIGHTS!r} if there are weights"
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The parts of a batch that mixing knows; a part that is not there is `None`.
+
+    `form` is what the parts came in: a dict with all its keys, or the number of tensors.
+    """
+
+    images: Any
+    labels: Any = None
+    masks: Any = None
+    sample_weight: Any = None
+    form: Any = 1
+
+    def pack(self, **parts):
+        """Returns the batch in the form it came in, with some parts replaced."""
+        new = {
+            IMAGES: self.images,
+            LABELS: self.labels,
+            MASKS: self.masks,
+            WEIGHTS: self.sample_weight,
+            **parts,
+        }
+        if isinstance(self.form, dict):
+            return {key: new.get(key, value) for key, value in self.form.items()}
+        if self.form == 1:
+            return new[IMAGES]
+        return tuple(new[key] for key in (IMAGES, LABELS, WEIGHTS)[: self.form])
+
+
+def unpack(data, labels=None, sample_weight=None):
+    """Finds images, labels, masks and weights in the arguments of a layer's call.
+
+    Args:
+        data: Images, a tuple or list of up to three tensors, or a dict.
+        labels: Labels where `data` is images.
+        sample_weight: Weights where `data` is images and there are labels.
+
+    Returns:
+        A `Batch`.
+
+    Raises:
+        ValueError: The structure is none of the known ones, or holds bounding boxes.
+    """
+    if isinstance(data, dict):
+        if labels is not None or sample_weight is not None:
+            raise ValueError(
+                "With a dict as `data`, labels and weights belong into the dict, as "
+                f"{LABELS!r} and {WEIGHTS!r}. Received: a dict and further arguments"
+            )
+        return _unpack_dict(data)
+    if isinstance(data, (tuple, list)):
+        if labels is not None or sample_weight is not None:
+            raise ValueError(
+                f"`data` must be {_FORMS}. Received: a {type(data).__name__} and further arguments"
+            )
+        if not 1 <= len(data) <= 3:
+            raise ValueError(
+                f"`data` must be {_FORMS}. Received: a {type(data).__name__} of {len(data)}"
+            )
+        images, labels, sample_weight = (*data, None, None)[:3]
+        form = len(data)
+    else:
+        images = data
+        form = 3 if sample_weight is not None else 2 if labels is not None else 1
+    if sample_weight is not None and labels is None:
+        raise ValueError("`sample_weight` needs `labels`. Received: labels=None")
+    return Batch(images, labels, None, sample_weight, form)
+
+
+def _unpack_dict(data):
+    if IMAGES not in data:
+        hint = ""
+        if "image" in data:
+            hint = " TensorFlow Datasets says 'image' and 'label': rename the keys in a map first."
+        raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={sorted(data)}.{hint}")
+    if "bounding_boxes" in data:
+        raise ValueError(
+            "Patch Mixing has no meaning for 'bounding_boxes': a box would be cut by foreign "
+            "patches. Remove the key from the dict, or mix 'segmentation_masks' instead. "
+            f"Received: keys={sorted(data)}"
+        )
+    if WEIGHTS in data and LABELS not in data:
+        raise ValueError(f"{WEIGHTS!r} needs {LABELS!r}. Received: keys={sorted(data)}")
+    return Batch(
+        data[IMAGES], data.get(LABELS), data.get(MASKS), data.get(WEIGHTS), form=dict(data)
+    )

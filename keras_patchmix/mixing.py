@@ -1,0 +1,285 @@
+"""Patch Mixing as pure functions: sample a plan, then apply it to images, masks and labels.
+
+Sampling draws everything that is random and applying draws nothing, so that one plan serves all
+the tensors of a batch. Source: Lee et al. 2023, arXiv 2306.17848, section 3:
+
+    x~ = (1 - M) * x_A + M * x_B        y~ = (1 - r) * y_A + r * y_B
+
+M is 1 on N1 of the N patches of a grid, chosen uniformly without replacement, and r is the share
+of the image that they cover. The label weight here is counted from the pixels that the plan
+moves, so it is exact for grids that do not divide the image too.
+"""
+
+import numbers
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from keras_patchmix import _ops
+from keras_patchmix._grid import Grid
+from keras_patchmix._ratio import patch_counts
+
+__all__ = ["Grid", "MixingPlan", "Settings", "apply_to_images", "apply_to_labels"]
+__all__ += ["apply_to_masks", "sample_plan", "smooth_labels"]
+
+# stateless uniforms are multiples of 2^-23
+_RANDOM_RANGE = 2**23
+
+
+class MixingPlan(NamedTuple):
+    """What a batch becomes: which patches of which image go where.
+
+    Attributes:
+        partner: Int32 `(batch,)`, the image that gives its patches to image i.
+        mask: Bool `(batch, rows, columns)`, the patches that are replaced.
+        share: Float32 `(batch,)` in [0, 1], the share of pixels that they cover: the label weight
+            of the partner.
+    """
+
+    partner: Any
+    mask: Any
+    share: Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is mixed, and how often.
+
+    Attributes:
+        alpha: Positive float: the ratio follows Beta(alpha, alpha), unless `ratio` is given.
+        ratio: `None`, a number in [0, 1] (fixed), or `(low, high)` (uniform).
+        probability: Float in [0, 1], how often a sample (a batch, in mode "batch") is mixed.
+        mode: `"sample"`: coin, ratio and patches are drawn for every sample. `"batch"`: one coin,
+            one ratio and one mask serve the whole batch. Partners differ in both.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+
+    alpha: float = 1.0
+    ratio: Any = None
+    probability: float = 1.0
+    mode: str = "sample"
+
+    def __post_init__(self):
+        if not (is_number(self.alpha) and 0 < self.alpha < float("inf")):
+            raise ValueError(f"`alpha` must be a positive number. Received: alpha={self.alpha!r}")
+        if isinstance(self.ratio, list):
+            object.__setattr__(self, "ratio", tuple(self.ratio))
+        if self.ratio is not None and not _is_ratio(self.ratio):
+            raise ValueError(
+                "`ratio` must be None, a number in [0, 1], or (low, high) with "
+                f"0 <= low <= high <= 1. Received: ratio={self.ratio!r}"
+            )
+        if not (is_number(self.probability) and 0 <= self.probability <= 1):
+            raise ValueError(
+                "`probability` must be a number in [0, 1]. "
+                f"Received: probability={self.probability!r}"
+            )
+        if self.mode not in ("sample", "batch"):
+            raise ValueError(f"`mode` must be 'sample' or 'batch'. Received: mode={self.mode!r}")
+
+
+def is_number(value):
+    """Whether `value` is a real number, which a bool is not meant to be."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_ratio(value):
+    bounds = value if isinstance(value, tuple) else (value, value)
+    return (
+        len(bounds) == 2
+        and all(is_number(bound) for bound in bounds)
+        and 0 <= bounds[0] <= bounds[1] <= 1
+    )
+
+
+def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):  # noqa: B008 (frozen)
+    """Draws a plan for one batch.
+
+    Args:
+        seed: Two integers, or an integer array or tensor of shape `(2,)`: the same seed gives the
+            same plan.
+        batch_size: Integer or scalar int32 tensor. A batch of one is left unmixed.
+        image_size: `(height, width)`, integers or scalar int32 tensors.
+        grid: A `Grid`.
+        settings: A `Settings`: how much is mixed, and how often.
+
+    Returns:
+        A `MixingPlan`. Partners are a random cycle through the batch, so that no sample is its
+        own. The number of patches is round-half-even(r N).
+    """
+    ops = _ops.of(seed, batch_size, *image_size)
+    rows, columns = grid.shape(*image_size)
+    num_patches = rows * columns
+    draws = batch_size if settings.mode == "sample" else 1
+
+    # One draw for all: coins, counts and patches of every row, then the order of the cycle.
+    columns_drawn = num_patches + 2
+    uniform = ops.random_uniform((draws * columns_drawn + batch_size,), seed)
+    order = uniform[draws * columns_drawn :]
+    uniform = ops.reshape(uniform[: draws * columns_drawn], (draws, columns_drawn))
+    mixed = (uniform[:, 0] < settings.probability) & (batch_size > 1)
+    count = patch_counts(uniform[:, 1], num_patches, settings.alpha, settings.ratio)
+    count = ops.where(mixed, count, 0)
+    mask = ops.reshape(_choose(uniform[:, 2:], count, num_patches), (draws, rows, columns))
+    share = _pixel_share(mask, image_size, grid)
+    if settings.mode == "batch":
+        mask = ops.broadcast_to(mask, (batch_size, rows, columns))
+        share = ops.broadcast_to(share, (batch_size,))
+    return MixingPlan(_cycle(order, batch_size), mask, share)
+
+
+def apply_to_images(images, plan, grid, data_format="channels_last"):
+    """Replaces patches of every image by those of its partner.
+
+    Args:
+        images: Tensor of any dtype, `(batch, height, width, channels)`, or
+            `(batch, channels, height, width)` with `data_format="channels_first"`.
+        plan: A `MixingPlan`.
+        grid: The `Grid` that the plan was drawn for.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        A tensor of the same shape and dtype; every value is a bit-exact copy of an input value.
+    """
+    ops = _ops.of(images)
+    shape = ops.shape(images)
+    if data_format == "channels_last":
+        batch, height, width, depth = shape
+        planes = 1
+    else:
+        batch, planes, height, width = shape
+        depth = 1
+    columns = grid.shape(height, width)[1]
+    run = grid.equal_width(width)
+
+    def by_runs():
+        # Every line of a patch is one run of values; one gather reads and writes each once.
+        source = _source_images(plan, batch)
+        lines = ops.take(source * (planes * height * columns), grid.row_of_line(height), axis=1)
+        offsets = ops.reshape(
+            ops.arange(planes * height * columns), (1, planes, height, columns)
+        )
+        index = ops.expand_dims(lines, 1) + offsets
+        runs = ops.reshape(images, (batch * planes * height * columns, -1))
+        return ops.reshape(ops.take(runs, index, axis=0), shape)
+
+    def by_selection():
+        lines = ops.take(plan.mask, grid.column_of_pixel(width), axis=2)
+        if depth != 1:
+            lines = ops.repeat(lines, depth, axis=2)
+        selected = ops.expand_dims(ops.take(lines, grid.row_of_line(height), axis=1), 1)
+        flat = (batch, planes, height, width * depth)
+        own = ops.reshape(images, flat)
+        foreign = ops.reshape(ops.take(images, plan.partner, axis=0), flat)
+        return ops.reshape(ops.where(selected, foreign, own), shape)
+
+    if isinstance(run, bool):
+        return by_runs() if run else by_selection()
+    return ops.cond(run, by_runs, by_selection)
+
+
+def apply_to_masks(masks, plan, grid, data_format="channels_last"):
+    """Mixes segmentation masks as their images were mixed.
+
+    Args:
+        masks: Tensor of any dtype, `(batch, height, width)`, or of rank 4 as images are.
+        plan: A `MixingPlan`.
+        grid: The `Grid` that the plan was drawn for.
+        data_format: Of masks of rank 4.
+
+    Returns:
+        A tensor of the same shape and dtype.
+    """
+    ops = _ops.of(masks)
+    if len(masks.shape) == 4:
+        return apply_to_images(masks, plan, grid, data_format)
+    mixed = apply_to_images(ops.expand_dims(masks, -1), plan, grid)
+    return ops.reshape(mixed, ops.shape(masks))
+
+
+def apply_to_labels(labels, plan, sample_weight=None):
+    """Blends labels, and sample weights, by the share of pixels replaced.
+
+    With weights, w = (1 - r) w_A + r w_B and y = ((1 - r) w_A y_A + r w_B y_B) / w, so that the
+    weighted cross-entropy is the weighted blend of the two cross-entropies.
+
+    Args:
+        labels: Float32 `(batch, classes)`: one-hot, soft or multi-hot.
+        plan: A `MixingPlan`.
+        sample_weight: Float32 `(batch,)`, non-negative, or `None`.
+
+    Returns:
+        Float32 `(batch, classes)`, or with weights `(labels, sample_weight)`.
+    """
+    ops = _ops.of(labels)
+    foreign = ops.take(labels, plan.partner, axis=0)
+    if sample_weight is None:
+        share = ops.expand_dims(plan.share, -1)
+        return (1 - share) * labels + share * foreign
+    weight_own = (1 - plan.share) * sample_weight
+    weight_foreign = plan.share * ops.take(sample_weight, plan.partner, axis=0)
+    weight = weight_own + weight_foreign
+    # Two samples of weight zero count for nothing: any blend is right, and 0 / 0 is not.
+    share = ops.expand_dims(
+        ops.where(weight > 0, weight_foreign / ops.where(weight > 0, weight, 1.0), plan.share), -1
+    )
+    return (1 - share) * labels + share * foreign, weight
+
+
+def smooth_labels(labels, amount):
+    """Label smoothing that keeps the sum of every row: (1 - e) y + e mean_k(y).
+
+    For one-hot rows and their blends this is the smoothing of Szegedy et al. 2016,
+    arXiv 1512.00567, section 7.
+
+    Args:
+        labels: Float32 `(batch, classes)`.
+        amount: Float e in [0, 1].
+
+    Returns:
+        Float32 `(batch, classes)`.
+    """
+    if not amount:
+        return labels
+    ops = _ops.of(labels)
+    return (1 - amount) * labels + amount * ops.mean(labels, axis=-1, keepdims=True)
+
+
+def _choose(uniform, count, num_patches):
+    """Bool `(draws, patches)`: in each row, the patches of the `count` largest random keys."""
+    ops = _ops.of(uniform)
+    # The patch's number in the low digits makes keys distinct, so that exactly `count` are taken.
+    if isinstance(num_patches, int):
+        levels, dtype = min(_RANDOM_RANGE, (2**31 - 1) // num_patches), "int32"
+    else:
+        levels, dtype = _RANDOM_RANGE, "int64"
+    keys = ops.cast(uniform * levels, dtype) * ops.cast(num_patches, dtype)
+    keys = keys + ops.arange(ops.cast(num_patches, dtype))
+    smallest_taken = ops.take_along_rows(ops.sort_descending(keys), ops.maximum(count - 1, 0))
+    return (keys >= ops.expand_dims(smallest_taken, -1)) & ops.expand_dims(count > 0, -1)
+
+
+def _cycle(uniform, batch_size):
+    """Int32 `(batch,)`: the successor of each sample on the cycle that `uniform` orders."""
+    ops = _ops.of(uniform)
+    order = ops.argsort(uniform)
+    position = ops.argsort(order)
+    return ops.take(order, (position + 1) % batch_size)
+
+
+def _source_images(plan, batch):
+    """Int32 `(batch, rows, columns)`: the image that each patch comes from."""
+    ops = _ops.of(plan.mask)
+    own = ops.reshape(ops.arange(batch), (batch, 1, 1))
+    return ops.where(plan.mask, ops.reshape(plan.partner, (batch, 1, 1)), own)
+
+
+def _pixel_share(mask, image_size, grid):
+    """Float32 `(draws,)`: the pixels under each mask over all pixels, counted in integers."""
+    ops = _ops.of(mask)
+    height, width = image_size
+    row_heights, column_widths = grid.row_heights(height), grid.column_widths(width)
+    lines = ops.sum(ops.cast(mask, "int32") * column_widths, axis=2)
+    pixels = ops.sum(lines * row_heights, axis=1)
+    return ops.cast(pixels, "float32") / ops.cast(height * width, "float32")

@@ -1,0 +1,63 @@
+"""Packaging of keras-patchmix: the core needs Keras and NumPy, everything else is an extra."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "([^"]+)"', (HERE / "keras_patchmix" / "_version.py").read_text(), re.M
+).group(1)
+
+TENSORFLOW = ["tensorflow>=2.19"]
+DATASETS = [
+    *TENSORFLOW,
+    "tensorflow-datasets>=4.9.9",
+    "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
+]
+PLOT = ["matplotlib>=3.8"]
+RECIPES = [*DATASETS, *PLOT, "tqdm>=4.66"]
+TESTS = [
+    *RECIPES,
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "scipy>=1.11",
+    "ruff==0.17.5",
+]
+BENCHMARKS = [*RECIPES, "keras-cv>=0.9"]
+
+setup(
+    name="keras-patchmix",
+    version=VERSION,
+    description="Patch Mixing for Keras: train image classifiers that survive occlusion, "
+    "and measure that they do.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The keras-patchmix authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
+    package_data={"keras_patchmix": ["py.typed"]},
+    install_requires=["keras>=3.10", "numpy>=1.26"],
+    extras_require={
+        "tensorflow": TENSORFLOW,
+        "datasets": DATASETS,
+        "plot": PLOT,
+        "recipes": RECIPES,
+        "tests": TESTS,
+        "benchmarks": BENCHMARKS,
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
