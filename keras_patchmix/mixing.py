@@ -143,6 +143,7 @@ def apply_to_images(images, plan, grid, data_format="channels_last"):
         A tensor of the same shape and dtype; every value is a bit-exact copy of an input value.
     """
     ops = _ops.of(images)
+    images = ops.convert_to_tensor(images)
     shape = ops.shape(images)
     if data_format == "channels_last":
         batch, height, width, depth = shape
@@ -166,8 +167,7 @@ def apply_to_images(images, plan, grid, data_format="channels_last"):
 
     def by_selection():
         lines = ops.take(plan.mask, grid.column_of_pixel(width), axis=2)
-        if depth != 1:
-            lines = ops.repeat(lines, depth, axis=2)
+        lines = ops.repeat(lines, depth, axis=2)
         selected = ops.expand_dims(ops.take(lines, grid.row_of_line(height), axis=1), 1)
         flat = (batch, planes, height, width * depth)
         own = ops.reshape(images, flat)
@@ -192,6 +192,7 @@ def apply_to_masks(masks, plan, grid, data_format="channels_last"):
         A tensor of the same shape and dtype.
     """
     ops = _ops.of(masks)
+    masks = ops.convert_to_tensor(masks)
     if len(masks.shape) == 4:
         return apply_to_images(masks, plan, grid, data_format)
     mixed = apply_to_images(ops.expand_dims(masks, -1), plan, grid)
@@ -213,6 +214,7 @@ def apply_to_labels(labels, plan, sample_weight=None):
         Float32 `(batch, classes)`, or with weights `(labels, sample_weight)`.
     """
     ops = _ops.of(labels)
+    labels = ops.convert_to_tensor(labels)
     foreign = ops.take(labels, plan.partner, axis=0)
     if sample_weight is None:
         share = ops.expand_dims(plan.share, -1)

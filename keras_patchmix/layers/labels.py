@@ -23,7 +23,7 @@ def encode_labels(labels, num_classes, batch_size):
             the way out.
     """
     ops = _ops.of(labels)
-    rank = labels.shape.rank if hasattr(labels.shape, "rank") else len(labels.shape)
+    rank = labels.shape.rank
     if rank is None:
         raise ValueError("`labels` must have a known rank: call `set_shape` on them first.")
     if rank == 0:

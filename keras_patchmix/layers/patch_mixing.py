@@ -212,13 +212,14 @@ class PatchMixing(keras.layers.Layer):
 
     def _check_images(self, images):
         """Returns (batch, height, width) of valid images, each an integer or a tensor."""
-        rank = len(images.shape) if getattr(images.shape, "rank", 0) is not None else None
+        rank = images.shape.rank
         if rank != 4:
-            what = {
-                None: "images of unknown rank: call `set_shape` on them first",
-                3: f"images.shape={tuple(images.shape or ())}: put `.batch(...)` before the map",
-            }.get(rank, f"images.shape={tuple(images.shape or ())}")
-            raise ValueError(f"`images` must be a batch of rank 4. Received: {what}")
+            found = f"images.shape={images.shape}"
+            if rank is None:
+                found = "images of unknown rank: call `set_shape` on them first"
+            elif rank == 3:
+                found += ": put `.batch(...)` before the map"
+            raise ValueError(f"`images` must be a batch of rank 4. Received: {found}")
         shape = _ops.of(images).shape(images)
         batch_size, height, width = (
             shape[:3] if self.data_format == "channels_last" else (shape[0], *shape[2:])

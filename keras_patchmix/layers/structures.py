@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras_patchmix import _ops
+
 IMAGES, LABELS, MASKS, WEIGHTS = "images", "labels", "segmentation_masks", "sample_weight"
 _FORMS = (
     "images, (images, labels), (images, labels, sample_weight), or a dict with "
@@ -76,7 +78,7 @@ def unpack(data, labels=None, sample_weight=None):
         form = 3 if sample_weight is not None else 2 if labels is not None else 1
     if sample_weight is not None and labels is None:
         raise ValueError("`sample_weight` needs `labels`. Received: labels=None")
-    return Batch(images, labels, None, sample_weight, form)
+    return _batch(images, labels, None, sample_weight, form=form)
 
 
 def _unpack_dict(data):
@@ -93,6 +95,11 @@ def _unpack_dict(data):
         )
     if WEIGHTS in data and LABELS not in data:
         raise ValueError(f"{WEIGHTS!r} needs {LABELS!r}. Received: keys={sorted(data)}")
-    return Batch(
-        data[IMAGES], data.get(LABELS), data.get(MASKS), data.get(WEIGHTS), form=dict(data)
+    return _batch(*(data.get(key) for key in (IMAGES, LABELS, MASKS, WEIGHTS)), form=dict(data))
+
+
+def _batch(*parts, form):
+    tensors = (
+        None if part is None else _ops.of(part).convert_to_tensor(part) for part in parts
     )
+    return Batch(*tensors, form=form)

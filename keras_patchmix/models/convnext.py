@@ -14,8 +14,8 @@ PRESETS = {
     "convnext_small": {"depths": (3, 3, 27, 3), "dims": (96, 192, 384, 768)},
     "convnext_base": {"depths": (3, 3, 27, 3), "dims": (128, 256, 512, 1024)},
     "convnext_large": {"depths": (3, 3, 27, 3), "dims": (192, 384, 768, 1536)},
-    "convnext_mini": {"depths": (2, 2, 2), "dims": (40, 80, 160)},
-    "convnext_midi": {"depths": (2, 2, 2), "dims": (48, 96, 192), "patch_size": 2},
+    "convnext_mini": {"depths": (2, 2, 2), "dims": (40, 80, 160), "layer_scale": 0.1},
+    "convnext_midi": {"depths": (2, 2, 2), "dims": (48, 96, 192), "patch_size": 2, "layer_scale": 0.1},
 }
 
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406]) * 255
