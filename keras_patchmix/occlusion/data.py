@@ -1,0 +1,259 @@
+"""Reads examples out of the forms a data set comes in, as NumPy batches of one fixed size."""
+
+import numpy as np
+
+_DEFAULT_BATCH = 64
+_FORMS = (
+    "a re-iterable data set of (images, labels) or (images, labels, sample_weight) tuples or of "
+    'dicts with "images" and "labels", batched or not, or such a tuple or dict of whole arrays'
+)
+
+
+class ExampleSource:
+    """Examples of a data set as batches of one size, whatever the batches of the data set.
+
+    Args:
+        dataset: A `tf.data.Dataset`, a `keras.utils.PyDataset`, any other iterable that can be
+            iterated more than once, or a tuple or dict of whole arrays. Elements are
+            `(images, labels)`, with a sample weight, which is ignored, as a third; or dicts with
+            the keys "images", "labels" and, optionally, "index". Images are channels-last. Labels
+            are class ids of shape (B,) or (B, 1), or one-hot or soft (B, K), of which the largest
+            counts.
+        batch_size: Examples a batch; the data set's own first batch decides when None, or 64 where
+            it has no batches.
+        max_examples: Stop after this many.
+    """
+
+    def __init__(self, dataset, batch_size=None, max_examples=None):
+        for name, value in (("batch_size", batch_size), ("max_examples", max_examples)):
+            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
+                raise ValueError(
+                    f"`{name}` must be a positive integer or None. Received: {name}={value!r}"
+                )
+        self.batch_size = batch_size
+        self.max_examples = max_examples
+        self._dataset = dataset
+        self._per_element = 1
+        self._arrays = _is_arrays(dataset)
+        if not self._arrays:
+            self._check_iterable()
+
+    def _check_iterable(self):
+        dataset = self._dataset
+        if isinstance(dataset, str | bytes) or not (
+            hasattr(dataset, "__iter__") or hasattr(dataset, "__getitem__")
+        ):
+            raise ValueError(f"`dataset` must be {_FORMS}. Received: dataset={dataset!r}")
+        if hasattr(dataset, "__next__"):
+            raise ValueError(
+                "`dataset` can be iterated only once, and is needed more often: pass "
+                f"{_FORMS}. Received: dataset={dataset!r}"
+            )
+        if self.max_examples is None and self._length() == np.inf:
+            raise ValueError(
+                "`dataset` never ends: set `max_examples`, or drop its `repeat()`. "
+                f"Received: dataset={dataset!r}, max_examples=None"
+            )
+
+    def _length(self):
+        """Returns the number of elements, `np.inf`, or None where it is unknown."""
+        dataset = self._dataset
+        if hasattr(dataset, "num_batches"):
+            return np.inf if dataset.num_batches is None else dataset.num_batches
+        if hasattr(dataset, "cardinality"):
+            length = int(np.asarray(dataset.cardinality()))
+            return {-1: np.inf, -2: None}.get(length, length)
+        return len(dataset) if hasattr(dataset, "__len__") else None
+
+    def _elements(self):
+        if not self._arrays:
+            if hasattr(self._dataset, "num_batches"):
+                length = self._length()
+                steps = iter(int, 1) if length == np.inf else range(length)
+                # A PyDataset, which has no end of its own under `for`.
+                return (self._dataset[step] for step, _ in enumerate(steps))
+            return iter(self._dataset)
+        images, labels, index = _fields(self._dataset)
+        size = self.batch_size or min(_DEFAULT_BATCH, len(images))
+        return (
+            {"images": images[i : i + size], "labels": labels[i : i + size]}
+            | ({} if index is None else {"index": index[i : i + size]})
+            for i in range(0, len(images), size)
+        )
+
+    def num_examples(self):
+        """Returns about how many examples there are, or None; known once iteration has begun."""
+        if self._arrays:
+            total = len(_fields(self._dataset)[0])
+        else:
+            length = self._length()
+            total = None if length in (None, np.inf) else length * self._per_element
+        known = [value for value in (total, self.max_examples) if value is not None]
+        return min(known, default=None)
+
+    def __iter__(self):
+        """Yields (images, labels, index) of `batch_size` examples, the last ones fewer.
+
+        Images are arrays of shape (B, H, W, C) in the data set's dtype; labels and index int64 of
+        shape (B,).
+        """
+        held, count, seen, shape = [], 0, 0, None
+        for images, labels, index in self._batches():
+            if index is None:
+                index = seen + np.arange(len(labels))
+            if shape not in (None, images.shape[1:]):
+                raise ValueError(
+                    "All images of `dataset` must have one size. Received: images of shapes "
+                    f"{shape} and {images.shape[1:]}"
+                )
+            shape = images.shape[1:]
+            if self.max_examples is not None:
+                left = self.max_examples - seen
+                images, labels, index = images[:left], labels[:left], index[:left]
+            seen += len(labels)
+            if self.batch_size is None and len(labels):
+                self.batch_size = len(labels)
+            held.append((images, labels, index))
+            count += len(labels)
+            while count and count >= self.batch_size:
+                images, labels, index = _joined(held)
+                yield tuple(x[: self.batch_size] for x in (images, labels, index))
+                held = [tuple(x[self.batch_size :] for x in (images, labels, index))]
+                count -= self.batch_size
+            if seen == self.max_examples:
+                break
+        if count:
+            yield _joined(held)
+        if not seen:
+            raise ValueError("`dataset` must hold examples. Received: an empty data set")
+
+    def _batches(self):
+        """Yields checked (images, labels, index or None) batches as the data set has them."""
+        single = []
+        for element in self._elements():
+            images, labels, index = _fields(element)
+            images, labels = _array(images, "images"), _array(labels, "labels")
+            if _is_unbatched(images, labels):
+                single.append((images, labels, index))
+                if len(single) == min(
+                    self.batch_size or _DEFAULT_BATCH, self.max_examples or _DEFAULT_BATCH
+                ):
+                    yield _checked(*_stacked(single))
+                    single = []
+            else:
+                self._per_element = max(self._per_element, len(images))
+                yield _checked(images, labels, index)
+        if single:
+            yield _checked(*_stacked(single))
+
+
+def class_ids(labels):
+    """Turns labels into class ids.
+
+    Args:
+        labels: Array of shape (B,) or (B, 1), whole numbers from 0 on; or (B, K) with K at least 2,
+            one-hot or soft, of which the largest entry counts.
+
+    Returns:
+        int64 array of shape (B,).
+
+    Raises:
+        ValueError: Anything else.
+    """
+    labels = np.asarray(labels)
+    # Extension types (bfloat16) have kind "V".
+    if labels.dtype.kind in "biufV" and labels.ndim in (1, 2):
+        values = labels.astype(np.int64 if labels.dtype.kind in "biu" else np.float64)
+        if values.ndim == 2 and values.shape[1] > 1:
+            if np.all(np.isfinite(values)):
+                return np.argmax(values, axis=1).astype(np.int64)
+        else:
+            values = values.reshape(-1)
+            if np.all(values >= 0) and np.all(values == np.floor(values)):
+                return values.astype(np.int64)
+    raise ValueError(
+        "`labels` must be class ids (whole numbers from 0 on) of shape (batch,) or (batch, 1), or "
+        "one-hot or soft labels of shape (batch, classes). Received: labels of shape "
+        f"{labels.shape}, dtype {labels.dtype}"
+        + (f", starting with {labels.reshape(-1)[:3]}" if labels.size else "")
+    )
+
+
+def _fields(element):
+    """Returns images, labels, and index or None, of one element of a data set."""
+    if isinstance(element, dict):
+        missing = [key for key in ("images", "labels") if key not in element]
+        if missing:
+            raise ValueError(
+                'A data set of dicts must have the keys "images" and "labels". '
+                f"Received: keys {sorted(map(str, element))}"
+            )
+        return element["images"], element["labels"], element.get("index")
+    if not isinstance(element, tuple | list) or len(element) not in (2, 3):
+        raise ValueError(f"`dataset` must be {_FORMS}. Received: an element {_describe(element)}")
+    return element[0], element[1], None
+
+
+def _describe(element):
+    if isinstance(element, tuple | list):
+        return f"{type(element).__name__} of {len(element)}"
+    return f"of type {type(element).__name__}, shape {getattr(element, 'shape', None)}"
+
+
+def _is_arrays(dataset):
+    if isinstance(dataset, dict):
+        return True
+    return (
+        isinstance(dataset, tuple | list)
+        and len(dataset) in (2, 3)
+        and len(getattr(dataset[0], "shape", ())) == 4
+    )
+
+
+def _array(value, name):
+    if isinstance(value, dict | tuple | list):
+        raise ValueError(
+            f"`{name}` must be one array: models with several inputs or outputs cannot be scored. "
+            f"Received: {name}={type(value).__name__} of {len(value)}"
+        )
+    return np.asarray(value)
+
+
+def _is_unbatched(images, labels):
+    # A batch of images without a channel axis has rank 3 too, but not 1 to 4 columns.
+    return images.ndim == 3 and (labels.ndim == 0 or images.shape[-1] <= 4)
+
+
+def _stacked(single):
+    images, labels, index = zip(*single, strict=True)
+    if len({image.shape for image in images}) > 1:
+        raise ValueError(
+            "All images of `dataset` must have one size. Received: images of shapes "
+            f"{sorted({image.shape for image in images})}"
+        )
+    index = None if index[0] is None else np.stack([np.asarray(i) for i in index])
+    return np.stack(images), np.stack(labels), index
+
+
+def _checked(images, labels, index):
+    if images.ndim != 4 or images.dtype.kind not in "uifV":
+        raise ValueError(
+            "Images must be numbers of shape (batch, height, width, channels). "
+            f"Received: shape {images.shape}, dtype {images.dtype}"
+        )
+    labels = class_ids(labels)
+    if index is not None:
+        index = np.asarray(index).reshape(-1).astype(np.int64)
+    if len(labels) != len(images) or (index is not None and len(index) != len(images)):
+        raise ValueError(
+            "There must be one label, and one index if any, for each image. Received: "
+            f"{len(images)} images, {len(labels)} labels"
+            + ("" if index is None else f", {len(index)} indices")
+        )
+    return images, labels, index
+
+
+def _joined(held):
+    if len(held) == 1:
+        return held[0]
+    return tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
