@@ -232,13 +232,13 @@ def test_the_table_of_counts_is_made_once():
     ],
 )
 def test_settings_out_of_range_are_named(settings, name):
-    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*Received: {name}="):
         mixing.Settings(**settings)
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.0, (1, 2, 3), "7", True, (4, 0)])
 def test_grids_out_of_range_are_named(value):
-    with pytest.raises(ValueError, match="`grid_size` must be .*Received: grid_size="):
+    with pytest.raises(ValueError, match=r"`grid_size` must be .*Received: grid_size="):
         mixing.Grid(grid_size=value)
 
 

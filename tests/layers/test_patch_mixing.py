@@ -1,5 +1,7 @@
 """The layer: structures, labels, dtypes, pipelines, saving, errors."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -77,7 +79,9 @@ def test_tuples_and_arguments(form):
     for count in (2, 3):
         mix = layer()
         given = parts[:count]
-        result = mix(*given) if form == "arguments" else mix({"tuple": tuple, "list": list}[form](given))
+        result = (
+            mix(*given) if form == "arguments" else mix({"tuple": tuple, "list": list}[form](given))
+        )
         assert isinstance(result, tuple)
         assert len(result) == count
         assert_exact(result[0], result[1])
@@ -184,7 +188,7 @@ def test_consecutive_batches_differ_and_the_seed_decides_them():
 
     first, again, other = run(1), run(1), run(2)
     np.testing.assert_array_equal(first, again)
-    assert all((a != b).any() for a, b in zip(first, first[1:], strict=False))
+    assert all((a != b).any() for a, b in itertools.pairwise(first))
     assert (np.stack(first) != np.stack(other)).any()
 
 
@@ -353,7 +357,9 @@ def test_class_ids_out_of_range_raise_when_met(labels):
         list(dataset((images(), labels)).map(layer()))
 
 
-@pytest.mark.parametrize("arguments", [{"ratio": 0.01}, {"ratio": 0.0}, {"grid_size": 1, "ratio": 0.5}])
+@pytest.mark.parametrize(
+    "arguments", [{"ratio": 0.01}, {"ratio": 0.0}, {"grid_size": 1, "ratio": 0.5}]
+)
 def test_a_setting_that_can_never_mix_warns(arguments):
     with pytest.warns(UserWarning, match="never replace a patch"):
         layer(**arguments)

@@ -1,0 +1,116 @@
+"""Pictures of batches with their labels."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from keras_patchmix import _atomic
+from keras_patchmix._optional import require
+from keras_patchmix.layers.structures import IMAGES, LABELS
+
+_SHOWN_LABELS = 3
+
+
+def visualize(
+    data,
+    path=None,
+    max_images=16,
+    columns=None,
+    class_names=None,
+    value_range=None,
+    data_format="channels_last",
+):
+    """Draws images of a batch with the largest weights of their labels.
+
+    Args:
+        data: A batch, or a data set (any iterable of batches) whose first batch is taken: images,
+            `(images, labels)`, or a dict with `"images"` and perhaps `"labels"`. Images are
+            `(batch, height, width, channels)` with one, three or four channels; labels class ids
+            `(batch,)` or rows `(batch, classes)`.
+        path: File to write, atomically; the ending says the format, such as `.png`. Defaults to
+            `None`, no file.
+        max_images: Integer, at most so many images are drawn. Defaults to `16`.
+        columns: Integer. Defaults to a nearly square arrangement.
+        class_names: List of names; without it classes are numbers.
+        value_range: `(low, high)` of the images. Defaults to (0, 255), or to (0, 1) for float
+            images of which none exceeds 1.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        A `matplotlib.figure.Figure`; no window is opened and no global state of matplotlib
+        changed.
+
+    Raises:
+        ValueError: The data is no batch of images.
+        ImportError: matplotlib is not installed.
+
+    Example:
+    >>> keras_patchmix.visualize(train, "batch.png", class_names=["cat", "dog"])
+    """
+    figure_module = require("matplotlib.figure", "visualize")
+    images, labels = _first_batch(data)
+    if images.ndim != 4:
+        raise ValueError(
+            f"`data` must hold a batch of images of rank 4. Received: images.shape={images.shape}"
+        )
+    if data_format == "channels_first":
+        images = np.moveaxis(images, 1, -1)
+    images = _to_unit(images[:max_images], value_range)
+    count = len(images)
+    columns = columns or min(count, math.ceil(math.sqrt(2 * count)))
+    rows = math.ceil(count / columns)
+    lines = 0 if labels is None else min(_SHOWN_LABELS, labels.shape[-1] if labels.ndim > 1 else 1)
+    figure = figure_module.Figure(
+        figsize=(1.6 * columns, (1.6 + 0.18 * lines) * rows), layout="constrained"
+    )
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for i, axis in enumerate(axes[:count]):
+        axis.imshow(images[i], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        if labels is not None:
+            axis.set_title(_caption(labels[i], class_names, lines), fontsize=8)
+    if path is not None:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
+        _atomic.write_bytes(path, buffer.getvalue())
+    return figure
+
+
+def _first_batch(data):
+    if not isinstance(data, (dict, tuple, list)) and not hasattr(data, "shape"):
+        data = next(iter(data), None)
+        if data is None:
+            raise ValueError("`data` must hold at least one batch. Received: an empty data set")
+    if isinstance(data, dict):
+        if IMAGES not in data:
+            raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={sorted(data)}")
+        images, labels = data[IMAGES], data.get(LABELS)
+    elif isinstance(data, (tuple, list)):
+        images, labels = (*data, None)[:2]
+    else:
+        images, labels = data, None
+    return np.asarray(images), None if labels is None else np.asarray(labels)
+
+
+def _to_unit(images, value_range):
+    values = images.astype("float32")
+    if value_range is None:
+        is_unit = images.dtype.kind not in "iub" and values.size and values.max() <= 1
+        value_range = (0, 1) if is_unit else (0, 255)
+    low, high = value_range
+    return np.clip((values - low) / (high - low), 0, 1)
+
+
+def _caption(label, class_names, lines):
+    label = np.asarray(label, dtype="float64").ravel()
+    if label.size == 1:
+        pairs = [(int(label[0]), None)]
+    else:
+        order = np.argsort(-label, kind="stable")[:lines]
+        pairs = [(int(i), label[i]) for i in order if label[i] > 0]
+    names = [(str(i) if class_names is None else class_names[i], w) for i, w in pairs]
+    text = [name if weight is None else f"{name} {weight:.2f}" for name, weight in names]
+    return "\n".join(text + [""] * (lines - len(text)))
