@@ -21,7 +21,9 @@ def attach(package, names, submodules=()):
             value = getattr(importlib.import_module(f"{package}.{names[name]}"), name)
             setattr(sys.modules[package], name, value)
             return value
-        raise AttributeError(f"module {package!r} has no attribute {name!r}. Public names: {public}")
+        raise AttributeError(
+            f"module {package!r} has no attribute {name!r}. Public names: {public}"
+        )
 
     def __dir__():
         return public

@@ -158,9 +158,7 @@ def apply_to_images(images, plan, grid, data_format="channels_last"):
         # Every line of a patch is one run of values; one gather reads and writes each once.
         source = _source_images(plan, batch)
         lines = ops.take(source * (planes * height * columns), grid.row_of_line(height), axis=1)
-        offsets = ops.reshape(
-            ops.arange(planes * height * columns), (1, planes, height, columns)
-        )
+        offsets = ops.reshape(ops.arange(planes * height * columns), (1, planes, height, columns))
         index = ops.expand_dims(lines, 1) + offsets
         runs = ops.reshape(images, (batch * planes * height * columns, -1))
         return ops.reshape(ops.take(runs, index, axis=0), shape)

@@ -72,7 +72,6 @@ class PatchMixing(keras.layers.Layer):
         ValueError: An argument is out of range, or the data cannot be mixed.
 
     Example:
-
     >>> mix = keras_patchmix.PatchMixing(num_classes=10, seed=1)
     >>> train = train.batch(128).map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     >>> validation = validation.batch(128).map(lambda x, y: mix(x, y, training=False))

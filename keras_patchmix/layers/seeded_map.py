@@ -33,7 +33,6 @@ def map_seeded(dataset, layer, seed, first_step=None, num_parallel_calls=None):
         ValueError: `seed` or `first_step` is no integer.
 
     Example:
-
     >>> mix = keras_patchmix.PatchMixing(num_classes=10)
     >>> train = keras_patchmix.layers.map_seeded(train.batch(128), mix, seed=1)
     """

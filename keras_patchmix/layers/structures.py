@@ -99,7 +99,5 @@ def _unpack_dict(data):
 
 
 def _batch(*parts, form):
-    tensors = (
-        None if part is None else _ops.of(part).convert_to_tensor(part) for part in parts
-    )
+    tensors = (None if part is None else _ops.of(part).convert_to_tensor(part) for part in parts)
     return Batch(*tensors, form=form)

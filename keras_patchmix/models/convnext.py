@@ -15,7 +15,12 @@ PRESETS = {
     "convnext_base": {"depths": (3, 3, 27, 3), "dims": (128, 256, 512, 1024)},
     "convnext_large": {"depths": (3, 3, 27, 3), "dims": (192, 384, 768, 1536)},
     "convnext_mini": {"depths": (2, 2, 2), "dims": (40, 80, 160), "layer_scale": 0.1},
-    "convnext_midi": {"depths": (2, 2, 2), "dims": (48, 96, 192), "patch_size": 2, "layer_scale": 0.1},
+    "convnext_midi": {
+        "depths": (2, 2, 2),
+        "dims": (48, 96, 192),
+        "patch_size": 2,
+        "layer_scale": 0.1,
+    },
 }
 
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406]) * 255
@@ -98,7 +103,10 @@ def convnext(
         for i in range(depth):
             prefix = f"stage_{stage}_block_{i}"
             y = layers.DepthwiseConv2D(
-                kernel_size, padding="same", depthwise_initializer=init(), name=f"{prefix}_depthwise"
+                kernel_size,
+                padding="same",
+                depthwise_initializer=init(),
+                name=f"{prefix}_depthwise",
             )(x)
             y = norm(f"{prefix}_norm")(y)
             y = layers.Dense(4 * dim, kernel_initializer=init(), name=f"{prefix}_expand")(y)
@@ -112,9 +120,7 @@ def convnext(
             block += 1
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = norm("head_norm")(x)
-    logits = layers.Dense(
-        num_classes, kernel_initializer=init(), dtype="float32", name="logits"
-    )(x)
+    logits = layers.Dense(num_classes, kernel_initializer=init(), dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
 
 

@@ -36,19 +36,18 @@ def load(options):
     Returns:
         A `Data`: `tf.data` sets of `(image, label)`.
     """
-    names = _splits(options)
-    loaded = {}
-    for part, split in names.items():
-        loaded[part], info = datasets.load(
+    loaded = {
+        part: datasets.load(
             options.dataset,
             split,
             image_size=options.image_size,
             data_dir=options.data_dir,
             with_info=True,
         )
-        if part == "train":
-            train_info = info
-    return Data(**loaded, info=train_info)
+        for part, split in _splits(options).items()
+    }
+    _check_sizes(loaded, options)
+    return Data(**{part: dataset for part, (dataset, _) in loaded.items()}, info=loaded["train"][1])
 
 
 def training_batches(data, options, total_steps):
@@ -64,9 +63,9 @@ def training_batches(data, options, total_steps):
     """
     tf = require("tensorflow", "Training")
     stream = data.train.cache().shuffle(data.num_train, seed=options.seed).repeat()
-    if options.augmentation != "none":
-        stream = _augment(stream, options, tf)
     batches = stream.batch(options.batch_size, drop_remainder=True)
+    if options.augmentation != "none":
+        batches = _augment(batches, options, tf)
     plain_steps = round(options.mixing_start * total_steps)
     if options.mixing == "none":
         plain_steps = total_steps
@@ -105,6 +104,36 @@ def patch_mixing(data, options):
     )
 
 
+def _splits(options):
+    """The split of each part: as asked for, else the set's own, else a tenth of the training set."""
+    own = datasets.split_names(options.dataset, data_dir=options.data_dir)
+    train, validation, test = "train", "validation", "test"
+    if not {"validation", "test"} <= set(own):
+        # What there is beside the training images is for the final score.
+        test = next((split for split in ("test", "validation") if split in own), None)
+        train, validation = "train[:90%]", "train[90%:]"
+    splits = {
+        "train": options.train_split or train,
+        "validation": options.validation_split or validation,
+        "test": options.test_split or test,
+    }
+    if splits["test"] is None:
+        raise ValueError(
+            f"The data set {options.dataset!r} has no test split: name one with --test-split, such "
+            f"as 'train[80%:90%]'. Its splits: {sorted(own)}"
+        )
+    return splits
+
+
+def _check_sizes(loaded, options):
+    few = loaded["train"][1].num_examples
+    if few < options.batch_size:
+        raise ValueError(
+            f"--batch-size must not exceed the number of training images, {few}. "
+            f"Received: {options.batch_size}"
+        )
+
+
 def _smooth(labels, data, options):
     rows = encode_labels(labels, data.info.num_classes, None)
     return mixing.smooth_labels(rows, options.label_smoothing)
@@ -130,20 +159,26 @@ def _keras_mixing(batches, data, options, tf):
     return tf.data.Dataset.zip(batches, tf.data.Dataset.counter()).map(mix_some)
 
 
-def _augment(stream, options, tf):
-    """Flips images, and shifts them by up to an eighth, with a seed for each image."""
+def _augment(batches, options, tf):
+    """Flips images, and shifts them by up to an eighth, a whole batch at a time."""
 
-    def augment(image, label, seed):
-        image = tf.image.stateless_random_flip_left_right(image, [seed, 0])
+    def augment(batch, step):
+        images, labels = batch
+        count, height, width, _ = images.shape
+        seed = tf.stack([tf.constant(options.seed, tf.int64), step])
+        draws = tf.random.stateless_uniform((3, count), seed)
+        flipped = tf.reshape(draws[0] < 0.5, (-1, 1, 1, 1))
+        images = tf.where(flipped, tf.reverse(images, axis=[2]), images)
         if options.augmentation == "flip-shift":
-            height, width, channels = image.shape
-            margin = ((height // 8,) * 2, (width // 8,) * 2, (0, 0))
-            image = tf.image.stateless_random_crop(
-                tf.pad(image, margin, mode="REFLECT"), (height, width, channels), [seed, 1]
-            )
-        return image, label
+            for axis, side in ((1, height), (2, width)):
+                margin = side // 8
+                shift = tf.cast(draws[axis] * (2 * margin + 1), tf.int32) - margin
+                # Positions outside mirror back in.
+                index = tf.abs(tf.range(side) + shift[:, None])
+                index = (side - 1) - tf.abs((side - 1) - index)
+                images = tf.gather(images, index, axis=axis, batch_dims=1)
+        return images, labels
 
-    seeds = tf.data.Dataset.random(seed=options.seed, rerandomize_each_iteration=True)
-    return tf.data.Dataset.zip(stream, seeds).map(
-        lambda element, seed: augment(*element, seed), num_parallel_calls=tf.data.AUTOTUNE
+    return tf.data.Dataset.zip(batches, tf.data.Dataset.counter()).map(
+        augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )

@@ -1,0 +1,18 @@
+"""A small image data set that is generated, for trying things out without a download.
+
+Ten kinds of objects, each put together from a body outline, a body texture and a kind of limb, in
+varied pose, size, colour and light on a textured ground among loose pieces of other objects. Any
+outline, texture or kind of limb occurs in two or three classes: several parts decide the class.
+"""
+
+from keras_patchmix._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    names={
+        "CLASS_NAMES": "sampling",
+        "generate": "generation",
+        "Shapes": "builder",
+        "ShapesConfig": "builder",
+    },
+)

@@ -1,0 +1,24 @@
+"""The splits that a data set has of its own."""
+
+from keras_patchmix._optional import require
+from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
+
+
+def split_names(name, data_dir=None):
+    """Returns the names of a data set's splits.
+
+    Args:
+        name: As in `keras_patchmix.datasets.load`. A TFDS set that is not prepared is prepared.
+        data_dir: As in `keras_patchmix.datasets.load`.
+
+    Returns:
+        Sorted list of strings. Folders have "test", "train" and "validation", whatever is on disk:
+        `load` takes those that have no folder of their own out of the training images.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name.startswith(FOLDER_PREFIX):
+        return ["test", "train", "validation"]
+    tfds = require("tensorflow_datasets", f"The data set {name!r}")
+    return sorted(prepared_builder(tfds, name, data_dir).info.splits)
