@@ -6,21 +6,20 @@ from keras import layers
 
 from keras_patchmix.models.blocks import DropPath, LayerScale
 
-# Depths and widths of table 9 of the paper; atto as timm defines it. The last ones are sized for
-# small images on a CPU: a finer stem and few stages.
+# For networks of few channels on small images: at a deviation of 0.02 and a layer scale near zero
+# their branches are silent for the first thousand steps, and 7x7 spans the whole feature map.
+_SMALL = {"kernel_size": 3, "layer_scale": 1.0, "initializer": "lecun_normal"}
+
+# Depths and widths of table 9 of the paper; atto as timm defines it. The last two are sized for
+# images of about 32 pixels on a CPU.
 PRESETS = {
     "convnext_atto": {"depths": (2, 2, 6, 2), "dims": (40, 80, 160, 320)},
     "convnext_tiny": {"depths": (3, 3, 9, 3), "dims": (96, 192, 384, 768)},
     "convnext_small": {"depths": (3, 3, 27, 3), "dims": (96, 192, 384, 768)},
     "convnext_base": {"depths": (3, 3, 27, 3), "dims": (128, 256, 512, 1024)},
     "convnext_large": {"depths": (3, 3, 27, 3), "dims": (192, 384, 768, 1536)},
-    "convnext_mini": {"depths": (2, 2, 2), "dims": (40, 80, 160), "layer_scale": 0.1},
-    "convnext_midi": {
-        "depths": (2, 2, 2),
-        "dims": (48, 96, 192),
-        "patch_size": 2,
-        "layer_scale": 0.1,
-    },
+    "convnext_mini": {"depths": (2, 2, 2), "dims": (40, 80, 160), **_SMALL},
+    "convnext_midi": {"depths": (2, 2, 2), "dims": (48, 96, 192), "patch_size": 2, **_SMALL},
 }
 
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406]) * 255
@@ -36,6 +35,7 @@ def convnext(
     kernel_size=7,
     drop_path_rate=0.0,
     layer_scale=1e-6,
+    initializer="truncated_normal",
     seed=None,
     name="convnext",
 ):
@@ -56,6 +56,9 @@ def convnext(
         drop_path_rate: Stochastic depth of the last block; it grows linearly from zero at the
             first one. Defaults to `0`.
         layer_scale: Start value of the layer scale. Defaults to `1e-6`.
+        initializer: Of kernels: `"truncated_normal"`, with the paper's deviation of 0.02, or the
+            name of another Keras initializer that takes a seed, such as `"lecun_normal"`.
+            Defaults to `"truncated_normal"`.
         seed: Integer or `None`; seeds initial weights and stochastic depth.
         name: Name of the model.
 
@@ -81,7 +84,10 @@ def convnext(
     seeds = iter(_seeds(seed, 4 * sum(depths) + len(dims) + 1))
 
     def init():
-        return keras.initializers.TruncatedNormal(stddev=0.02, seed=next(seeds))
+        config = {"seed": next(seeds)}
+        if initializer == "truncated_normal":
+            config["stddev"] = 0.02
+        return keras.initializers.get({"class_name": initializer, "config": config})
 
     def norm(name):
         return layers.LayerNormalization(epsilon=1e-6, name=name)

@@ -4,5 +4,5 @@ from keras_patchmix._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    names={"TrainOptions": "options", "parse_options": "options", "run": "run"},
+    names={"TrainOptions": "options", "parse_options": "options", "run": "experiment"},
 )

@@ -11,7 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_patchmix.training.run import paired_difference
+from keras_patchmix.training.experiment import paired_difference
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "train_convnext.py"
 NAMES = ("config.json", "metrics.csv", "occlusion.jsonl", "model.keras", "report.json")

@@ -1,0 +1,90 @@
+"""A table of several run directories: mean over seeds, and paired differences with intervals.
+
+    python benchmarks/compare_runs.py runs/cifar10-*
+
+Every directory is one of `recipes/train_convnext.py`. Runs are grouped by mixing; each seed of a
+mixing is paired with the baseline's run of the same seed, image by image. The difference is the
+mean over images and seeds; its interval is 1.96 standard errors over the images, of the difference
+averaged over the seeds. It speaks of these trained models on further images of the kind; how much
+another seed changes is to be read off the differences seed by seed, which are printed too.
+The last line is RESULT and a JSON object.
+"""
+
+import argparse
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+
+def load_runs(directories):
+    """Dict from mixing to dict from seed to (report, correct)."""
+    runs = defaultdict(dict)
+    digests = set()
+    for directory in map(Path, directories):
+        config = json.loads((directory / "config.json").read_text())
+        report = json.loads((directory / "report.json").read_text())
+        correct = dict(np.load(directory / "correct.npz"))
+        digests.add((report["settings"]["labels_sha256"], config["epochs"]))
+        if config["seed"] in runs[config["mixing"]]:
+            raise SystemExit(f"Two runs of {config['mixing']} with seed {config['seed']}")
+        runs[config["mixing"]][config["seed"]] = (report, correct)
+    if len(digests) > 1:
+        raise SystemExit("The runs were not scored on the same images, or not trained equally long")
+    return runs
+
+
+def main():
+    """Prints the table as Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", metavar="DIR")
+    parser.add_argument("--baseline", default="none", metavar="MIXING")
+    options = parser.parse_args()
+    runs = load_runs(options.runs)
+    if options.baseline not in runs:
+        raise SystemExit(f"No run has the mixing {options.baseline!r}: {sorted(runs)}")
+    baseline = runs[options.baseline]
+    mixings = sorted(runs, key=lambda mixing: (mixing != options.baseline, mixing))
+    head = ["top-1 %", "pixels affected"]
+    for mixing in mixings:
+        seeds = ", ".join(map(str, sorted(runs[mixing])))
+        head.append(f"{mixing} (seeds {seeds})")
+        if mixing != options.baseline:
+            head.append(f"{mixing} - {options.baseline} (seed by seed)")
+    print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
+    result = []
+    for row in next(iter(baseline.values()))[0]["rows"]:
+        name = row["name"]
+        grid = "" if row["grid"] is None else " " + "x".join(map(str, row["grid"]))
+        line = [row["corruption"].replace("_", " ") + grid]
+        line.append("" if row["level"] is None else f"{100 * row['share']:.0f} %")
+        for mixing in mixings:
+            top1 = {seed: correct[name].mean() for seed, (_, correct) in runs[mixing].items()}
+            mean = float(np.mean(list(top1.values())))
+            line.append(f"{100 * mean:.1f}")
+            entry = {"name": name, "mixing": mixing, "top1": round(mean, 4)}
+            if mixing != options.baseline:
+                shared = sorted(set(runs[mixing]) & set(baseline))
+                pairs = np.stack(
+                    [
+                        runs[mixing][seed][1][name].astype(float) - baseline[seed][1][name]
+                        for seed in shared
+                    ]
+                )
+                by_image = pairs.mean(0)
+                error = by_image.std() / math.sqrt(len(by_image))
+                each = ", ".join(f"{100 * pair.mean():+.1f}" for pair in pairs)
+                line.append(f"{100 * by_image.mean():+.1f} ± {196 * error:.1f} ({each})")
+                entry["difference"] = round(float(by_image.mean()), 4)
+                entry["half_interval"] = round(1.96 * float(error), 4)
+            result.append(entry)
+        print("| " + " | ".join(line) + " |")
+    print("RESULT " + json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
