@@ -1,6 +1,6 @@
 """Makes the pictures of README.md and of the documentation.
 
-    python docs/make_pictures.py
+python docs/make_pictures.py
 """
 
 import os

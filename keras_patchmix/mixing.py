@@ -93,7 +93,7 @@ def _is_ratio(value):
     )
 
 
-def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):  # noqa: B008 (frozen)
+def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):
     """Draws a plan for one batch.
 
     Args:

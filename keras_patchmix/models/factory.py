@@ -28,7 +28,6 @@ def create(name, num_classes, input_shape, weights=None, **overrides):
         ValueError: The name is unknown, or an argument is out of range.
 
     Example:
-
     >>> model = keras_patchmix.models.create(
     ...     "convnext_mini", num_classes=10, input_shape=(32, 32, 3))
     """

@@ -105,7 +105,7 @@ def patch_mixing(data, options):
 
 
 def _splits(options):
-    """The split of each part: as asked for, else the set's own, else a tenth of the training set."""
+    """The split of each part: as asked for, the set's own, or a tenth of the training images."""
     own = datasets.split_names(options.dataset, data_dir=options.data_dir)
     train, validation, test = "train", "validation", "test"
     if not {"validation", "test"} <= set(own):

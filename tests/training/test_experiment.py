@@ -44,8 +44,8 @@ def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     write_folder(root / "photos")
     process = run_recipe(
-        *f"--dataset folder:{root / 'photos'} --compare none --epochs 2 --steps-per-epoch 2".split(),
-        *"--batch-size 8 --occlusion-examples 6 --output out".split(),
+        *f"--dataset folder:{root / 'photos'} --compare none --output out".split(),
+        *"--epochs 2 --steps-per-epoch 2 --batch-size 8 --occlusion-examples 6".split(),
         cwd=root,
     )
     assert process.returncode == 0, process.stderr
@@ -105,9 +105,11 @@ def test_a_trained_model_is_gone_on_from(finished):
     root, _ = finished
     flags = f"--dataset folder:{root / 'photos'} --init out/model.keras --mixing none".split()
     process = run_recipe(
-        *flags, *"--epochs 1 --steps-per-epoch 1 --batch-size 4 --learning-rate 1e-12".split(),
-        *"--weight-decay 0 --occlusion-examples 4 --output tuned".split(), cwd=root
-    )  # fmt: skip
+        *flags,
+        *"--epochs 1 --steps-per-epoch 1 --batch-size 4 --learning-rate 1e-12".split(),
+        *"--weight-decay 0 --occlusion-examples 4 --output tuned".split(),
+        cwd=root,
+    )
     assert process.returncode == 0, process.stderr
     first, second = (
         keras.models.load_model(root / name / "model.keras") for name in ("out", "tuned")
