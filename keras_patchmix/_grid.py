@@ -44,11 +44,24 @@ class Grid:
             )
         for side, count in zip((height, width), self.grid_size, strict=True):
             if isinstance(side, int) and side < count:
-                raise ValueError(
-                    "`grid_size` must not be finer than the image. "
-                    f"Received: grid_size={self.grid_size} and images of {height} x {width} pixels"
-                )
+                raise ValueError(f"{self._too_fine()} and images of {height} x {width} pixels")
         return self.grid_size
+
+    def check_at_run_time(self, height, width):
+        """Makes a graph raise where a size that it learns when it runs is too small.
+
+        Args:
+            height: Integer, or scalar int32 tensor.
+            width: Integer, or scalar int32 tensor.
+        """
+        if self.grid_size is None or (isinstance(height, int) and isinstance(width, int)):
+            return
+        rows, columns = self.grid_size
+        fits = (height >= rows) & (width >= columns)
+        _ops.of(height, width).check(fits, f"{self._too_fine()} and images of", height, width)
+
+    def _too_fine(self):
+        return f"`grid_size` must not be finer than the image. Received: grid_size={self.grid_size}"
 
     def row_heights(self, height):
         """Int32 `(rows,)`: the pixels of each row."""

@@ -110,6 +110,7 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):
     """
     ops = _ops.of(seed, batch_size, *image_size)
     rows, columns = grid.shape(*image_size)
+    grid.check_at_run_time(*image_size)
     num_patches = rows * columns
     draws = batch_size if settings.mode == "sample" else 1
 

@@ -9,6 +9,7 @@ cast = tf.cast
 concatenate = tf.concat
 cond = tf.cond
 convert_to_tensor = tf.convert_to_tensor
+ensure_shape = tf.ensure_shape
 expand_dims = tf.expand_dims
 floor = tf.floor
 maximum = tf.maximum
@@ -26,6 +27,11 @@ def shape(x):
     """The sizes of `x`: integers where they are known, scalar int32 tensors elsewhere."""
     dynamic = None if x.shape.is_fully_defined() else tf.shape(x)
     return tuple(dynamic[i] if size is None else size for i, size in enumerate(x.shape))
+
+
+def check(condition, message, *values):
+    """Raises `InvalidArgumentError` when it runs and the condition is false; not under XLA."""
+    tf.debugging.Assert(condition, [message, *values])
 
 
 def random_uniform(shape, seed):
@@ -62,9 +68,8 @@ def one_hot(x, depth):
     ids = tf.cast(x, tf.int32)
     valid = (ids >= 0) & (ids < depth) & (tf.cast(ids, x.dtype) == x)
     message = f"`labels` must be class ids in 0..{depth - 1}, as num_classes={depth} says"
-    check = tf.debugging.Assert(tf.reduce_all(valid), [message, x])
-    with tf.control_dependencies([] if check is None else [check]):
-        return tf.one_hot(ids, depth, dtype=tf.float32)
+    check(tf.reduce_all(valid), message, x)
+    return tf.one_hot(ids, depth, dtype=tf.float32)
 
 
 class SeedSource(tf.Module):

@@ -51,6 +51,8 @@ def encode_labels(labels, num_classes, batch_size):
             f"`labels` must have `num_classes`={num_classes} columns, or be class ids. "
             f"Received: labels.shape={tuple(labels.shape)}"
         )
+    if num_classes is not None:
+        labels = ops.ensure_shape(labels, (None, num_classes))  # where the width is not known yet
     return ops.cast(labels, "float32")
 
 

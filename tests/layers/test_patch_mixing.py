@@ -357,6 +357,28 @@ def test_class_ids_out_of_range_raise_when_met(labels):
         list(dataset((images(), labels)).map(layer()))
 
 
+def test_a_grid_finer_than_an_image_of_unknown_size_raises_when_met():
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None,))])
+    def mix(x, y):
+        return mixing_layer(x, y)
+
+    mixing_layer = layer(grid_size=16)
+    mix(images("float32"), IDS.astype("float32"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must not be finer than the image"):
+        mix(images("float32", (28, 14)), IDS.astype("float32"))
+
+
+def test_ids_in_rows_of_unknown_width_are_not_taken_for_one_hot_rows():
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64)])
+    def mix(y):
+        return mixing_layer(images(), y)[1]
+
+    mixing_layer = layer()
+    assert mix(np.eye(BATCH, dtype="int64")).shape == (BATCH, BATCH)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        mix(IDS[:, None])
+
+
 @pytest.mark.parametrize(
     "arguments", [{"ratio": 0.01}, {"ratio": 0.0}, {"grid_size": 1, "ratio": 0.5}]
 )
