@@ -1,5 +1,6 @@
 """Files that are either as they were or complete, never half written."""
 
+import io
 import os
 import secrets
 from pathlib import Path
@@ -32,3 +33,15 @@ def write_bytes(path, data):
 def write_text(path, text):
     """Writes a UTF-8 text file atomically, see `write_bytes`. Line ends are written as given."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_figure(path, figure):
+    """Writes a matplotlib figure atomically, in the format of the path's ending (PNG without one).
+
+    Args:
+        path: Where to write.
+        figure: A `matplotlib.figure.Figure`.
+    """
+    file = io.BytesIO()
+    figure.savefig(file, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
+    write_bytes(path, file.getvalue())

@@ -1,8 +1,6 @@
 """Pictures of batches with their labels."""
 
-import io
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -61,21 +59,21 @@ def visualize(
     count = len(images)
     columns = columns or min(count, math.ceil(math.sqrt(2 * count)))
     rows = math.ceil(count / columns)
-    lines = 0 if labels is None else min(_SHOWN_LABELS, labels.shape[-1] if labels.ndim > 1 else 1)
+    captions = [] if labels is None else [_caption(y, class_names) for y in labels[:count]]
+    lines = max((len(caption) for caption in captions), default=0)
     figure = figure_module.Figure(
-        figsize=(1.6 * columns, (1.6 + 0.18 * lines) * rows), layout="constrained"
+        figsize=(1.7 * columns, (1.6 + 0.14 * lines) * rows), layout="constrained"
     )
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:
         axis.set_axis_off()
     for i, axis in enumerate(axes[:count]):
         axis.imshow(images[i], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        if labels is not None:
-            axis.set_title(_caption(labels[i], class_names, lines), fontsize=8)
+        if captions:
+            caption = captions[i] + [""] * (lines - len(captions[i]))
+            axis.set_title("\n".join(caption), fontsize=7, pad=3)
     if path is not None:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
-        _atomic.write_bytes(path, buffer.getvalue())
+        _atomic.write_figure(path, figure)
     return figure
 
 
@@ -104,13 +102,14 @@ def _to_unit(images, value_range):
     return np.clip((values - low) / (high - low), 0, 1)
 
 
-def _caption(label, class_names, lines):
+def _caption(label, class_names):
+    """The lines of a caption: the classes of the largest weights."""
     label = np.asarray(label, dtype="float64").ravel()
+
+    def name(i):
+        return str(i) if class_names is None else class_names[i]
+
     if label.size == 1:
-        pairs = [(int(label[0]), None)]
-    else:
-        order = np.argsort(-label, kind="stable")[:lines]
-        pairs = [(int(i), label[i]) for i in order if label[i] > 0]
-    names = [(str(i) if class_names is None else class_names[i], w) for i, w in pairs]
-    text = [name if weight is None else f"{name} {weight:.2f}" for name, weight in names]
-    return "\n".join(text + [""] * (lines - len(text)))
+        return [name(int(label[0]))]
+    order = np.argsort(-label, kind="stable")[:_SHOWN_LABELS]
+    return [f"{name(i)} {label[i]:.2f}" for i in order if label[i] > 0]

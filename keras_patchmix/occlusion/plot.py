@@ -1,8 +1,6 @@
 """Curves of accuracy against information loss, for one report or several models side by side."""
 
-import io
 import math
-from pathlib import Path
 
 from keras_patchmix import _atomic
 from keras_patchmix._optional import require
@@ -43,9 +41,7 @@ def plot_reports(reports, path=None):
         )
     figure = _draw(panels, one=isinstance(reports, Report))
     if path is not None:
-        file = io.BytesIO()
-        figure.savefig(file, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
-        _atomic.write_bytes(path, file.getvalue())
+        _atomic.write_figure(path, figure)
     return figure
 
 
