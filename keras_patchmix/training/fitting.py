@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import keras
@@ -52,7 +53,8 @@ def fit(data, options, directory):
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.CSVLogger(os.fspath(directory / "metrics.csv")),
         ],
-        verbose="auto",
+        shuffle=False,  # the stream is shuffled
+        verbose="auto" if sys.stdout.isatty() else 2,
     )
     model.save(directory / "model.keras")
     report = occlusion.evaluate(

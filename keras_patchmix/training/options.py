@@ -38,11 +38,11 @@ class TrainOptions:
     epochs: int = 15
     steps_per_epoch: int | None = None
     batch_size: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.05
     warmup_epochs: float = 1.0
     occlusion_every: int = 1
-    occlusion_examples: int = 1000
+    occlusion_examples: int = 500
     test_examples: int | None = None
     seed: int = 1
     output: str | None = None
