@@ -1,6 +1,6 @@
 """A table of several run directories: mean over seeds, and paired differences with intervals.
 
-    python benchmarks/compare_runs.py runs/cifar10-*
+    python benchmarks/compare_runs.py runs/cifar10-* --plot curves.png
 
 Every directory is one of `recipes/train_convnext.py`. Runs are grouped by mixing; each seed of a
 mixing is paired with the baseline's run of the same seed, image by image. The difference is the
@@ -17,6 +17,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+
+from keras_patchmix.occlusion import Report, Row, plot_reports
+from keras_patchmix.training.experiment import LABELS
 
 
 def load_runs(directories):
@@ -36,6 +39,17 @@ def load_runs(directories):
     return runs
 
 
+def mean_report(runs):
+    """A report whose top-1 values are means over the seeds of one mixing."""
+    reports = [report for report, _ in runs.values()]
+    rows = []
+    for same in zip(*(report["rows"] for report in reports), strict=True):
+        grid = same[0]["grid"]
+        top1 = float(np.mean([row["top1"] for row in same]))
+        rows.append(Row(**{**same[0], "grid": grid and tuple(grid), "top1": top1}))
+    return Report(rows, reports[0]["settings"])
+
+
 def main():
     """Prints the table as Markdown."""
     parser = argparse.ArgumentParser(
@@ -43,6 +57,7 @@ def main():
     )
     parser.add_argument("runs", nargs="+", metavar="DIR")
     parser.add_argument("--baseline", default="none", metavar="MIXING")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the curves, means over seeds")
     options = parser.parse_args()
     runs = load_runs(options.runs)
     if options.baseline not in runs:
@@ -83,6 +98,10 @@ def main():
                 entry["half_interval"] = round(1.96 * float(error), 4)
             result.append(entry)
         print("| " + " | ".join(line) + " |")
+    if options.plot:
+        plot_reports(
+            {LABELS[mixing]: mean_report(runs[mixing]) for mixing in mixings}, options.plot
+        )
     print("RESULT " + json.dumps(result))
 
 

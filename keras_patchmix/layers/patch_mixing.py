@@ -113,12 +113,12 @@ class PatchMixing(keras.layers.Layer):
                 "`data_format` must be 'channels_last', 'channels_first' or None. "
                 f"Received: data_format={data_format!r}"
             )
-        self.num_classes = num_classes
+        self.num_classes = None if num_classes is None else int(num_classes)
         self.label_smoothing = float(label_smoothing)
-        self.seed = seed
+        self.seed = None if seed is None else int(seed)
         self.data_format = data_format or keras.config.image_data_format()
         # Python's generator, because keras.utils.set_random_seed seeds it.
-        start = random.randrange(2**31) if seed is None else seed
+        start = random.randrange(2**31) if seed is None else self.seed
         self._seeds = _ops.of().SeedSource(start)
         if self.grid.grid_size is not None:
             self._warn_if_idle(self.grid.grid_size[0] * self.grid.grid_size[1])
