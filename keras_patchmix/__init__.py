@@ -1,7 +1,10 @@
 """Patch Mixing for Keras: train classifiers that survive occlusion, and measure that they do."""
 
+# Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
 from keras_patchmix._lazy import attach
 from keras_patchmix._version import __version__
+from keras_patchmix.layers.patch_mixing import PatchMixing  # noqa: F401
+from keras_patchmix.models import blocks as _blocks  # noqa: F401
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -282,11 +282,8 @@ def digest():
     return result.hexdigest()
 
 
-def test_another_process_gives_the_same_bytes_and_needs_neither_keras_nor_tensorflow():
-    code = (
-        "import sys; import test_corruptions as t; "
-        "print(t.digest(), 'keras' in sys.modules, 'tensorflow' in sys.modules)"
-    )
+def test_another_process_gives_the_same_bytes():
+    code = "import test_corruptions as t; print(t.digest())"
     path = os.pathsep.join([os.path.dirname(__file__), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -295,7 +292,7 @@ def test_another_process_gives_the_same_bytes_and_needs_neither_keras_nor_tensor
         text=True,
         check=True,
     )
-    assert done.stdout.split() == [digest(), "False", "False"]
+    assert done.stdout.split() == [digest()]
 
 
 def test_published_numbers_stay_what_they_were():
