@@ -12,7 +12,9 @@ def map_seeded(dataset, layer, seed, first_step=None, num_parallel_calls=None):
     every run and in every process, whatever runs in parallel. There are two ways to number them:
 
     - Without `first_step`, every pass over the data set (every epoch) draws new seeds, and the
-      first pass of every run draws the same ones. The cardinality is kept.
+      first pass of every run draws the same ones. The cardinality is kept. Where the program
+      sets TensorFlow's global seed (`tf.random.set_seed`, `keras.utils.set_random_seed`), the
+      seeds depend on that too.
     - With `first_step`, batch i of the data set has the seed `(seed, first_step + i)`. That suits
       an endless data set (`.repeat()` before this map), of which training takes its steps: a run
       that resumes at step n passes `first_step=n` and a data set that starts there, and goes on
