@@ -4,8 +4,8 @@
     python benchmarks/mixing_speed.py --repeats 60 --json speed.json
 
 All contestants take the same batch of 128 images of 224 x 224 x 3, once as float32 and once as
-uint8, and are timed in turn within every repeat, so that a machine that is slowed down by others
-slows all of them alike. Two ways of calling: a `tf.function` that is called eagerly on a batch in
+uint8, and are timed in turn within every repeat, in another order each time, so that a machine that is slowed
+down by others slows all of them alike and none always follows the same one. Two ways of calling: a `tf.function` that is called eagerly on a batch in
 memory, and `tf.data` (`Dataset.map` over that batch, sequential). The copy is
 `tf.gather(images, range)`: every pixel read once and written once. Keras' and keras-cv's layers
 get float32 images and one-hot labels in a dict, as they want; for uint8 input their own cast to
@@ -17,6 +17,7 @@ import argparse
 import gc
 import json
 import os
+import random
 import sys
 import time
 
@@ -67,7 +68,9 @@ def as_dataset(mix, images, labels):
     """One batch out of an endless tf.data pipeline that maps the function."""
     data = tf.data.Dataset.from_tensors((images, labels)).repeat().map(mix)
     options = tf.data.Options()
-    options.deterministic = True
+    # Nothing is made in advance, or one contestant's batches would be made in another one's time.
+    options.experimental_optimization.inject_prefetch = False
+    options.autotune.enabled = False
     iterator = iter(data.with_options(options))
     return lambda: next(iterator)[0, 0, 0].numpy()
 
@@ -79,10 +82,11 @@ def measure(calls, repeats):
         call()
         call()
     gc.disable()
+    order = random.Random(0)
     for _ in tqdm(range(repeats), disable=None, leave=False):
-        for name, call in calls.items():
+        for name in order.sample(list(calls), len(calls)):
             start = time.perf_counter()
-            call()
+            calls[name]()
             times[name].append(time.perf_counter() - start)
     gc.enable()
     return {name: np.array(values) for name, values in times.items()}
