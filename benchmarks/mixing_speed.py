@@ -4,9 +4,10 @@
     python benchmarks/mixing_speed.py --repeats 60 --json speed.json
 
 All contestants take the same batch of 128 images of 224 x 224 x 3, once as float32 and once as
-uint8, and are timed in turn within every repeat, in another order each time, so that a machine that is slowed
-down by others slows all of them alike and none always follows the same one. Two ways of calling: a `tf.function` that is called eagerly on a batch in
-memory, and `tf.data` (`Dataset.map` over that batch, sequential). The copy is
+uint8, and are timed in turn within every repeat, in another order each time, so that a machine
+that is slowed down by others slows all of them alike. Two ways of calling: a `tf.function` that is
+called eagerly on a batch in memory, and `tf.data` (`Dataset.map` over that batch, sequential,
+nothing prefetched). The copy is
 `tf.gather(images, range)`: every pixel read once and written once. Keras' and keras-cv's layers
 get float32 images and one-hot labels in a dict, as they want; for uint8 input their own cast to
 float32 is part of their time. Printed: the median and the quartiles of each one's time divided by
