@@ -92,7 +92,7 @@ def load(
     Example:
     ```python
     train, info = keras_patchmix.datasets.load("shapes", "train", with_info=True)
-    train = train.shuffle(12_000).batch(128)
+    train = train.shuffle(10_000).batch(128)
     ```
     """
     size = images.check_image_size(image_size)
