@@ -35,7 +35,7 @@ class TrainOptions:
     mixing_ratio: tuple | None = None
     mixing_start: float = 0.0
     label_smoothing: float = 0.1
-    epochs: int = 15
+    epochs: int = 12
     steps_per_epoch: int | None = None
     batch_size: int = 128
     learning_rate: float = 3e-3
