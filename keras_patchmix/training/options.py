@@ -103,7 +103,7 @@ def parse_options(argv=None, description=None, **defaults):
     mixing = parser.add_argument_group("mixing")
     add(mixing, "--mixing", "how training images are mixed", choices=MIXINGS)
     add(mixing, "--compare", "train a second model with this mixing, same budget", choices=MIXINGS)
-    text = "patches a side for Patch Mixing; by default the finest of 7, 8 that divides the image"
+    text = "patches a side for Patch Mixing; by default 7 or 8, which divides the image, else 7"
     add(mixing, "--grid-size", text, type=_whole(1), metavar="N")
     text = "share of images (Patch Mixing) or batches (CutMix, MixUp) that are mixed"
     add(mixing, "--mixing-probability", text, type=_fraction, metavar="P")
