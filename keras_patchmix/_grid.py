@@ -1,8 +1,27 @@
 """The grid of patches that an image is divided into."""
 
+import math
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from keras_patchmix import _ops
+
+
+class Strip(NamedTuple):
+    """Neighbouring columns of equal width; pixels are counted from the start of a period.
+
+    Attributes:
+        first_column: The first of them.
+        columns: Their number.
+        start: The first pixel of the first one.
+        width: The pixels of each.
+    """
+
+    first_column: Any
+    columns: Any
+    start: Any
+    width: Any
 
 
 class Grid:
@@ -79,11 +98,49 @@ class Grid:
         """Int32 `(width,)`: the column that each pixel of a line is in."""
         return self._patch_of_pixel(1, width)
 
+    def equal_height(self, height):
+        """Whether all rows are equally high: a bool, or a tensor where `height` is one."""
+        return height % (self.patch_size or self.grid_size)[0] == 0
+
     def equal_width(self, width):
         """Whether all columns are equally wide: a bool, or a tensor where `width` is one."""
+        return width % (self.patch_size or self.grid_size)[1] == 0
+
+    def strips(self, width):
+        """Divides a line of pixels into periods, and these into strips of equally wide columns.
+
+        Columns that differ in width do so periodically: six of them on 224 pixels are twice 37,
+        37 and 38. One period of one strip is a line whose columns are all equal.
+
+        Args:
+            width: Integer, or scalar int32 tensor; as a tensor with `grid_size`, one that the
+                number of columns divides or, with `strips_of_one`, any.
+
+        Returns:
+            `(periods, strips)`: an integer and a list of `Strip`.
+        """
         if self.patch_size is not None:
-            return width % self.patch_size[1] == 0
-        return width % self.grid_size[1] == 0
+            size = self.patch_size[1]
+            full, rest = width // size, width % size
+            strips = [Strip(0, full, 0, size)]
+            if not isinstance(width, int):
+                strips.append(Strip(full, self.shape(1, width)[1] - full, full * size, rest))
+            elif rest:
+                strips.append(Strip(full, 1, full * size, rest))
+            return 1, [strip for strip in strips if not _is_zero(strip.columns)]
+        columns = self.grid_size[1]
+        if not isinstance(width, int):
+            return 1, [Strip(0, columns, 0, width // columns)]
+        periods = math.gcd(width, columns)
+        if periods == columns:
+            return 1, [Strip(0, columns, 0, width // columns)]
+        return periods, self.strips_of_one(width // periods, columns // periods)
+
+    def strips_of_one(self, width, columns=None):
+        """The list of strips that are one column each."""
+        columns = columns or self.grid_size[1]
+        edges = [i * width // columns for i in range(columns + 1)]
+        return [Strip(i, 1, edges[i], edges[i + 1] - edges[i]) for i in range(columns)]
 
     def _sizes(self, axis, side):
         if isinstance(side, int):
@@ -92,11 +149,12 @@ class Grid:
         return edges[1:] - edges[:-1]
 
     def _patch_of_pixel(self, axis, side):
-        sizes = self._sizes(axis, side)
-        if isinstance(side, int):
-            return np.repeat(np.arange(len(sizes), dtype="int32"), sizes)
-        ops = _ops.of(side)
-        return ops.repeat(ops.arange(self.shape(side, side)[axis]), sizes)
+        ops = np if isinstance(side, int) else _ops.of(side)
+        pixels = ops.arange(side)
+        if self.patch_size is not None:
+            return pixels // self.patch_size[axis]
+        # The last patch i that starts, at floor(i side / count), no later than the pixel.
+        return ((pixels + 1) * self.grid_size[axis] - 1) // side
 
     def _edges(self, axis, side, ops):
         count = self.shape(side, side)[axis] if self.patch_size else self.grid_size[axis]
@@ -108,6 +166,10 @@ class Grid:
         if self.patch_size is not None:
             return f"Grid(patch_size={self.patch_size})"
         return f"Grid(grid_size={self.grid_size})"
+
+
+def _is_zero(value):
+    return isinstance(value, int) and value == 0
 
 
 def _pair(name, value):

@@ -26,9 +26,7 @@ def patch_counts(uniform, num_patches, alpha=1.0, ratio=None):
     """
     ops = _ops.of(uniform)
     if isinstance(num_patches, int):
-        return ops.searchsorted(
-            ops.convert_to_tensor(count_table(num_patches, alpha, ratio)), uniform
-        )
+        return ops.searchsorted(ops.match(count_table(num_patches, alpha, ratio), uniform), uniform)
     # The grid of an image of unknown size: the same table, made when the graph runs.
     total = ops.cast(num_patches, "float64")
     fixed = _fixed(ratio)

@@ -93,7 +93,7 @@ def _is_ratio(value):
     )
 
 
-def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):
+def sample_plan(seed, batch_size, image_size, grid, settings=Settings(), like=None):
     """Draws a plan for one batch.
 
     Args:
@@ -103,12 +103,16 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):
         image_size: `(height, width)`, integers or scalar int32 tensors.
         grid: A `Grid`.
         settings: A `Settings`: how much is mixed, and how often.
+        like: A tensor or array, such as the images: the plan is of its kind, and so is the
+            generator that draws it. Defaults to the kind of the seed and the sizes, NumPy where
+            all are numbers.
 
     Returns:
         A `MixingPlan`. Partners are a random cycle through the batch, so that no sample is its
         own. The number of patches is round-half-even(r N).
     """
-    ops = _ops.of(seed, batch_size, *image_size)
+    seed = tuple(seed) if isinstance(seed, list) else seed
+    ops = _ops.of(like, *(seed if isinstance(seed, tuple) else (seed,)), batch_size, *image_size)
     rows, columns = grid.shape(*image_size)
     grid.check_at_run_time(*image_size)
     num_patches = rows * columns
@@ -117,6 +121,8 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings()):
     # One draw for all: coins, counts and patches of every row, then the order of the cycle.
     columns_drawn = num_patches + 2
     uniform = ops.random_uniform((draws * columns_drawn + batch_size,), seed)
+    if like is not None:
+        uniform = ops.match(uniform, like)
     order = uniform[draws * columns_drawn :]
     uniform = ops.reshape(uniform[: draws * columns_drawn], (draws, columns_drawn))
     mixed = (uniform[:, 0] < settings.probability) & (batch_size > 1)
@@ -145,37 +151,25 @@ def apply_to_images(images, plan, grid, data_format="channels_last"):
     """
     ops = _ops.of(images)
     images = ops.convert_to_tensor(images)
+    plan = _match(plan, images)
     shape = ops.shape(images)
     if data_format == "channels_last":
         batch, height, width, depth = shape
-        planes = 1
+        layout = _Layout(batch, 1, height, width, depth)
     else:
         batch, planes, height, width = shape
-        depth = 1
-    columns = grid.shape(height, width)[1]
-    run = grid.equal_width(width)
-
-    def by_runs():
-        # Every line of a patch is one run of values; one gather reads and writes each once.
-        source = _source_images(plan, batch)
-        lines = ops.take(source * (planes * height * columns), grid.row_of_line(height), axis=1)
-        offsets = ops.reshape(ops.arange(planes * height * columns), (1, planes, height, columns))
-        index = ops.expand_dims(lines, 1) + offsets
-        runs = ops.reshape(images, (batch * planes * height * columns, -1))
-        return ops.reshape(ops.take(runs, index, axis=0), shape)
-
-    def by_selection():
-        lines = ops.take(plan.mask, grid.column_of_pixel(width), axis=2)
-        lines = ops.repeat(lines, depth, axis=2)
-        selected = ops.expand_dims(ops.take(lines, grid.row_of_line(height), axis=1), 1)
-        flat = (batch, planes, height, width * depth)
-        own = ops.reshape(images, flat)
-        foreign = ops.reshape(ops.take(images, plan.partner, axis=0), flat)
-        return ops.reshape(ops.where(selected, foreign, own), shape)
-
-    if isinstance(run, bool):
-        return by_runs() if run else by_selection()
-    return ops.cond(run, by_runs, by_selection)
+        layout = _Layout(batch, planes, height, width, 1)
+    if ops.prefers_selection(images):
+        return ops.reshape(_select(images, plan, grid, layout), shape)
+    if isinstance(width, int) or grid.patch_size is not None:
+        return ops.reshape(_gather(images, plan, grid, layout, *grid.strips(width)), shape)
+    return ops.cond(
+        grid.equal_width(width),
+        lambda: ops.reshape(_gather(images, plan, grid, layout, *grid.strips(width)), shape),
+        lambda: ops.reshape(
+            _gather(images, plan, grid, layout, 1, grid.strips_of_one(width)), shape
+        ),
+    )
 
 
 def apply_to_masks(masks, plan, grid, data_format="channels_last"):
@@ -214,6 +208,7 @@ def apply_to_labels(labels, plan, sample_weight=None):
     """
     ops = _ops.of(labels)
     labels = ops.convert_to_tensor(labels)
+    plan = _match(plan, labels)
     foreign = ops.take(labels, plan.partner, axis=0)
     if sample_weight is None:
         share = ops.expand_dims(plan.share, -1)
@@ -244,20 +239,96 @@ def smooth_labels(labels, amount):
     if not amount:
         return labels
     ops = _ops.of(labels)
-    return (1 - amount) * labels + amount * ops.mean(labels, axis=-1, keepdims=True)
+    classes = ops.shape(labels)[-1]
+    # Divided once, so that it does not matter whether a compiler divides or multiplies here.
+    share = amount / (classes if isinstance(classes, int) else ops.cast(classes, "float32"))
+    return (1 - amount) * labels + share * ops.sum(labels, axis=-1, keepdims=True)
+
+
+class _Layout(NamedTuple):
+    """Sizes of images: a pixel of a plane holds `depth` values; one of planes and depth is 1."""
+
+    batch: Any
+    planes: Any
+    height: Any
+    width: Any
+    depth: Any
+
+
+def _gather(images, plan, grid, layout, periods, strips):
+    """Reads every value from its source and writes it, run by run, each once.
+
+    A line of a patch is one run of values. All runs of a strip are equally long, so that one
+    gather moves them; a line of one strip needs no other copy.
+    """
+    ops = _ops.of(images)
+    batch, planes, height, width, depth = layout
+    own = ops.match(ops.arange(batch), images)
+    source = ops.where(
+        plan.mask, ops.reshape(plan.partner, (batch, 1, 1)), ops.reshape(own, (batch, 1, 1))
+    )
+    rows, columns = grid.shape(height, width)
+    source = ops.reshape(source, (batch, rows, periods, columns // periods))
+    row_of_line = ops.match(grid.row_of_line(height), images)
+    lines = batch * planes * height * periods
+    images = ops.reshape(images, (lines, width // periods * depth))
+
+    def mixed(strip):
+        first, count, start, size = strip
+        runs = images
+        if len(strips) > 1:
+            runs = images[:, start * depth : (start + count * size) * depth]
+        runs = ops.reshape(runs, (lines * count, size * depth))
+        # Run number = source image * runs of an image + place within the image.
+        runs_of_image = planes * height * periods * count
+        offset = ops.reshape(
+            ops.match(ops.arange(runs_of_image), images), (1, planes, height, periods * count)
+        )
+        base = source[..., first : first + count] * runs_of_image
+        base = ops.reshape(base, (batch, rows, periods * count))
+        index = ops.expand_dims(ops.take(base, row_of_line, axis=1), 1) + offset
+        return ops.reshape(ops.take(runs, index, axis=0), (lines, count * size * depth))
+
+    parts = [mixed(strip) for strip in strips]
+    return parts[0] if len(parts) == 1 else ops.concat(parts, axis=1)
+
+
+def _select(images, plan, grid, layout):
+    """Selects between every image and its partner, a form without a gather of small pieces."""
+    ops = _ops.of(images)
+    batch, planes, height, width, depth = layout
+    mask = plan.mask
+    for axis, side, equal, of_pixel in (
+        (1, height, grid.equal_height, grid.row_of_line),
+        (2, width, grid.equal_width, grid.column_of_pixel),
+    ):
+        if isinstance(side, int) and equal(side):
+            mask = ops.repeat(mask, side // ops.shape(mask)[axis], axis=axis)
+        else:
+            mask = ops.take(mask, ops.match(of_pixel(side), images), axis=axis)
+    mask = ops.reshape(mask, (batch, 1, height, width, 1))
+    images = ops.reshape(images, (batch, planes, height, width, depth))
+    return ops.where(mask, ops.take(images, plan.partner, axis=0), images)
+
+
+def _match(plan, like):
+    ops = _ops.of(like)
+    return MixingPlan(*(ops.match(part, like) for part in plan))
 
 
 def _choose(uniform, count, num_patches):
     """Bool `(draws, patches)`: in each row, the patches of the `count` largest random keys."""
     ops = _ops.of(uniform)
     # The patch's number in the low digits makes keys distinct, so that exactly `count` are taken.
+    levels, dtype = _RANDOM_RANGE, "int64"
     if isinstance(num_patches, int):
-        levels, dtype = min(_RANDOM_RANGE, (2**31 - 1) // num_patches), "int32"
+        levels, dtype = min(levels, (2**31 - 1) // num_patches - 1), "int32"
     else:
-        levels, dtype = _RANDOM_RANGE, "int64"
-    keys = ops.cast(uniform * levels, dtype) * ops.cast(num_patches, dtype)
-    keys = keys + ops.arange(ops.cast(num_patches, dtype))
-    smallest_taken = ops.take_along_rows(ops.sort_descending(keys), ops.maximum(count - 1, 0))
+        num_patches = ops.cast(num_patches, dtype)
+    number = ops.match(ops.arange(num_patches), uniform)
+    keys = ops.cast(uniform * levels, dtype) * num_patches + number
+    last = ops.where(count > 0, count - 1, 0)
+    smallest_taken = ops.take_along_rows(ops.sort_descending(keys), last)
     return (keys >= ops.expand_dims(smallest_taken, -1)) & ops.expand_dims(count > 0, -1)
 
 
@@ -266,21 +337,18 @@ def _cycle(uniform, batch_size):
     ops = _ops.of(uniform)
     order = ops.argsort(uniform)
     position = ops.argsort(order)
-    return ops.take(order, (position + 1) % batch_size)
-
-
-def _source_images(plan, batch):
-    """Int32 `(batch, rows, columns)`: the image that each patch comes from."""
-    ops = _ops.of(plan.mask)
-    own = ops.reshape(ops.arange(batch), (batch, 1, 1))
-    return ops.where(plan.mask, ops.reshape(plan.partner, (batch, 1, 1)), own)
+    return ops.cast(ops.take(order, (position + 1) % batch_size, axis=0), "int32")
 
 
 def _pixel_share(mask, image_size, grid):
     """Float32 `(draws,)`: the pixels under each mask over all pixels, counted in integers."""
     ops = _ops.of(mask)
     height, width = image_size
-    row_heights, column_widths = grid.row_heights(height), grid.column_widths(width)
+    row_heights = ops.match(grid.row_heights(height), mask)
+    column_widths = ops.match(grid.column_widths(width), mask)
     lines = ops.sum(ops.cast(mask, "int32") * column_widths, axis=2)
     pixels = ops.sum(lines * row_heights, axis=1)
-    return ops.cast(pixels, "float32") / ops.cast(height * width, "float32")
+    area = height * width
+    return ops.cast(pixels, "float32") / (
+        float(area) if isinstance(area, int) else ops.cast(area, "float32")
+    )

@@ -1,6 +1,7 @@
 """Patch Mixing a second time, slowly and in loops, to compare with; shares no code with it."""
 
 import numpy as np
+from scipy import stats
 
 
 def edges(side, count=None, patch=None):
@@ -30,3 +31,9 @@ def pixel_shares(mixed, classes):
     """`(batch, classes)`: the share of pixels of each value, for images of constant value."""
     flat = np.asarray(mixed).reshape(len(mixed), -1).astype(int)
     return np.stack([np.bincount(row, minlength=classes) for row in flat]) / flat.shape[1]
+
+
+def rounded_beta(alpha, patches):
+    """P(N1 = k) for k = 0..patches, where N1 = round-half-even(r patches), r ~ Beta(alpha, alpha)."""
+    boundaries = np.clip((np.arange(patches + 2) - 0.5) / patches, 0, 1)
+    return np.diff(stats.beta(alpha, alpha).cdf(boundaries))

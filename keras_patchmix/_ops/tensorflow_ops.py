@@ -2,29 +2,60 @@
 
 import tensorflow as tf
 
+all = tf.reduce_all
 arange = tf.range
-betainc = tf.math.betainc
 broadcast_to = tf.broadcast_to
 cast = tf.cast
-cond = tf.cond
+concat = tf.concat
 convert_to_tensor = tf.convert_to_tensor
-ensure_shape = tf.ensure_shape
 expand_dims = tf.expand_dims
-maximum = tf.maximum
-mean = tf.reduce_mean
-minimum = tf.minimum
 repeat = tf.repeat
 reshape = tf.reshape
-round = tf.round
 sum = tf.reduce_sum
 take = tf.gather
 where = tf.where
+
+
+def dtype(x):
+    """The name of the dtype, such as "uint8"."""
+    return x.dtype.name
+
+
+def rank(x):
+    """The number of axes, or `None` where it is unknown."""
+    return x.shape.rank
 
 
 def shape(x):
     """The sizes of `x`: integers where they are known, scalar int32 tensors elsewhere."""
     dynamic = None if x.shape.is_fully_defined() else tf.shape(x)
     return tuple(dynamic[i] if size is None else size for i, size in enumerate(x.shape))
+
+
+def match(x, like):
+    """A tensor of `x`, where `like` is."""
+    del like
+    return tf.convert_to_tensor(x)
+
+
+def prefers_selection(x):
+    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`."""
+    del x
+    return in_xla_context()
+
+
+def in_xla_context():
+    """Whether the graph that is being built will be compiled by XLA.
+
+    TensorFlow has no public way to ask. Where the private one is gone, the answer is no: the form
+    chosen then compiles too, and is as exact.
+    """
+    try:
+        from tensorflow.python.ops import control_flow_util
+
+        return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+    except (ImportError, AttributeError):
+        return False
 
 
 def check(condition, message, *values):
@@ -57,19 +88,6 @@ def take_along_rows(x, index):
     return tf.gather(x, index, batch_dims=1)
 
 
-def one_hot(x, depth):
-    """Float32 one-hot rows of a vector of class ids, integers or whole floats.
-
-    Raises `InvalidArgumentError` when it meets another value, of which a bare one-hot makes a row
-    of zeros; under XLA, which has no checks at run time, that row it is.
-    """
-    ids = tf.cast(x, tf.int32)
-    valid = (ids >= 0) & (ids < depth) & (tf.cast(ids, x.dtype) == x)
-    message = f"`labels` must be class ids in 0..{depth - 1}, as num_classes={depth} says"
-    check(tf.reduce_all(valid), message, x)
-    return tf.one_hot(ids, depth, dtype=tf.float32)
-
-
 class SeedSource(tf.Module):
     """A stream of seeds, int64 `(2,)`, that starts at an integer.
 
@@ -79,8 +97,19 @@ class SeedSource(tf.Module):
 
     def __init__(self, seed):
         super().__init__()
-        self._generator = tf.random.Generator.from_seed(seed)
+        # Made outside the graph that may be under construction, or its state would be a constant.
+        with tf.init_scope():
+            self._generator = tf.random.Generator.from_seed(seed)
 
     def next(self):
         """Returns the next seed and advances the stream, in graphs too."""
         return self._generator.make_seeds(1)[:, 0]
+
+
+# What only sizes of unknown value need.
+
+betainc = tf.math.betainc
+cond = tf.cond
+ensure_shape = tf.ensure_shape
+minimum = tf.minimum
+round = tf.round

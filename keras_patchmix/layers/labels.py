@@ -1,7 +1,5 @@
 """Labels and sample weights in the forms that data sets have, as float32 tensors."""
 
-import keras
-
 from keras_patchmix import _ops
 
 
@@ -23,7 +21,7 @@ def encode_labels(labels, num_classes, batch_size):
             the way out.
     """
     ops = _ops.of(labels)
-    rank = labels.shape.rank
+    rank = ops.rank(labels)
     if rank is None:
         raise ValueError("`labels` must have a known rank: call `set_shape` on them first.")
     if rank == 0:
@@ -39,19 +37,19 @@ def encode_labels(labels, num_classes, batch_size):
         )
     _check_batch("labels", labels, batch_size)
     classes = labels.shape[-1] if rank == 2 else 1
-    if rank == 1 or (classes == 1 and (num_classes is not None or _is_integer(labels))):
+    if rank == 1 or (classes == 1 and (num_classes is not None or _is_integer(ops, labels))):
         if num_classes is None:
             raise ValueError(
                 "Class ids as `labels` cannot be blended: give `num_classes` to have them one-hot "
                 f"encoded. Received: num_classes=None, labels.shape={tuple(labels.shape)}"
             )
-        return ops.one_hot(ops.reshape(labels, (-1,)), num_classes)
+        return _one_hot(ops, ops.reshape(labels, (-1,)), num_classes)
     if num_classes is not None and classes is not None and classes != num_classes:
         raise ValueError(
             f"`labels` must have `num_classes`={num_classes} columns, or be class ids. "
             f"Received: labels.shape={tuple(labels.shape)}"
         )
-    if num_classes is not None:
+    if num_classes is not None and classes is None:
         labels = ops.ensure_shape(labels, (None, num_classes))  # where the width is not known yet
     return ops.cast(labels, "float32")
 
@@ -82,5 +80,22 @@ def _check_batch(name, value, batch_size):
         )
 
 
-def _is_integer(value):
-    return "int" in keras.backend.standardize_dtype(value.dtype)
+def _is_integer(ops, value):
+    return "int" in ops.dtype(value)
+
+
+def _one_hot(ops, labels, num_classes):
+    """Float32 one-hot rows of a vector of class ids, integers or whole floats.
+
+    Another value raises when it is met. Compilers drop that check (XLA, `jax.jit`): there its row
+    is nan, so that no wrong label goes on in silence, as with a row of zeros.
+    """
+    ids = ops.cast(labels, "int32")
+    valid = (ids >= 0) & (ids < num_classes) & (ops.cast(ids, ops.dtype(labels)) == labels)
+    message = (
+        f"`labels` must be class ids in 0..{num_classes - 1}, as num_classes={num_classes} says"
+    )
+    ops.check(ops.all(valid), message + ". Received:", labels)
+    classes = ops.match(ops.arange(num_classes), labels)
+    rows = ops.cast(ops.expand_dims(ids, -1) == classes, "float32")
+    return ops.where(ops.expand_dims(valid, -1), rows, float("nan"))

@@ -118,16 +118,30 @@ class PatchMixing(keras.layers.Layer):
         self.seed = None if seed is None else int(seed)
         self.data_format = data_format or keras.config.image_data_format()
         # Python's generator, because keras.utils.set_random_seed seeds it.
-        start = random.randrange(2**31) if seed is None else self.seed
-        self._seeds = _ops.of().SeedSource(start)
+        self._start = random.randrange(2**31) if seed is None else self.seed
+        # Keras carries the state of its own generators through jax.jit once it knows them.
+        self.seed_generator = getattr(self._stream(_ops.of_backend()), "generator", None)
         if self.grid.grid_size is not None:
             self._warn_if_idle(self.grid.grid_size[0] * self.grid.grid_size[1])
         self.built = True
 
+    def __call__(self, data, labels=None, sample_weight=None, training=None, **kwargs):
+        """Mixes a batch; see the class for the arguments."""
+        data, put_back = structures.take_out(data)
+        others = {
+            "labels": structures.as_array(labels),
+            "sample_weight": structures.as_array(sample_weight),
+            "training": training,
+        }
+        kwargs.update({name: value for name, value in others.items() if value is not None})
+        # Keras would convert tensors of tf.data into its backend's, which a graph cannot do.
+        foreign = _ops.is_foreign(*structures.leaves(data), *kwargs.values())
+        return put_back((self.call if foreign else super().__call__)(data, **kwargs))
+
     def call(self, data, labels=None, sample_weight=None, training=True):
         """Mixes a batch; see the class for the arguments."""
         batch = structures.unpack(data, labels, sample_weight)
-        size = self._check_images(batch.images)
+        size = self._check_images(batch)
         if training and batch.labels is None and batch.masks is None:
             raise ValueError(
                 "Mixing images changes what they show, so it needs `labels` (or, in a dict, "
@@ -136,7 +150,7 @@ class PatchMixing(keras.layers.Layer):
             )
         if not training:
             return self._apply(batch, None, size)
-        return self._apply(batch, self._draw(self._seeds.next(), size), size)
+        return self._apply(batch, self._draw(batch, None, size), size)
 
     def sample_plan(self, data, seed=None):
         """Draws the plan for a batch, without applying it.
@@ -149,8 +163,8 @@ class PatchMixing(keras.layers.Layer):
         Returns:
             A `keras_patchmix.mixing.MixingPlan`.
         """
-        size = self._check_images(structures.unpack(data).images)
-        return self._draw(self._seeds.next() if seed is None else seed, size)
+        batch = structures.unpack(data)
+        return self._draw(batch, seed, self._check_images(batch))
 
     def apply_plan(self, plan, data, labels=None, sample_weight=None):
         """Mixes a batch as `plan` says; draws nothing.
@@ -165,14 +179,25 @@ class PatchMixing(keras.layers.Layer):
             What a call of the layer returns.
         """
         batch = structures.unpack(data, labels, sample_weight)
-        return self._apply(batch, plan, self._check_images(batch.images))
+        return self._apply(batch, plan, self._check_images(batch))
 
-    def _draw(self, seed, size):
+    def _stream(self, ops):
+        """The layer's stream of seeds for tensors of the kind that `ops` is for."""
+        name = "_seeds_of_" + ops.__name__.rpartition(".")[-1]
+        if not hasattr(self, name):
+            setattr(self, name, ops.SeedSource(self._start))
+        return getattr(self, name)
+
+    def _draw(self, batch, seed, size):
         batch_size, height, width = size
         rows, columns = self.grid.shape(height, width)
         if isinstance(rows, int) and isinstance(columns, int) and self.patch_size is not None:
             self._warn_if_idle(rows * columns)
-        return mixing.sample_plan(seed, batch_size, (height, width), self.grid, self.settings)
+        if seed is None:
+            seed = self._stream(batch.ops).next()
+        return mixing.sample_plan(
+            seed, batch_size, (height, width), self.grid, self.settings, like=batch.images
+        )
 
     def _apply(self, batch, plan, size):
         parts = {}
@@ -185,9 +210,8 @@ class PatchMixing(keras.layers.Layer):
         if plan is not None:
             self._mix(parts, batch, plan)
         if batch.sample_weight is not None:
-            ops = _ops.of(batch.images)
-            parts[structures.WEIGHTS] = ops.reshape(
-                parts[structures.WEIGHTS], ops.shape(batch.sample_weight)
+            parts[structures.WEIGHTS] = batch.ops.reshape(
+                parts[structures.WEIGHTS], batch.ops.shape(batch.sample_weight)
             )
         return batch.pack(**parts)
 
@@ -209,17 +233,18 @@ class PatchMixing(keras.layers.Layer):
             parts[structures.WEIGHTS] = weights
         parts[structures.LABELS] = mixing.smooth_labels(labels, self.label_smoothing)
 
-    def _check_images(self, images):
+    def _check_images(self, batch):
         """Returns (batch, height, width) of valid images, each an integer or a tensor."""
-        rank = images.shape.rank
+        images = batch.images
+        rank = batch.ops.rank(images)
         if rank != 4:
-            found = f"images.shape={images.shape}"
+            found = f"images.shape={tuple(images.shape)}"
             if rank is None:
                 found = "images of unknown rank: call `set_shape` on them first"
             elif rank == 3:
                 found += ": put `.batch(...)` before the map"
             raise ValueError(f"`images` must be a batch of rank 4. Received: {found}")
-        shape = _ops.of(images).shape(images)
+        shape = batch.ops.shape(images)
         batch_size, height, width = (
             shape[:3] if self.data_format == "channels_last" else (shape[0], *shape[2:])
         )
@@ -248,6 +273,24 @@ class PatchMixing(keras.layers.Layer):
                 f"{num_patches} patches rounds to none.",
                 stacklevel=3,
             )
+
+    def compute_output_spec(self, data, labels=None, sample_weight=None, training=True):
+        """Shapes and dtypes of the outputs, for symbolic inputs."""
+        del training
+
+        def rows(labels):
+            return keras.KerasTensor(self._labels_shape(labels.shape), "float32")
+
+        def weights(sample_weight):
+            return keras.KerasTensor(sample_weight.shape, "float32")
+
+        if isinstance(data, dict):
+            forms = {structures.LABELS: rows, structures.WEIGHTS: weights}
+            return {key: forms.get(key, _same)(value) for key, value in data.items()}
+        parts = data if isinstance(data, (tuple, list)) else (data, labels, sample_weight)
+        parts = [part for part in parts if part is not None]
+        outputs = [form(part) for form, part in zip((_same, rows, weights), parts, strict=False)]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def compute_output_shape(self, data_shape, labels_shape=None, sample_weight_shape=None):
         """Shapes of the outputs: only labels change, from class ids to rows."""
@@ -295,6 +338,10 @@ class PatchMixing(keras.layers.Layer):
     def patch_size(self):
         """`(height, width)` in pixels, or `None` where `grid_size` is given."""
         return self.grid.patch_size
+
+
+def _same(tensor):
+    return keras.KerasTensor(tensor.shape, tensor.dtype)
 
 
 def _is_integer(value):

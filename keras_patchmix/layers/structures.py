@@ -1,11 +1,15 @@
 """The structures that data sets hold, taken apart and put together again."""
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from keras_patchmix import _ops
 
 IMAGES, LABELS, MASKS, WEIGHTS = "images", "labels", "segmentation_masks", "sample_weight"
+_KEYS = (IMAGES, LABELS, MASKS, WEIGHTS)
 _FORMS = (
     "images, (images, labels), (images, labels, sample_weight), or a dict with "
     f"{IMAGES!r} and {LABELS!r} and/or {MASKS!r}, and {WEIGHTS!r} if there are weights"
@@ -16,7 +20,8 @@ _FORMS = (
 class Batch:
     """The parts of a batch that mixing knows; a part that is not there is `None`.
 
-    `form` is what the parts came in: a dict with all its keys, or the number of tensors.
+    `form` is what the parts came in: a dict with all its keys, or the number of tensors. `ops` is
+    the module of operations for its tensors.
     """
 
     images: Any
@@ -24,6 +29,7 @@ class Batch:
     masks: Any = None
     sample_weight: Any = None
     form: Any = 1
+    ops: Any = None
 
     def pack(self, **parts):
         """Returns the batch in the form it came in, with some parts replaced."""
@@ -86,18 +92,85 @@ def _unpack_dict(data):
         hint = ""
         if "image" in data:
             hint = " TensorFlow Datasets says 'image' and 'label': rename the keys in a map first."
-        raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={sorted(data)}.{hint}")
+        raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={_names(data)}.{hint}")
     if "bounding_boxes" in data:
         raise ValueError(
             "Patch Mixing has no meaning for 'bounding_boxes': a box would be cut by foreign "
             "patches. Remove the key from the dict, or mix 'segmentation_masks' instead. "
-            f"Received: keys={sorted(data)}"
+            f"Received: keys={_names(data)}"
         )
     if WEIGHTS in data and LABELS not in data:
-        raise ValueError(f"{WEIGHTS!r} needs {LABELS!r}. Received: keys={sorted(data)}")
-    return _batch(*(data.get(key) for key in (IMAGES, LABELS, MASKS, WEIGHTS)), form=dict(data))
+        raise ValueError(f"{WEIGHTS!r} needs {LABELS!r}. Received: keys={_names(data)}")
+    return _batch(*(data.get(key) for key in _KEYS), form=dict(data))
+
+
+def _names(data):
+    return sorted(map(str, data))
 
 
 def _batch(*parts, form):
-    tensors = (None if part is None else _ops.of(part).convert_to_tensor(part) for part in parts)
-    return Batch(*tensors, form=form)
+    ops = _ops.of(*parts)
+    tensors = (
+        None if part is None else _tensor(ops, name, part)
+        for name, part in zip(_KEYS, parts, strict=True)
+    )
+    return Batch(*tensors, form=form, ops=ops)
+
+
+def _tensor(ops, name, value):
+    try:
+        tensor = ops.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be a tensor or an array. Received: {type(value).__name__} ({error})"
+        ) from error
+    dtype = ops.dtype(tensor)
+    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
+        raise ValueError(f"`{name}` must be numbers. Received: {name} of dtype {dtype}")
+    return tensor
+
+
+def take_out(data):
+    """Divides a call's `data` into what mixing knows and what only passes through.
+
+    Keras would convert the rest of a dict, which may be no numbers, and take a list of numbers for
+    a structure of scalars.
+
+    Args:
+        data: As for `unpack`.
+
+    Returns:
+        `(data, put_back)`: `data` without foreign keys and with arrays for lists of numbers, and a
+        function that puts the foreign keys of a dict back into a result.
+    """
+    if isinstance(data, dict):
+        known = {key: as_array(data[key]) for key in (*_KEYS, "bounding_boxes") if key in data}
+        if IMAGES not in data:
+            known = data  # for the message that names the keys
+        return known, lambda result: {key: result.get(key, data[key]) for key in data}
+    if isinstance(data, (tuple, list)):
+        return tuple(as_array(part) for part in data), lambda result: result
+    return data, lambda result: result
+
+
+def leaves(data):
+    """The parts of what `take_out` returns."""
+    if isinstance(data, dict):
+        return tuple(data.values())
+    return data if isinstance(data, tuple) else (data,)
+
+
+def as_array(value):
+    """Returns a list of numbers, or of lists of numbers, as an array; all else as it is."""
+    if isinstance(value, (list, tuple)) and _holds_numbers(value):
+        try:
+            return np.asarray(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _holds_numbers(value):
+    if isinstance(value, (list, tuple)):
+        return all(map(_holds_numbers, value))
+    return isinstance(value, numbers.Number)
