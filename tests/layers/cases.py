@@ -1,0 +1,39 @@
+"""Batches and checks that the tests of the layers share."""
+
+import numpy as np
+
+import keras_patchmix as kpm
+from tests import mixing_oracle as oracle
+from tests.arrays import to_numpy
+
+BATCH = 8
+IDS = np.arange(BATCH)
+LABELS = {
+    "ids": IDS,
+    "ids int32": IDS.astype("int32"),
+    "ids uint8": IDS.astype("uint8"),
+    "ids of shape (batch, 1)": IDS[:, None],
+    "ids as whole floats": IDS.astype("float32"),
+    "one-hot int32": np.eye(BATCH, dtype="int32"),
+    "one-hot uint8": np.eye(BATCH, dtype="uint8"),
+    "one-hot bool": np.eye(BATCH, dtype="bool"),
+    "one-hot float64": np.eye(BATCH, dtype="float64"),
+    "one-hot float32": np.eye(BATCH, dtype="float32"),
+    "one-hot float16": np.eye(BATCH, dtype="float16"),
+}
+
+
+def layer(**arguments):
+    return kpm.PatchMixing(**{"num_classes": BATCH, "label_smoothing": 0.0, "seed": 1, **arguments})
+
+
+def images(dtype="uint8", size=(28, 28)):
+    """Image i has the value i everywhere."""
+    return oracle.constant_images(BATCH, *size, dtype=dtype)
+
+
+def assert_exact(mixed, labels, batch=BATCH):
+    """Label weights are the shares of pixels, and something was mixed."""
+    shares = oracle.pixel_shares(to_numpy(mixed), batch)
+    np.testing.assert_allclose(to_numpy(labels), shares, atol=1e-6)
+    assert (shares.max(1) < 1).any()
