@@ -129,8 +129,8 @@ class PatchMixing(keras.layers.Layer):
         """Mixes a batch; see the class for the arguments."""
         data, put_back = structures.take_out(data)
         others = {
-            "labels": structures.as_array(labels),
-            "sample_weight": structures.as_array(sample_weight),
+            "labels": structures.as_array("labels", labels),
+            "sample_weight": structures.as_array("sample_weight", sample_weight),
             "training": training,
         }
         kwargs.update({name: value for name, value in others.items() if value is not None})

@@ -124,10 +124,13 @@ def _tensor(ops, name, value):
         raise ValueError(
             f"`{name}` must be a tensor or an array. Received: {type(value).__name__} ({error})"
         ) from error
-    dtype = ops.dtype(tensor)
+    _check_numbers(name, ops.dtype(tensor))
+    return tensor
+
+
+def _check_numbers(name, dtype):
     if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
         raise ValueError(f"`{name}` must be numbers. Received: {name} of dtype {dtype}")
-    return tensor
 
 
 def take_out(data):
@@ -144,13 +147,15 @@ def take_out(data):
         function that puts the foreign keys of a dict back into a result.
     """
     if isinstance(data, dict):
-        known = {key: as_array(data[key]) for key in (*_KEYS, "bounding_boxes") if key in data}
+        known = {key: as_array(key, data[key]) for key in (*_KEYS, "bounding_boxes") if key in data}
         if IMAGES not in data:
             known = data  # for the message that names the keys
         return known, lambda result: {key: result.get(key, data[key]) for key in data}
     if isinstance(data, (tuple, list)):
-        return tuple(as_array(part) for part in data), lambda result: result
-    return data, lambda result: result
+        names = (IMAGES, LABELS, WEIGHTS, "the fourth part")
+        parts = (as_array(names[min(i, 3)], part) for i, part in enumerate(data))
+        return tuple(parts), lambda result: result
+    return as_array(IMAGES, data), lambda result: result
 
 
 def leaves(data):
@@ -160,13 +165,19 @@ def leaves(data):
     return data if isinstance(data, tuple) else (data,)
 
 
-def as_array(value):
-    """Returns a list of numbers, or of lists of numbers, as an array; all else as it is."""
+def as_array(name, value):
+    """Returns a list of numbers, or of lists of numbers, as an array; all else as it is.
+
+    Raises:
+        ValueError: The value is an array of something else, which Keras would not name.
+    """
     if isinstance(value, (list, tuple)) and _holds_numbers(value):
         try:
-            return np.asarray(value)
-        except ValueError:
-            return value
+            value = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must have rows of one length. Received: {error}") from error
+    if isinstance(value, np.ndarray):
+        _check_numbers(name, value.dtype.name)
     return value
 
 
