@@ -210,17 +210,18 @@ def apply_to_labels(labels, plan, sample_weight=None):
     labels = ops.convert_to_tensor(labels)
     plan = _match(plan, labels)
     foreign = ops.take(labels, plan.partner, axis=0)
+    own, zero = 1 - plan.share, _unseen_zero(ops, plan.share)
     if sample_weight is None:
-        share = ops.expand_dims(plan.share, -1)
-        return (1 - share) * labels + share * foreign
-    weight_own = (1 - plan.share) * sample_weight
-    weight_foreign = plan.share * ops.take(sample_weight, plan.partner, axis=0)
+        return _blend(ops, labels, foreign, own, plan.share, zero)
+    weight_own = own * sample_weight + zero
+    weight_foreign = plan.share * ops.take(sample_weight, plan.partner, axis=0) + zero
     weight = weight_own + weight_foreign
     # Two samples of weight zero count for nothing: any blend is right, and 0 / 0 is not.
-    share = ops.expand_dims(
-        ops.where(weight > 0, weight_foreign / ops.where(weight > 0, weight, 1.0), plan.share), -1
-    )
-    return (1 - share) * labels + share * foreign, weight
+    counts = weight > 0
+    divisor = ops.where(counts, weight, 1.0)
+    own = ops.where(counts, weight_own / divisor, own)
+    foreign_share = ops.where(counts, weight_foreign / divisor, plan.share)
+    return _blend(ops, labels, foreign, own, foreign_share, zero), weight
 
 
 def smooth_labels(labels, amount):
@@ -242,7 +243,38 @@ def smooth_labels(labels, amount):
     classes = ops.shape(labels)[-1]
     # Divided once, so that it does not matter whether a compiler divides or multiplies here.
     share = amount / (classes if isinstance(classes, int) else ops.cast(classes, "float32"))
-    return (1 - amount) * labels + share * ops.sum(labels, axis=-1, keepdims=True)
+    total = _row_sums(ops, labels)
+    zero = _unseen_zero(ops, total)
+    return ((1 - amount) * labels + zero) + (share * total + zero)
+
+
+def _blend(ops, own, foreign, weight_own, weight_foreign, zero):
+    weight_own, weight_foreign, zero = (
+        ops.expand_dims(part, -1) for part in (weight_own, weight_foreign, zero)
+    )
+    return (weight_own * own + zero) + (weight_foreign * foreign + zero)
+
+
+def _row_sums(ops, x):
+    """Float32 `(rows, 1)`: sums in one order everywhere, where backends have each their own."""
+    columns = ops.shape(x)[-1]
+    if not isinstance(columns, int):
+        return ops.sum(x, axis=-1, keepdims=True)
+    while columns > 1:
+        half = columns // 2
+        halves = x[:, :half] + x[:, half : 2 * half]
+        x = ops.concat([halves, x[:, 2 * half :]], axis=1) if columns % 2 else halves
+        columns -= half
+    return x
+
+
+def _unseen_zero(ops, x):
+    """Zeros that a compiler cannot know to be zeros; nan where `x` is nan.
+
+    Compilers contract a product and a sum into one operation with one rounding, eager code rounds
+    twice. With a zero added to each product both round alike, so that labels are the same.
+    """
+    return ops.where(x == x, 0.0, x)
 
 
 class _Layout(NamedTuple):

@@ -1,7 +1,17 @@
 """Patch Mixing a second time, slowly and in loops, to compare with; shares no code with it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import stats
+
+
+class Plan(NamedTuple):
+    """A plan as arrays; what the package returns has the same names."""
+
+    partner: np.ndarray
+    mask: np.ndarray
+    share: np.ndarray
 
 
 def edges(side, count=None, patch=None):

@@ -225,13 +225,16 @@ class PatchMixing(keras.layers.Layer):
             )
         if batch.labels is None:
             return
-        labels, weights = parts[structures.LABELS], parts.get(structures.WEIGHTS)
+        # Both steps are linear: smoothing first is smoothing after the blend, with one rounding less
+        # to differ in between compilers.
+        labels = mixing.smooth_labels(parts[structures.LABELS], self.label_smoothing)
+        weights = parts.get(structures.WEIGHTS)
         if weights is None:
-            labels = mixing.apply_to_labels(labels, plan)
+            parts[structures.LABELS] = mixing.apply_to_labels(labels, plan)
         else:
-            labels, weights = mixing.apply_to_labels(labels, plan, weights)
-            parts[structures.WEIGHTS] = weights
-        parts[structures.LABELS] = mixing.smooth_labels(labels, self.label_smoothing)
+            parts[structures.LABELS], parts[structures.WEIGHTS] = mixing.apply_to_labels(
+                labels, plan, weights
+            )
 
     def _check_images(self, batch):
         """Returns (batch, height, width) of valid images, each an integer or a tensor."""

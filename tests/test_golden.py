@@ -1,0 +1,78 @@
+"""The same plan everywhere: every backend, eager and compiled, against one golden file."""
+
+import numpy as np
+import pytest
+
+import keras_patchmix as kpm
+from keras_patchmix import mixing
+from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
+from tests.golden import make
+
+GOLDEN = np.load(make.FILE)
+
+
+def compilers():
+    """Dict from a name to a function that compiles a function of tensors."""
+    ways = {kind: lambda function: function for kind in KINDS}
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        ways["tf.function"] = tf.function
+        ways["XLA"] = lambda function: tf.function(function, jit_compile=True)
+    elif BACKEND == "jax":
+        import jax
+
+        ways["jax.jit"] = jax.jit
+    elif BACKEND == "torch":
+        import torch
+
+        ways["torch.compile"] = lambda function: torch.compile(function, backend="aot_eager")
+    return ways
+
+
+WAYS = compilers()
+
+
+def assert_within_an_ulp(actual, expected):
+    actual = to_numpy(actual)
+    assert actual.dtype == expected.dtype == "float32"
+    distance = np.abs(actual.astype("float64") - expected) / np.spacing(np.abs(expected))
+    assert distance.max() <= 1, distance.max()
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", make.CASES)
+def test_every_way_gives_the_golden_batch(name, way, data_format):
+    case = make.CASES[name]
+    grid = {"patch_size": case["patch"]} if "patch" in case else {"grid_size": case["count"]}
+    mix = kpm.PatchMixing(**grid, label_smoothing=make.SMOOTHING, data_format=data_format)
+    golden = {
+        key.removeprefix(f"{name}/"): GOLDEN[key] for key in GOLDEN if key.startswith(f"{name}/")
+    }
+    plan = mixing.MixingPlan(golden["partner"], golden["mask"], golden["share"])
+
+    def last(x):
+        return np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
+
+    kind = "numpy" if way == "numpy" else BACKEND
+    images = as_kind(last(golden["images"]), kind)
+    apply = WAYS[way](lambda x, y: mix.apply_plan(plan, x, y))
+    apply_weighted = WAYS[way](lambda x, y, w: mix.apply_plan(plan, x, y, w))
+    for form in ("one-hot", "soft", "multi-hot"):
+        labels = as_kind(golden[f"{form}/labels"], kind)
+        mixed, rows = apply(images, labels)
+        np.testing.assert_array_equal(to_numpy(mixed), last(golden["mixed images"]))
+        assert_within_an_ulp(rows, golden[f"{form}/mixed labels"])
+        weights = as_kind(golden["weights"], kind)
+        _, rows, mixed_weights = apply_weighted(images, labels, weights)
+        assert_within_an_ulp(rows, golden[f"{form}/weighted labels"])
+        assert_within_an_ulp(mixed_weights, golden["mixed weights"])
+
+
+def test_the_golden_file_is_what_its_script_makes():
+    made = make.make()
+    assert set(made) == set(GOLDEN)
+    for key, value in made.items():
+        np.testing.assert_array_equal(GOLDEN[key], value)
+        assert GOLDEN[key].dtype == value.dtype
