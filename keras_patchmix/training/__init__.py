@@ -1,8 +1,13 @@
-"""What the recipes share: options, input pipelines, the run."""
+"""Mixing inside the train step; and what the recipes share: options, pipelines, the run."""
 
 from keras_patchmix._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    names={"TrainOptions": "options", "parse_options": "options", "run": "experiment"},
+    names={
+        "TrainOptions": "options",
+        "mix_on_device": "on_device",
+        "parse_options": "options",
+        "run": "experiment",
+    },
 )

@@ -1,0 +1,176 @@
+"""Time of a training step with mixing in tf.data, in the train step, and without mixing.
+
+    python benchmarks/on_device.py
+    python benchmarks/on_device.py --image-size 96 --batch-size 64 --json on_device.json
+
+Three copies of one small convolutional network train with `model.fit` on uint8 images: the pipeline
+shuffles, flips and batches, then
+
+- "no mixing": makes one-hot labels,
+- "in tf.data": maps `PatchMixing` over the batches (`num_parallel_calls=AUTOTUNE`),
+- "on the device": hands class ids to a model on which `mix_on_device` was called.
+
+They take turns of a few steps each, in another order in every repeat, so that a machine that is
+slowed down by others slows all of them alike. A turn is timed from the end of its first step to the
+end of its last one; "batches alone" is the pipeline of each without a model. Printed: the median,
+the quartiles, and the median of the difference to "no mixing" in the same repeat. XLA is off unless
+`--jit-compile` is given. The last line is RESULT and a JSON object, which names the devices.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+import keras_patchmix as kpm
+
+NUM_CLASSES = 10
+PLACES = ("no mixing", "in tf.data", "on the device")
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Times the end of every step."""
+
+    def on_train_begin(self, logs=None):
+        """Forgets the steps of the last turn."""
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Takes the time; the logs are read, so that the step is over."""
+        float(logs["loss"])
+        self.ends.append(time.perf_counter())
+
+    def seconds_per_step(self):
+        """The mean over all steps but the first, which waits for the pipeline to start."""
+        return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
+
+
+def make_model(image_size, width, jit_compile):
+    """A small compiled convolutional network on images 0..255."""
+    inputs = keras.Input((image_size, image_size, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    for factor in (1, 2, 4):
+        x = keras.layers.Conv2D(factor * width, 3, 2, padding="same", activation="relu")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(NUM_CLASSES)(x))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.01), loss, jit_compile=jit_compile)
+    return model
+
+
+def make_batches(place, options):
+    """The endless pipeline of one contestant."""
+    shape = (4096, options.image_size, options.image_size, 3)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, shape, dtype="uint8")
+    ids = generator.integers(0, NUM_CLASSES, len(images))
+    data = tf.data.Dataset.from_tensor_slices((images, ids)).shuffle(len(images)).repeat()
+    data = data.map(
+        lambda x, y: (tf.image.random_flip_left_right(x), y), num_parallel_calls=tf.data.AUTOTUNE
+    ).batch(options.batch_size, drop_remainder=True)
+    if place == "in tf.data":
+        mix = kpm.PatchMixing(num_classes=NUM_CLASSES, seed=1)
+        data = data.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
+    elif place == "no mixing":
+        data = data.map(lambda x, y: (x, tf.one_hot(y, NUM_CLASSES)))
+    return data.prefetch(tf.data.AUTOTUNE)
+
+
+def make_turn(place, options):
+    """Two functions that train for some steps, or only draw batches: seconds of one step."""
+    batches = make_batches(place, options)
+    model = make_model(options.image_size, options.width, options.jit_compile)
+    if place == "on the device":
+        layer = kpm.PatchMixing(num_classes=NUM_CLASSES, seed=1)
+        kpm.training.mix_on_device(model, layer)
+    stopwatch = Stopwatch()
+
+    def train():
+        model.fit(
+            batches, steps_per_epoch=options.steps, shuffle=False, verbose=0, callbacks=[stopwatch]
+        )
+        return stopwatch.seconds_per_step()
+
+    def draw():
+        iterator = iter(batches)
+        next(iterator)
+        start = time.perf_counter()
+        for _ in range(options.steps):
+            next(iterator)
+        return (time.perf_counter() - start) / options.steps
+
+    return train, draw
+
+
+def measure(turns, repeats):
+    """Seconds a step, taken in turn: a pair of dicts from a place to an array `(repeats,)`."""
+    trained = {place: [] for place in turns}
+    drawn = {place: [] for place in turns}
+    for train, draw in turns.values():
+        train()
+        draw()
+    order = random.Random(0)
+    for _ in tqdm(range(repeats), disable=None, leave=False):
+        for place in order.sample(list(turns), len(turns)):
+            train, draw = turns[place]
+            trained[place].append(train())
+            drawn[place].append(draw())
+    return tuple({k: np.array(v) for k, v in times.items()} for times in (trained, drawn))
+
+
+def main():
+    """Runs the benchmark and prints its table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--width", type=int, default=8, help="channels of the first convolution")
+    parser.add_argument("--steps", type=int, default=60, help="of a turn")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--jit-compile", action="store_true", help="compile the step with XLA")
+    parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
+    options = parser.parse_args()
+
+    devices = [device.device_type for device in tf.config.list_logical_devices()]
+    if "GPU" not in devices:
+        print("No GPU: the pipeline and the step share the processor's cores.", file=sys.stderr)
+    turns = {place: make_turn(place, options) for place in PLACES}
+    trained, drawn = measure(turns, options.repeats)
+    result = {**vars(options), "devices": devices, "cores": os.cpu_count(), "rows": []}
+    del result["json"]
+    print(f"  {'':16}{'ms a step':>10}   quartiles {'+ no mixing':>13}{'batches alone':>15}")
+    for place in PLACES:
+        milliseconds = 1e3 * trained[place]
+        low, median, high = np.quantile(milliseconds, [0.25, 0.5, 0.75])
+        more = float(np.median(milliseconds - 1e3 * trained["no mixing"]))
+        alone = float(np.median(1e3 * drawn[place]))
+        print(f"  {place:16}{median:10.2f}   {low:.2f}..{high:.2f}{more:+13.2f}{alone:15.2f}")
+        result["rows"].append(
+            {
+                "place": place,
+                "median_ms": round(float(median), 3),
+                "quartiles_ms": [round(float(low), 3), round(float(high), 3)],
+                "more_than_no_mixing_ms": round(more, 3),
+                "batches_alone_ms": round(alone, 3),
+            }
+        )
+    text = json.dumps(result)
+    if options.json:
+        with open(options.json, "w") as file:
+            file.write(text + "\n")
+    print("RESULT " + text)
+
+
+if __name__ == "__main__":
+    main()
