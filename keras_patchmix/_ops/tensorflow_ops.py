@@ -59,8 +59,14 @@ def in_xla_context():
 
 
 def check(condition, message, *values):
-    """Raises `InvalidArgumentError` when it runs and the condition is false; not under XLA."""
-    tf.debugging.Assert(condition, [message, *values])
+    """Raises `ValueError` where the condition is false.
+
+    In a graph it is `InvalidArgumentError`, raised when the graph runs, and not under XLA.
+    """
+    if not tf.executing_eagerly():
+        tf.debugging.Assert(condition, [message, *values])
+    elif not condition:
+        raise ValueError(" ".join([message, *map(str, values)]))
 
 
 def random_uniform(shape, seed):

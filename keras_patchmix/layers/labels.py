@@ -62,11 +62,13 @@ def encode_weights(sample_weight, batch_size):
     """
     ops = _ops.of(sample_weight)
     shape = tuple(sample_weight.shape)
-    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None)):
         raise ValueError(
             "`sample_weight` must have the shape (batch,) or (batch, 1). "
             f"Received: sample_weight.shape={shape}"
         )
+    if shape[-1] is None and len(shape) == 2:
+        sample_weight = ops.ensure_shape(sample_weight, (None, 1))
     _check_batch("sample_weight", sample_weight, batch_size)
     return ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
 
