@@ -139,6 +139,10 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings(), like=No
 def apply_to_images(images, plan, grid, data_format="channels_last"):
     """Replaces patches of every image by those of its partner.
 
+    Two forms give the same: a gather of runs of pixels, which reads and writes every value once,
+    and a selection between every image and its partner, which suits compilers. The operations of
+    each kind of tensor say which is better there (`prefers_selection`).
+
     Args:
         images: Tensor of any dtype, `(batch, height, width, channels)`, or
             `(batch, channels, height, width)` with `data_format="channels_first"`.
@@ -272,7 +276,7 @@ def _unseen_zero(ops, x):
     """Zeros that a compiler cannot know to be zeros; nan where `x` is nan.
 
     Compilers contract a product and a sum into one operation with one rounding, eager code rounds
-    twice. With a zero added to each product both round alike, so that labels are the same.
+    twice. With a zero added to each product labels stay within one unit in the last place.
     """
     return ops.where(x == x, 0.0, x)
 

@@ -42,9 +42,13 @@ def match(x, like):
 
 
 def prefers_selection(x):
-    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`."""
+    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`.
+
+    Under `jax.jit` the selection is one loop without temporaries, and accelerators are slow at
+    gathers of small pieces. On a CPU it was the faster form in three of four cases measured.
+    """
     del x
-    return jax.default_backend() != "cpu"
+    return True
 
 
 def check(condition, message, *values):

@@ -79,7 +79,10 @@ def take(x, index, axis=0):
 
 
 def prefers_selection(x):
-    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`."""
+    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`.
+
+    On a CPU the gather was 2 to 8 times faster.
+    """
     del x
     return False
 

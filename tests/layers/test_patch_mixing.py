@@ -1,5 +1,8 @@
 """The layer on the Keras backend: structures, labels, dtypes, randomness, saving, errors."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -155,6 +158,25 @@ def test_consecutive_batches_differ_and_the_seed_decides_them():
     assert (first[0] != first[1]).any()
     assert (first[1] != first[2]).any()
     assert (first != other).any()
+
+
+TWO_BATCHES = """
+import hashlib
+from tests.arrays import to_numpy
+from tests.layers.cases import IDS, images, layer
+mix = layer()
+outputs = [part for _ in range(2) for part in mix(images(), IDS)]
+print("digest", hashlib.sha256(b"".join(to_numpy(part).tobytes() for part in outputs)).hexdigest())
+"""
+
+
+def test_two_processes_mix_the_same_batches():
+    def run():
+        command = [sys.executable, "-c", TWO_BATCHES]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[-1]
+
+    assert run() == run()
 
 
 def test_without_a_seed_keras_global_seed_decides():
