@@ -225,8 +225,8 @@ class PatchMixing(keras.layers.Layer):
             )
         if batch.labels is None:
             return
-        # Both steps are linear: smoothing first is smoothing after the blend, with one rounding less
-        # to differ in between compilers.
+        # Both steps are linear: smoothing first is smoothing after the blend, and leaves compilers
+        # one rounding less to differ in.
         labels = mixing.smooth_labels(parts[structures.LABELS], self.label_smoothing)
         weights = parts.get(structures.WEIGHTS)
         if weights is None:

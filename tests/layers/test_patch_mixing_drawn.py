@@ -76,10 +76,16 @@ def check_labels(call, result, shares):
     np.testing.assert_allclose(to_numpy(result["labels"]), expected, atol=2e-6)
 
 
+def layer_of(call):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PatchMixing will never replace")
+        return kpm.PatchMixing(**call.arguments)
+
+
 def mix(call):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PatchMixing will never replace")
-        return call.run(kpm.PatchMixing(**call.arguments))
+        return call.run(layer_of(call))
 
 
 @given(calls())
@@ -103,7 +109,7 @@ def test_in_graphs_that_know_no_sizes_too(drawn):
     if fault is not None or call.others or isinstance(call.labels, list):
         return
     COUNTS["graph"] += 1
-    layer = kpm.PatchMixing(**call.arguments)
+    layer = layer_of(call)
     arrays = [
         a for a in (call.images, call.labels, call.masks, call.sample_weight) if a is not None
     ]
