@@ -134,7 +134,7 @@ class Grid:
         periods = math.gcd(width, columns)
         if periods == columns:
             return 1, [Strip(0, columns, 0, width // columns)]
-        return periods, self.strips_of_one(width // periods, columns // periods)
+        return periods, _joined(self.strips_of_one(width // periods, columns // periods))
 
     def strips_of_one(self, width, columns=None):
         """The list of strips that are one column each."""
@@ -166,6 +166,17 @@ class Grid:
         if self.patch_size is not None:
             return f"Grid(patch_size={self.patch_size})"
         return f"Grid(grid_size={self.grid_size})"
+
+
+def _joined(strips):
+    """The strips with neighbours of one width made into one."""
+    joined = []
+    for strip in strips:
+        if joined and joined[-1].width == strip.width:
+            joined[-1] = joined[-1]._replace(columns=joined[-1].columns + 1)
+        else:
+            joined.append(strip)
+    return joined
 
 
 def _is_zero(value):
