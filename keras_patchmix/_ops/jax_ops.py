@@ -2,8 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
+
+from keras_patchmix._ops.keras_seeds import KerasSeedSource
 
 all = jnp.all
 arange = jnp.arange
@@ -90,20 +91,11 @@ def take_along_rows(x, index):
     return jnp.take_along_axis(x, index[:, None], axis=1)[:, 0]
 
 
-class SeedSource:
-    """A stream of seeds, uint32 `(2,)`, that starts at an integer.
-
-    Its state is a Keras variable, so that `layer.stateless_call` carries it through `jax.jit`.
-    """
+class SeedSource(KerasSeedSource):
+    """A stream of seeds, uint32 `(2,)`, that starts at an integer."""
 
     def __init__(self, seed):
-        if keras.backend.backend() != "jax":
-            raise RuntimeError(
-                "The layer's own seeds serve the Keras backend, tf.data and NumPy. Set "
-                "KERAS_BACKEND=jax, or give a seed: `layer.sample_plan(data, seed=...)`. "
-                f"Received: a tensor of JAX and the backend {keras.backend.backend()!r}"
-            )
-        self.generator = keras.random.SeedGenerator(seed)
+        super().__init__(seed, backend="jax")
 
     def next(self):
         """Returns the next seed and advances the stream.
@@ -112,7 +104,7 @@ class SeedSource:
             RuntimeError: The state would be a constant of a function that is being traced.
         """
         before = self.generator.state.value
-        seed = self.generator.next()
+        seed = super().next()
         if isinstance(seed, jax.core.Tracer) and not isinstance(before, jax.core.Tracer):
             self.generator.state.assign(before)
             raise RuntimeError(

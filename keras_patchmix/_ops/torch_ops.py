@@ -1,8 +1,12 @@
 """Array operations on PyTorch tensors."""
 
+import functools
+
 import keras
 import numpy as np
 import torch
+
+from keras_patchmix._ops.keras_seeds import KerasSeedSource
 
 all = torch.all
 broadcast_to = torch.broadcast_to
@@ -127,18 +131,4 @@ def take_along_rows(x, index):
     return torch.gather(x, 1, index[:, None].long())[:, 0]
 
 
-class SeedSource:
-    """A stream of seeds, two numbers, that starts at an integer."""
-
-    def __init__(self, seed):
-        if keras.backend.backend() != "torch":
-            raise RuntimeError(
-                "The layer's own seeds serve the Keras backend, tf.data and NumPy. Set "
-                "KERAS_BACKEND=torch, or give a seed: `layer.sample_plan(data, seed=...)`. "
-                f"Received: a tensor of PyTorch and the backend {keras.backend.backend()!r}"
-            )
-        self.generator = keras.random.SeedGenerator(seed)
-
-    def next(self):
-        """Returns the next seed and advances the stream."""
-        return self.generator.next()
+SeedSource = functools.partial(KerasSeedSource, backend="torch")
