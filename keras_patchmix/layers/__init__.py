@@ -2,7 +2,14 @@
 
 from keras_patchmix._lazy import attach
 
+# Imported at once, so that Keras finds the class when it loads a saved model.
+from keras_patchmix.layers.random_choice import RandomChoice  # noqa: F401
+
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    names={"PatchMixing": "patch_mixing", "map_seeded": "seeded_map"},
+    names={
+        "PatchMixing": "patch_mixing",
+        "RandomChoice": "random_choice",
+        "map_seeded": "seeded_map",
+    },
 )
