@@ -52,6 +52,11 @@ def prefers_selection(x):
     return True
 
 
+def in_function():
+    """Whether a function is being traced whose state must be made outside it."""
+    return False
+
+
 def check(condition, message, *values):
     """Raises `ValueError` where the condition is false, unless it is being traced."""
     if isinstance(condition, jax.core.Tracer) or condition:

@@ -50,6 +50,11 @@ def prefers_selection(x):
     return False
 
 
+def in_function():
+    """Whether a function is being traced whose state must be made outside it."""
+    return False
+
+
 def check(condition, message, *values):
     """Raises `ValueError` where the condition is false."""
     if not condition:

@@ -63,6 +63,11 @@ def in_xla_context():
         return False
 
 
+def in_function():
+    """Whether a function is being traced whose state must be made outside it."""
+    return tf.inside_function()
+
+
 def check(condition, message, *values):
     """Raises `ValueError` where the condition is false.
 

@@ -55,7 +55,7 @@ def encode_labels(labels, num_classes, batch_size):
 
 
 def encode_weights(sample_weight, batch_size):
-    """Returns weights `(batch,)` or `(batch, 1)` as float32 `(batch,)`.
+    """Returns weights `(batch,)` or `(batch, 1)` as float32.
 
     Raises:
         ValueError: The weights have another shape.
@@ -70,7 +70,7 @@ def encode_weights(sample_weight, batch_size):
     if shape[-1] is None and len(shape) == 2:
         sample_weight = ops.ensure_shape(sample_weight, (None, 1))
     _check_batch("sample_weight", sample_weight, batch_size)
-    return ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
+    return ops.cast(sample_weight, "float32")
 
 
 def _check_batch(name, value, batch_size):

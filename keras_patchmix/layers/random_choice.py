@@ -3,7 +3,6 @@
 import functools
 import inspect
 import math
-import random
 import sys
 from typing import Any, NamedTuple
 
@@ -12,7 +11,8 @@ import numpy as np
 
 from keras_patchmix import _ops, mixing
 from keras_patchmix.layers import structures
-from keras_patchmix.layers.patch_mixing import PatchMixing
+from keras_patchmix.layers.base import MixingLayer
+from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
 
 _DEFAULT_SMOOTHING = inspect.signature(PatchMixing).parameters["label_smoothing"].default
 _PLAN = "follow a seed or a plan: others draw from seeds of their own"
@@ -31,7 +31,7 @@ class ChoicePlan(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
-class RandomChoice(keras.layers.Layer):
+class RandomChoice(MixingLayer):
     """Mixes every batch by one layer, drawn anew from a list, and smooths labels once.
 
     It alternates Patch Mixing with other mixing, such as `keras.layers.CutMix` and `MixUp`, and
@@ -99,44 +99,17 @@ class RandomChoice(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        super().__init__(**{"autocast": False, **kwargs})
-        # It checks data, encodes labels and knows shapes; it never mixes.
-        self._encoder = PatchMixing(
-            grid_size=1,
-            num_classes=num_classes,
-            label_smoothing=label_smoothing,
-            seed=seed,
-            data_format=data_format,
-        )
-        for name in ("num_classes", "label_smoothing", "seed", "data_format"):
-            setattr(self, name, getattr(self._encoder, name))
+        super().__init__(num_classes, label_smoothing, seed, data_format, **kwargs)
         self._check_layers(layers)
         self.layers = list(layers)
         self._given_weights = _check_weights(weights, len(self.layers))
-        # Python's generator, because keras.utils.set_random_seed seeds it.
-        self._start = random.randrange(2**31) if self.seed is None else self.seed
-        # Keras carries the state of its own generators through jax.jit once it knows them.
-        self.seed_generator = getattr(self._stream(_ops.of_backend()), "generator", None)
-        self.built = True
-
-    def __call__(self, data, labels=None, sample_weight=None, training=None, **kwargs):
-        """Mixes a batch; see the class for the arguments."""
-        data, put_back = structures.take_out(data)
-        others = {
-            "labels": structures.as_array("labels", labels),
-            "sample_weight": structures.as_array("sample_weight", sample_weight),
-            "training": training,
-        }
-        kwargs.update({name: value for name, value in others.items() if value is not None})
-        # Keras would convert tensors of tf.data into its backend's, which a graph cannot do.
-        foreign = _ops.is_foreign(*structures.leaves(data), *kwargs.values())
-        return put_back((self.call if foreign else super().__call__)(data, **kwargs))
 
     def call(self, data, labels=None, sample_weight=None, training=True):
         """Mixes a batch; see the class for the arguments."""
+        batch, _ = self._read(data, labels, sample_weight)
         if not training:
-            return self._encoder.call(data, labels, sample_weight, training=False)
-        batch = self._encode(data, labels, sample_weight)
+            return batch.pack()
+        self._check_batch(batch)
         return self._apply(self._draw(batch.images, None), batch)
 
     def sample_plan(self, data, seed=None):
@@ -169,29 +142,15 @@ class RandomChoice(keras.layers.Layer):
             What a call of the layer returns.
         """
         self._refuse_foreign(_PLAN)
-        return self._apply(plan, self._encode(data, labels, sample_weight))
+        batch, _ = self._read(data, labels, sample_weight)
+        self._check_batch(batch)
+        return self._apply(plan, batch)
 
-    def _stream(self, ops):
-        """The layer's stream of seeds for tensors of the kind that `ops` is for."""
-        name = "_seeds_of_" + ops.__name__.rpartition(".")[-1]
-        if not hasattr(self, name):
-            setattr(self, name, ops.SeedSource(self._start))
-        return getattr(self, name)
-
-    def _encode(self, data, labels, sample_weight):
-        """The batch, found to be valid, with float32 rows for labels."""
-        encoded = self._encoder.call(data, labels, sample_weight, training=False)
-        batch = structures.unpack(encoded)
-        if batch.labels is None and batch.masks is None:
-            raise ValueError(
-                "Mixing images changes what they show, so it needs `labels` (or, in a dict, "
-                "'segmentation_masks'). Call with training=False to pass images through. "
-                "Received: images alone and training=True"
-            )
+    def _check_batch(self, batch):
+        self._check_mixable(batch)
         for key, part in (("sample_weight", batch.sample_weight), (structures.MASKS, batch.masks)):
             if part is not None:
                 self._refuse_foreign(f"take {key!r}, which others do not mix as they mix images")
-        return batch
 
     def _draw(self, images, seed):
         if seed is None:
@@ -257,24 +216,12 @@ class RandomChoice(keras.layers.Layer):
                     f"{_describe(layer)}, {name}={getattr(layer, name)!r}"
                 )
 
-    def compute_output_spec(self, data, labels=None, sample_weight=None, training=True):
-        """Shapes and dtypes of the outputs, for symbolic inputs."""
-        return self._encoder.compute_output_spec(data, labels, sample_weight, training)
-
-    def compute_output_shape(self, data_shape, labels_shape=None, sample_weight_shape=None):
-        """Shapes of the outputs: only labels change, from class ids to rows."""
-        return self._encoder.compute_output_shape(data_shape, labels_shape, sample_weight_shape)
-
     def get_config(self):
         """Returns all arguments of the constructor, layers serialised."""
         return {
             **super().get_config(),
             "layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers],
             "weights": self._given_weights and list(self._given_weights),
-            "num_classes": self.num_classes,
-            "label_smoothing": self.label_smoothing,
-            "seed": self.seed,
-            "data_format": self.data_format,
         }
 
     @classmethod
@@ -320,14 +267,9 @@ def _mix_by_plan(layer, batch, seed, parts):
     plan = layer.sample_plan(batch.images, seed=seed)
     pixels = {key: parts[key] for key in (structures.IMAGES, structures.MASKS) if key in parts}
     parts = {**parts, **layer.apply_plan(plan, pixels)}
-    if batch.labels is None:
-        return parts
-    if batch.sample_weight is None:
-        return {**parts, structures.LABELS: mixing.apply_to_labels(batch.labels, plan)}
-    reshape, shape = batch.ops.reshape, batch.ops.shape(batch.sample_weight)
-    weights = reshape(batch.sample_weight, (-1,))
-    labels, weights = mixing.apply_to_labels(batch.labels, plan, weights)
-    return {**parts, structures.LABELS: labels, structures.WEIGHTS: reshape(weights, shape)}
+    if batch.labels is not None:
+        parts.update(mix_labels(batch, batch.labels, plan))
+    return parts
 
 
 def _mix_by_foreign(layer, batch):

@@ -93,6 +93,12 @@ def test_a_parallel_map_never_uses_a_plan_twice():
     assert len(plans) == 300
 
 
+@on_tensorflow
+def test_a_layer_made_inside_a_map_raises():
+    with pytest.raises(RuntimeError, match="made once, outside the function"):
+        dataset((images(), IDS)).map(lambda x, y: layer()(x, y))
+
+
 def test_eager_tensors_of_tensorflow_stay_tensors_of_tensorflow():
     mix = layer()
     (mixed, labels), (_, other) = (mix(tf.constant(images()), tf.constant(IDS)) for _ in range(2))

@@ -1,0 +1,201 @@
+"""What layers that mix batches share: their calls, their labels, their seeds."""
+
+import dataclasses
+import numbers
+import random
+
+import keras
+
+from keras_patchmix import _ops, mixing
+from keras_patchmix.layers import structures
+from keras_patchmix.layers.labels import encode_labels, encode_weights
+
+
+class MixingLayer(keras.layers.Layer):
+    """A layer that takes batches in every structure that `structures` knows.
+
+    A subclass has `call(data, labels=None, sample_weight=None, training=True)`, which begins with
+    `_read`.
+
+    Args:
+        num_classes: Integer or `None`.
+        label_smoothing: Float in [0, 1].
+        seed: Integer or `None`.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras' setting.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: An argument is out of range.
+        RuntimeError: The layer is made inside a function of TensorFlow.
+    """
+
+    def __init__(self, num_classes, label_smoothing, seed, data_format, **kwargs):
+        super().__init__(**{"autocast": False, **kwargs})
+        if num_classes is not None and not (_is_integer(num_classes) and num_classes >= 2):
+            raise ValueError(
+                "`num_classes` must be an integer of at least 2, or None. "
+                f"Received: num_classes={num_classes!r}"
+            )
+        if not (mixing.is_number(label_smoothing) and 0 <= label_smoothing <= 1):
+            raise ValueError(
+                "`label_smoothing` must be a number in [0, 1]. "
+                f"Received: label_smoothing={label_smoothing!r}"
+            )
+        if seed is not None and not _is_integer(seed):
+            raise ValueError(f"`seed` must be an integer or None. Received: seed={seed!r}")
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError(
+                "`data_format` must be 'channels_last', 'channels_first' or None. "
+                f"Received: data_format={data_format!r}"
+            )
+        self.num_classes = None if num_classes is None else int(num_classes)
+        self.label_smoothing = float(label_smoothing)
+        self.seed = None if seed is None else int(seed)
+        self.data_format = data_format or keras.config.image_data_format()
+        ops = _ops.of_backend()
+        if ops.in_function():
+            raise RuntimeError(
+                f"{type(self).__name__} must be made once, outside the function that is mapped or "
+                "compiled: made inside it would start at its first seed in every trace. "
+                "Received: a call of the constructor inside a function of TensorFlow"
+            )
+        # Python's generator, because keras.utils.set_random_seed seeds it.
+        self._start = random.randrange(2**31) if seed is None else self.seed
+        # Keras carries the state of its own generators through jax.jit once it knows them.
+        self.seed_generator = getattr(self._stream(ops), "generator", None)
+        self.built = True
+
+    def __call__(self, data, labels=None, sample_weight=None, training=None, **kwargs):
+        """Mixes a batch; see the class for the arguments."""
+        data, put_back = structures.take_out(data)
+        others = {
+            "labels": structures.as_array("labels", labels),
+            "sample_weight": structures.as_array("sample_weight", sample_weight),
+            "training": training,
+        }
+        kwargs.update({name: value for name, value in others.items() if value is not None})
+        # Keras would convert tensors of tf.data into its backend's, which a graph cannot do.
+        foreign = _ops.is_foreign(*structures.leaves(data), *kwargs.values())
+        return put_back((self.call if foreign else super().__call__)(data, **kwargs))
+
+    def _read(self, data, labels=None, sample_weight=None):
+        """Takes a call's arguments apart and finds them valid.
+
+        Returns:
+            `(batch, size)`: a `structures.Batch` with labels as float32 rows and weights as
+            float32, and `(batch, height, width)`, each an integer or a tensor.
+        """
+        batch = structures.unpack(data, labels, sample_weight)
+        size = self._check_images(batch)
+        if batch.masks is not None:
+            self._check_masks(batch.masks, size)
+        if batch.labels is not None:
+            rows = encode_labels(batch.labels, self.num_classes, size[0])
+            batch = dataclasses.replace(batch, labels=rows)
+        if batch.sample_weight is not None:
+            weights = encode_weights(batch.sample_weight, size[0])
+            batch = dataclasses.replace(batch, sample_weight=weights)
+        return batch, size
+
+    def _check_mixable(self, batch):
+        if batch.labels is None and batch.masks is None:
+            raise ValueError(
+                "Mixing images changes what they show, so it needs `labels` (or, in a dict, "
+                "'segmentation_masks'). Call with training=False to pass images through. "
+                "Received: images alone and training=True"
+            )
+
+    def _stream(self, ops):
+        """The layer's stream of seeds for tensors of the kind that `ops` is for."""
+        name = "_seeds_of_" + ops.__name__.rpartition(".")[-1]
+        if not hasattr(self, name):
+            setattr(self, name, ops.SeedSource(self._start))
+        return getattr(self, name)
+
+    def _check_images(self, batch):
+        """Returns (batch, height, width) of valid images, each an integer or a tensor."""
+        images = batch.images
+        rank = batch.ops.rank(images)
+        if rank != 4:
+            found = f"images.shape={tuple(images.shape)}"
+            if rank is None:
+                found = "images of unknown rank: call `set_shape` on them first"
+            elif rank == 3:
+                found += ": put `.batch(...)` before the map"
+            raise ValueError(f"`images` must be a batch of rank 4. Received: {found}")
+        shape = batch.ops.shape(images)
+        batch_size, height, width = (
+            shape[:3] if self.data_format == "channels_last" else (shape[0], *shape[2:])
+        )
+        return batch_size, height, width
+
+    def _check_masks(self, masks, size):
+        rank = len(masks.shape)
+        spatial = slice(1, 3) if rank == 3 or self.data_format == "channels_last" else slice(2, 4)
+        found = (masks.shape[0], *masks.shape[spatial])
+        expected = [side if isinstance(side, int) else None for side in size]
+        if rank not in (3, 4) or any(
+            a is not None and b is not None and a != b for a, b in zip(found, expected, strict=True)
+        ):
+            raise ValueError(
+                "'segmentation_masks' must have the batch, height and width of the images and "
+                f"rank 3 or 4. Received: segmentation_masks.shape={tuple(masks.shape)} and images "
+                f"with (batch, height, width)={tuple(expected)}"
+            )
+
+    def compute_output_spec(self, data, labels=None, sample_weight=None, training=True):
+        """Shapes and dtypes of the outputs, for symbolic inputs."""
+        del training
+
+        def rows(labels):
+            return keras.KerasTensor(self._labels_shape(labels.shape), "float32")
+
+        def weights(sample_weight):
+            return keras.KerasTensor(sample_weight.shape, "float32")
+
+        if isinstance(data, dict):
+            forms = {structures.LABELS: rows, structures.WEIGHTS: weights}
+            return {key: forms.get(key, _same)(value) for key, value in data.items()}
+        parts = data if isinstance(data, (tuple, list)) else (data, labels, sample_weight)
+        parts = [part for part in parts if part is not None]
+        outputs = [form(part) for form, part in zip((_same, rows, weights), parts, strict=False)]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def compute_output_shape(self, data_shape, labels_shape=None, sample_weight_shape=None):
+        """Shapes of the outputs: only labels change, from class ids to rows."""
+        if isinstance(data_shape, dict):
+            shapes = dict(data_shape)
+            if structures.LABELS in shapes:
+                shapes[structures.LABELS] = self._labels_shape(shapes[structures.LABELS])
+            return shapes
+        if data_shape and isinstance(data_shape[0], (tuple, list)):
+            data_shape, labels_shape, sample_weight_shape = (*data_shape, None, None)[:3]
+        outputs = [tuple(data_shape)]
+        if labels_shape is not None:
+            outputs.append(self._labels_shape(labels_shape))
+        if sample_weight_shape is not None:
+            outputs.append(tuple(sample_weight_shape))
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _labels_shape(self, shape):
+        if self.num_classes is not None:
+            return (shape[0], self.num_classes)
+        return tuple(shape)
+
+    def get_config(self):
+        """Returns all arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "label_smoothing": self.label_smoothing,
+            "seed": self.seed,
+            "data_format": self.data_format,
+        }
+
+
+def _same(tensor):
+    return keras.KerasTensor(tensor.shape, tensor.dtype)
+
+
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
