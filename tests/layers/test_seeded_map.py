@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_patchmix as kpm
+
+tf = pytest.importorskip("tensorflow")
 
 # A digest of each of two epochs.
 PROGRAM = """
