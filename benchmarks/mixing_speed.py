@@ -5,16 +5,22 @@
 
 All contestants take the same batch of 128 images of 224 x 224 x 3, once as float32 and once as
 uint8, and are timed in turn within every repeat, in another order each time, so that a machine
-that is slowed down by others slows all of them alike. Two ways of calling: a `tf.function` that is
-called eagerly on a batch in memory, and `tf.data` (`Dataset.map` over that batch, sequential,
-nothing prefetched). The copy is
-`tf.gather(images, range)`: every pixel read once and written once. Keras' and keras-cv's layers
-get float32 images and one-hot labels in a dict, as they want; for uint8 input their own cast to
-float32 is part of their time. Printed: the median and the quartiles of each one's time divided by
-the copy's time in the same repeat. The last line is RESULT and a JSON object.
+that is slowed down by others slows all of them alike. Three ways of calling:
+
+- "tf.function": called eagerly on a batch in memory, all threads of the machine for one batch;
+- "tf.data": `Dataset.map` over that batch, sequential, nothing prefetched;
+- "tf.data, 2 parallel calls": `map(num_parallel_calls=2)`, several batches in each repeat. This is
+  how such a layer is used; tf.data gives every call one thread.
+
+The copy is `tf.gather(images, range)`: every pixel read once and written once. Keras' and
+keras-cv's layers get float32 images and one-hot labels in a dict, as they want; for uint8 input
+their own cast to float32 is part of their time. The contestant with channels first gets the same
+pixels in that order. Printed: the median time of a batch, and the median and the quartiles of each
+one's time divided by the copy's time in the same repeat. The last line is RESULT and a JSON object.
 """
 
 import argparse
+import functools
 import gc
 import json
 import os
@@ -31,6 +37,8 @@ from tqdm import tqdm
 
 import keras_patchmix as kpm
 
+CHANNELS_FIRST = "PatchMixing, channels_first"
+
 
 def contestants(names):
     """Dict from a name to a function (images, one-hot labels) -> mixed images."""
@@ -38,14 +46,24 @@ def contestants(names):
     def from_dict(layer):
         return lambda x, y: layer({"images": x, "labels": y}, training=True)["images"]
 
+    def variant(**arguments):
+        layer = kpm.PatchMixing(seed=1, **arguments)
+        return lambda x, y: layer(x, y)[0]
+
     patch_mixing = kpm.PatchMixing(seed=1)
     batch_mode = kpm.PatchMixing(seed=1, mode="batch")
-    odd_grid = kpm.PatchMixing(grid_size=6, seed=1)
+    variants = {
+        "PatchMixing, 14x14": {"grid_size": 14},
+        "PatchMixing, 6x6 (does not divide)": {"grid_size": 6},
+        "PatchMixing, 13x13 (does not divide)": {"grid_size": 13},
+        "PatchMixing, patch_size=30": {"patch_size": 30},
+        CHANNELS_FIRST: {"data_format": "channels_first"},
+    }
     makers = {
         "copy": lambda: lambda x, y: tf.gather(x, tf.range(tf.shape(x)[0])),
         "PatchMixing": lambda: lambda x, y: patch_mixing(x, y)[0],
         "PatchMixing, mode='batch'": lambda: lambda x, y: batch_mode(x, y)[0],
-        "PatchMixing, 6x6 (does not divide)": lambda: lambda x, y: odd_grid(x, y)[0],
+        **{name: functools.partial(variant, **kw) for name, kw in variants.items()},
         "keras CutMix": lambda: from_dict(keras.layers.CutMix(data_format="channels_last")),
         "keras MixUp": lambda: from_dict(keras.layers.MixUp(data_format="channels_last")),
     }
@@ -60,35 +78,61 @@ def contestants(names):
 
 
 def as_function(mix, images, labels):
-    """A call of the compiled function, which returns when its result is there."""
+    """Times one call of the compiled function, until its result is there."""
     function = tf.function(mix, autograph=False, jit_compile=False)
-    return lambda: function(images, labels)[0, 0, 0].numpy()
+    return lambda: seconds(lambda: function(images, labels)[0, 0, 0].numpy())
 
 
 def as_dataset(mix, images, labels):
-    """One batch out of an endless tf.data pipeline that maps the function."""
-    data = tf.data.Dataset.from_tensors((images, labels)).repeat().map(mix)
+    """Times one batch out of an endless tf.data pipeline that maps the function."""
+    iterator = pipeline(mix, images, labels)
+    return lambda: seconds(lambda: next(iterator)[0, 0, 0].numpy())
+
+
+def as_parallel_dataset(mix, images, labels, batches):
+    """Times several batches out of such a pipeline that makes two at a time."""
+    iterator = pipeline(mix, images, labels, num_parallel_calls=2)
+
+    def take(count):
+        for _ in range(count):
+            next(iterator)[0, 0, 0].numpy()
+
+    def turn():
+        take(2)  # made in the last turn; as they are taken, the calls for the next two start
+        time_of_batch = seconds(lambda: take(batches)) / batches
+        time.sleep(4 * time_of_batch)  # two calls are under way: not in another one's turn
+        return time_of_batch
+
+    return turn
+
+
+def pipeline(mix, images, labels, num_parallel_calls=None):
+    """An endless iterator of mixed batches, nothing of which is made in advance but by the map."""
+    data = tf.data.Dataset.from_tensors((images, labels)).repeat()
     options = tf.data.Options()
-    # Nothing is made in advance, or one contestant's batches would be made in another one's time.
     options.experimental_optimization.inject_prefetch = False
     options.autotune.enabled = False
-    iterator = iter(data.with_options(options))
-    return lambda: next(iterator)[0, 0, 0].numpy()
+    return iter(data.map(mix, num_parallel_calls=num_parallel_calls).with_options(options))
 
 
-def measure(calls, repeats):
-    """Seconds of each call in each repeat, taken in turn: dict of arrays `(repeats,)`."""
-    times = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-        call()
+def seconds(call):
+    """How long a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def measure(turns, repeats):
+    """Seconds of a batch in each repeat, taken in turn: dict of arrays `(repeats,)`."""
+    times = {name: [] for name in turns}
+    for turn in turns.values():
+        turn()
+        turn()
     gc.disable()
     order = random.Random(0)
     for _ in tqdm(range(repeats), disable=None, leave=False):
-        for name in order.sample(list(calls), len(calls)):
-            start = time.perf_counter()
-            calls[name]()
-            times[name].append(time.perf_counter() - start)
+        for name in order.sample(list(turns), len(turns)):
+            times[name].append(turns[name]())
     gc.enable()
     return {name: np.array(values) for name, values in times.items()}
 
@@ -101,6 +145,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--batches", type=int, default=6, help="of a repeat with parallel calls")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="contestants, beside the copy")
     parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
     options = parser.parse_args()
@@ -108,19 +153,29 @@ def main():
     shape = (options.batch_size, options.image_size, options.image_size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
     labels = tf.one_hot(np.arange(options.batch_size) % 10, 10)
+    ways = {
+        "tf.function": as_function,
+        "tf.data": as_dataset,
+        "tf.data, 2 parallel calls": functools.partial(
+            as_parallel_dataset, batches=options.batches
+        ),
+    }
     result = {"shape": list(shape), "repeats": options.repeats, "rows": []}
     for dtype in ("float32", "uint8"):
         images = tf.cast(pixels, dtype)
-        for way, wrap in (("tf.function", as_function), ("tf.data", as_dataset)):
+        channels_first = tf.transpose(images, (0, 3, 1, 2))
+        for way, wrap in ways.items():
             names = options.only and ["copy", *options.only]
-            mixes = contestants(names)
-            calls = {name: wrap(mix, images, labels) for name, mix in mixes.items()}
-            times = measure(calls, options.repeats)
+            turns = {}
+            for name, mix in contestants(names).items():
+                batch = channels_first if name == CHANNELS_FIRST else images
+                turns[name] = wrap(mix, batch, labels)
+            times = measure(turns, options.repeats)
             print(f"\n{dtype}, {way}: {'x'.join(map(str, shape))}, {options.repeats} repeats")
             print(f"  {'':36}{'median ms':>10}{'x copy':>8}   quartiles{'images/s':>14}")
-            for name, seconds in times.items():
-                low, ratio, high = np.quantile(seconds / times["copy"], [0.25, 0.5, 0.75])
-                median = float(np.median(seconds))
+            for name, values in times.items():
+                low, ratio, high = np.quantile(values / times["copy"], [0.25, 0.5, 0.75])
+                median = float(np.median(values))
                 rate = options.batch_size / median
                 print(
                     f"  {name:36}{1e3 * median:10.2f}{ratio:8.2f}   {low:.2f}..{high:.2f}"
