@@ -113,34 +113,31 @@ class Grid:
         37 and 38. One period of one strip is a line whose columns are all equal.
 
         Args:
-            width: Integer, or scalar int32 tensor; as a tensor with `grid_size`, one that the
-                number of columns divides or, with `strips_of_one`, any.
+            width: Integer.
 
         Returns:
             `(periods, strips)`: an integer and a list of `Strip`.
         """
+        if self.equal_width(width):
+            return self.strips_of_equal_width(width)
         if self.patch_size is not None:
-            size = self.patch_size[1]
-            full, rest = width // size, width % size
-            strips = [Strip(0, full, 0, size)]
-            if not isinstance(width, int):
-                strips.append(Strip(full, self.shape(1, width)[1] - full, full * size, rest))
-            elif rest:
-                strips.append(Strip(full, 1, full * size, rest))
-            return 1, [strip for strip in strips if not _is_zero(strip.columns)]
-        columns = self.grid_size[1]
-        if not isinstance(width, int):
-            return 1, [Strip(0, columns, 0, width // columns)]
-        periods = math.gcd(width, columns)
-        if periods == columns:
-            return 1, [Strip(0, columns, 0, width // columns)]
-        return periods, _joined(self.strips_of_one(width // periods, columns // periods))
+            return self.strips_of_unequal_width(width)
+        periods = math.gcd(width, self.grid_size[1])
+        strips = _one_each(width // periods, self.grid_size[1] // periods)
+        return periods, _joined(strips)
 
-    def strips_of_one(self, width, columns=None):
-        """The list of strips that are one column each."""
-        columns = columns or self.grid_size[1]
-        edges = [i * width // columns for i in range(columns + 1)]
-        return [Strip(i, 1, edges[i], edges[i + 1] - edges[i]) for i in range(columns)]
+    def strips_of_equal_width(self, width):
+        """As `strips`, where the columns divide a width that may be a tensor."""
+        columns = self.shape(1, width)[1] if self.patch_size else self.grid_size[1]
+        return 1, [Strip(0, columns, 0, width // columns)]
+
+    def strips_of_unequal_width(self, width):
+        """As `strips`, where they do not."""
+        if self.patch_size is None:
+            return 1, _one_each(width, self.grid_size[1])
+        size = self.patch_size[1]
+        full = width // size
+        return 1, [Strip(0, full, 0, size), Strip(full, 1, full * size, width % size)]
 
     def _sizes(self, axis, side):
         if isinstance(side, int):
@@ -168,6 +165,11 @@ class Grid:
         return f"Grid(grid_size={self.grid_size})"
 
 
+def _one_each(width, columns):
+    edges = [i * width // columns for i in range(columns + 1)]
+    return [Strip(i, 1, edges[i], edges[i + 1] - edges[i]) for i in range(columns)]
+
+
 def _joined(strips):
     """The strips with neighbours of one width made into one."""
     joined = []
@@ -177,10 +179,6 @@ def _joined(strips):
         else:
             joined.append(strip)
     return joined
-
-
-def _is_zero(value):
-    return isinstance(value, int) and value == 0
 
 
 def _pair(name, value):

@@ -163,16 +163,25 @@ def apply_to_images(images, plan, grid, data_format="channels_last"):
     else:
         batch, planes, height, width = shape
         layout = _Layout(batch, planes, height, width, 1)
-    if ops.prefers_selection(images):
+
+    def by_gather(periods, strips):
+        return ops.reshape(_gather(images, plan, grid, layout, periods, strips), shape)
+
+    def by_selection():
         return ops.reshape(_select(images, plan, grid, layout), shape)
-    if isinstance(width, int) or grid.patch_size is not None:
-        return ops.reshape(_gather(images, plan, grid, layout, *grid.strips(width)), shape)
+
+    def in_form_for(equal, strips):
+        if ops.prefers_selection(images, equal):
+            return by_selection()
+        return by_gather(*strips(width))
+
+    equal = grid.equal_width(width)
+    if isinstance(equal, bool):
+        return in_form_for(equal, grid.strips)
     return ops.cond(
-        grid.equal_width(width),
-        lambda: ops.reshape(_gather(images, plan, grid, layout, *grid.strips(width)), shape),
-        lambda: ops.reshape(
-            _gather(images, plan, grid, layout, 1, grid.strips_of_one(width)), shape
-        ),
+        equal,
+        lambda: in_form_for(True, grid.strips_of_equal_width),
+        lambda: in_form_for(False, grid.strips_of_unequal_width),
     )
 
 
@@ -333,18 +342,20 @@ def _select(images, plan, grid, layout):
     """Selects between every image and its partner, a form without a gather of small pieces."""
     ops = _ops.of(images)
     batch, planes, height, width, depth = layout
-    mask = plan.mask
-    for axis, side, equal, of_pixel in (
-        (1, height, grid.equal_height, grid.row_of_line),
-        (2, width, grid.equal_width, grid.column_of_pixel),
-    ):
-        if isinstance(side, int) and equal(side):
-            mask = ops.repeat(mask, side // ops.shape(mask)[axis], axis=axis)
-        else:
-            mask = ops.take(mask, ops.match(of_pixel(side), images), axis=axis)
-    mask = ops.reshape(mask, (batch, 1, height, width, 1))
-    images = ops.reshape(images, (batch, planes, height, width, depth))
+    mask = _widen(ops, plan.mask, 2, width, grid.equal_width, grid.column_of_pixel)
+    mask = ops.repeat(mask, depth, axis=2)
+    mask = _widen(ops, mask, 1, height, grid.equal_height, grid.row_of_line)
+    # Of the shape of the images, because TensorFlow is slow where it has to broadcast.
+    mask = ops.repeat(ops.expand_dims(mask, 1), planes, axis=1)
+    images = ops.reshape(images, (batch, planes, height, width * depth))
     return ops.where(mask, ops.take(images, plan.partner, axis=0), images)
+
+
+def _widen(ops, mask, axis, side, equal, patch_of_pixel):
+    """The mask with an entry a pixel, in place of one a patch, along an axis."""
+    if isinstance(side, int) and equal(side):
+        return ops.repeat(mask, side // ops.shape(mask)[axis], axis=axis)
+    return ops.take(mask, ops.match(patch_of_pixel(side), mask), axis=axis)
 
 
 def _match(plan, like):

@@ -66,7 +66,7 @@ def test_images_are_those_of_a_loop_over_patches(select, case, dtype, channels_f
     for kind in KINDS:
         x = as_kind(given_images, kind)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_ops.of(x), "prefers_selection", lambda x: select)
+            patch.setattr(_ops.of(x), "prefers_selection", lambda *_: select)
             mixed = mixing.apply_to_images(x, plan, grid, data_format)
         assert type(mixed) is type(x)
         assert mixed.dtype == x.dtype

@@ -38,15 +38,15 @@ def match(x, like):
     return tf.convert_to_tensor(x)
 
 
-def prefers_selection(x):
+def prefers_selection(x, equal_columns):
     """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`.
 
     XLA makes one loop of the selection, without temporaries, and TPUs, which always use XLA, are
-    slow at gathers of small pieces (tensorflow issue 80253). Without XLA the gather is 2 to 4
-    times faster.
+    slow at gathers of small pieces (tensorflow issue 80253). Without XLA the gather is faster
+    where columns are equal. Where it has to cut lines and join them it still is for values of one
+    or two bytes, beside which the selection's mask of one byte a value weighs more.
     """
-    del x
-    return in_xla_context()
+    return in_xla_context() or (not equal_columns and x.dtype.size > 2)
 
 
 def in_xla_context():
