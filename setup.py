@@ -11,6 +11,8 @@ VERSION = re.search(
 ).group(1)
 
 TENSORFLOW = ["tensorflow>=2.19"]
+JAX = ["jax>=0.5"]
+TORCH = ["torch>=2.6"]
 DATASETS = [
     *TENSORFLOW,
     "tensorflow-datasets>=4.9.9",
@@ -18,14 +20,15 @@ DATASETS = [
 ]
 PLOT = ["matplotlib>=3.8"]
 RECIPES = [*DATASETS, *PLOT, "tqdm>=4.66"]
-TESTS = [
-    *RECIPES,
+PYTEST = [
+    *PLOT,
+    "tqdm>=4.66",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
     "scipy>=1.11",
-    "ruff==0.17.5",
 ]
+TESTS = [*RECIPES, *PYTEST, "ruff==0.17.5"]
 BENCHMARKS = [*RECIPES, "keras-cv>=0.9"]
 
 setup(
@@ -41,13 +44,16 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
     package_data={"keras_patchmix": ["py.typed"]},
-    install_requires=["keras>=3.10", "numpy>=1.26"],
+    install_requires=["keras>=3.10", "numpy>=1.26", "ml-dtypes>=0.4"],
     extras_require={
         "tensorflow": TENSORFLOW,
+        "jax": JAX,
+        "torch": TORCH,
         "datasets": DATASETS,
         "plot": PLOT,
         "recipes": RECIPES,
         "tests": TESTS,
+        "tests-backends": [*PYTEST, *JAX, *TORCH],  # without TensorFlow
         "benchmarks": BENCHMARKS,
     },
     classifiers=[

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from keras_patchmix import _atomic
+from keras_patchmix._host import to_numpy
 from keras_patchmix._optional import require
 from keras_patchmix.layers.structures import IMAGES, LABELS
 
@@ -90,7 +91,7 @@ def _first_batch(data):
         images, labels = (*data, None)[:2]
     else:
         images, labels = data, None
-    return np.asarray(images), None if labels is None else np.asarray(labels)
+    return to_numpy(images), None if labels is None else to_numpy(labels)
 
 
 def _to_unit(images, value_range):

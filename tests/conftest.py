@@ -1,15 +1,34 @@
-"""Settings of the whole test suite, made before TensorFlow is imported."""
+"""Settings of the whole test suite, made before a backend is imported."""
 
+import importlib.util
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import pytest
 from hypothesis import Phase, settings
 
 # No shrinking: a failing case of TensorFlow takes seconds, and is readable as it is drawn.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+# JAX compiles every operation for every shape drawn, which takes a second a case.
+EXAMPLES = 10 if os.environ.get("KERAS_BACKEND") == "jax" else 30
 settings.register_profile(
-    "default", deadline=None, max_examples=30, derandomize=True, phases=PHASES
+    "default", deadline=None, max_examples=EXAMPLES, derandomize=True, phases=PHASES
 )
 settings.register_profile("long", deadline=None, max_examples=2000, phases=PHASES)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config):
+    """Declares the marks: `needs("tqdm")` skips a test where a package is not installed."""
+    config.addinivalue_line(
+        "markers", "needs(*packages): the test runs where these packages are installed"
+    )
+
+
+def pytest_runtest_setup(item):
+    """Skips a test that needs a package that is not there."""
+    for mark in item.iter_markers("needs"):
+        for package in mark.args:
+            if importlib.util.find_spec(package) is None:
+                pytest.skip(f"needs {package}")

@@ -1,5 +1,7 @@
 """The package as a whole: what importing it costs, and what it offers."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +9,12 @@ from pathlib import Path
 import pytest
 
 import keras_patchmix as kpm
+from tests.arrays import BACKEND
 
 ROOT = Path(__file__).parents[1]
+
+
+elsewhere = pytest.mark.skipif(BACKEND == "tensorflow", reason="is about other backends")
 
 
 def run(program):
@@ -26,6 +32,70 @@ after = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module
 print(sorted(after - before))
 """
     assert run(program) == "['keras_patchmix']"
+
+
+# As if it were not installed; `sys.modules["tensorflow"] = None` would look imported to Keras.
+WITHOUT_TENSORFLOW = """
+import importlib.machinery, sys
+
+class Finder(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, *arguments):
+        if name.partition(".")[0].startswith("tensorflow"):
+            return None
+        return super().find_spec(name, *arguments)
+
+sys.meta_path[sys.meta_path.index(importlib.machinery.PathFinder)] = Finder
+import numpy as np, keras, keras_patchmix as kpm
+"""
+
+
+@elsewhere
+def test_arrays_are_mixed_scored_and_drawn_without_tensorflow():
+    program = """
+images, labels = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8), np.arange(20)
+mixed, rows = kpm.PatchMixing(num_classes=20, seed=1)(images, labels)
+assert mixed.shape == images.shape and rows.shape == (20, 20)
+model = kpm.models.create("convnext_mini", 20, (32, 32, 3))
+callback = kpm.callbacks.OcclusionBenchmark((images, labels), [kpm.occlusion.PatchDrop(4, 0.5)])
+callback.set_model(model)
+logs = {}
+callback.on_epoch_end(0, logs)
+report = kpm.occlusion.evaluate(model, (images, labels), [kpm.occlusion.PatchDrop(4, 0.5)])
+assert report.rows[1].top1 == logs["val_patch_drop_4x4_50"]
+assert report.settings["versions"]["backend"] == keras.backend.backend()
+assert len(report.plot().axes) == 1
+assert len(kpm.visualize((mixed, rows)).axes) >= 16
+assert kpm.datasets.shapes.generate(range(3), "test", 32)[0].shape == (3, 32, 32, 3)
+assert "tensorflow" not in sys.modules
+print("done")
+"""
+    assert run(WITHOUT_TENSORFLOW + program) == "done"
+
+
+@elsewhere
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        ("kpm.layers.map_seeded(None, kpm.PatchMixing(), 1)", "map_seeded needs .*'tensorflow'"),
+        ("kpm.datasets.load('shapes')", "'shapes' needs .*'tensorflow_datasets'"),
+        ("kpm.datasets.load('folder:.')", "folder of images needs .*'tensorflow'"),
+        (
+            "kpm.training.run(kpm.training.parse_options(['--output', FOLDER]))",
+            "needs the package 'tensorflow",
+        ),
+    ],
+)
+def test_what_needs_tensorflow_says_so_by_name(use, message, tmp_path):
+    program = f"""
+FOLDER = {os.fspath(tmp_path)!r}
+try:
+    {use}
+except ImportError as error:
+    print(error)
+"""
+    said = run(WITHOUT_TENSORFLOW + program)
+    assert re.search(rf"{message}.*pip install 'keras-patchmix\[\w+\]'", said), said
 
 
 def test_a_saved_model_loads_once_the_package_is_imported(tmp_path):

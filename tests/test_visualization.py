@@ -3,21 +3,38 @@
 import matplotlib.image
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_patchmix as kpm
 from tests import mixing_oracle as oracle
+from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
+
+X = oracle.constant_images(4, 14, 14) * 60
 
 
-def batches():
-    x = oracle.constant_images(4, 14, 14) * 60
-    data = tf.data.Dataset.from_tensor_slices((x, np.arange(4))).batch(4)
-    return data.map(kpm.PatchMixing(num_classes=4, seed=1, ratio=0.5, label_smoothing=0.0))
+def mix():
+    return kpm.PatchMixing(num_classes=4, seed=1, ratio=0.5, label_smoothing=0.0)
 
 
-def test_captions_are_the_largest_label_weights(tmp_path):
-    figure = kpm.visualize(batches(), tmp_path / "a.png", class_names=list("abcd"))
-    (_, labels), titles = next(iter(batches())), [axis.get_title() for axis in figure.axes]
+def batch_of(kind):
+    return mix()(as_kind(X, kind), as_kind(np.arange(4), kind))
+
+
+@pytest.mark.needs("tensorflow")
+def test_a_data_set_of_tensorflow_is_drawn():
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((X, np.arange(4))).batch(4)
+    mixed = kpm.layers.map_seeded(data, mix(), seed=1, first_step=0)
+    figure = kpm.visualize(mixed)
+    drawn = [axis.get_images()[0].get_array() for axis in figure.axes if axis.get_images()]
+    np.testing.assert_allclose(np.stack(drawn), next(iter(mixed))[0].numpy() / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_captions_are_the_largest_label_weights(tmp_path, kind):
+    data = batch_of(kind)
+    figure = kpm.visualize(iter([data]), tmp_path / "a.png", class_names=list("abcd"))
+    labels, titles = to_numpy(data[1]), [axis.get_title() for axis in figure.axes]
     for i in range(4):
         name, weight = titles[i].split("\n")[0].split()
         assert name == "abcd"[np.argmax(labels[i])]
@@ -27,11 +44,15 @@ def test_captions_are_the_largest_label_weights(tmp_path):
     assert picture[..., :3].std() > 0.05
 
 
-@pytest.mark.parametrize("form", ["images", "pair", "dict", "channels_first", "unit floats"])
+@pytest.mark.parametrize(
+    "form", ["images", "tensor", "pair", "dict", "channels_first", "unit floats"]
+)
 def test_forms_of_data(form):
     x = oracle.constant_images(3, 8, 8) * 80
     data, arguments = x, {}
-    if form == "pair":
+    if form == "tensor":
+        data = as_kind(x, BACKEND)
+    elif form == "pair":
         data = (x, np.arange(3))
     elif form == "dict":
         data = {"images": x, "labels": np.eye(3)}

@@ -121,6 +121,8 @@ def convnext(
             y = LayerScale(layer_scale, name=f"{prefix}_scale")(y)
             drop_seed = next(seeds)
             if drop_rates[block]:
+                # Keras' generators on PyTorch take no seed of 32 bits.
+                drop_seed = None if drop_seed is None else drop_seed % 2**31
                 y = DropPath(drop_rates[block], seed=drop_seed, name=f"{prefix}_drop_path")(y)
             x = layers.Add(name=f"{prefix}_add")([x, y])
             block += 1

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_patchmix._host import to_numpy
+
 _DEFAULT_BATCH = 64
 _FORMS = (
     "a re-iterable data set of (images, labels) or (images, labels, sample_weight) tuples or of "
@@ -13,11 +15,12 @@ class ExampleSource:
     """Examples of a data set as batches of one size, whatever the batches of the data set.
 
     Args:
-        dataset: A `tf.data.Dataset`, a `keras.utils.PyDataset`, any other iterable that can be
-            iterated more than once, or a tuple or dict of whole arrays. Elements are
-            `(images, labels)`, with a sample weight, which is ignored, as a third; or dicts with
-            the keys "images", "labels" and, optionally, "index". Images are channels-last. Labels
-            are class ids of shape (B,) or (B, 1), or one-hot or soft (B, K), of which the largest
+        dataset: A `tf.data.Dataset`, a `keras.utils.PyDataset`, a `torch.utils.data.DataLoader`,
+            any other iterable that can be iterated more than once, or a tuple or dict of whole
+            arrays. Elements are `(images, labels)`, with a sample weight, which is ignored, as a
+            third; or dicts with the keys "images", "labels" and, optionally, "index". They hold
+            NumPy arrays or the tensors of any framework. Images are channels-last. Labels are
+            class ids of shape (B,) or (B, 1), or one-hot or soft (B, K), of which the largest
             counts.
         batch_size: Examples a batch; the data set's own first batch decides when None, or 64 where
             it has no batches.
@@ -63,7 +66,10 @@ class ExampleSource:
         if hasattr(dataset, "cardinality"):
             length = int(np.asarray(dataset.cardinality()))
             return {-1: np.inf, -2: None}.get(length, length)
-        return len(dataset) if hasattr(dataset, "__len__") else None
+        try:
+            return len(dataset)
+        except TypeError:  # it has no length, or, as some loaders do, only then says so
+            return None
 
     def _elements(self):
         if not self._arrays:
@@ -216,7 +222,7 @@ def _array(value, name):
             f"`{name}` must be one array: models with several inputs or outputs cannot be scored. "
             f"Received: {name}={type(value).__name__} of {len(value)}"
         )
-    return np.asarray(value)
+    return to_numpy(value)
 
 
 def _is_unbatched(images, labels):
@@ -231,7 +237,7 @@ def _stacked(single):
             "All images of `dataset` must have one size. Received: images of shapes "
             f"{sorted({image.shape for image in images})}"
         )
-    index = None if index[0] is None else np.stack([np.asarray(i) for i in index])
+    index = None if index[0] is None else np.stack([to_numpy(i) for i in index])
     return np.stack(images), np.stack(labels), index
 
 
@@ -243,7 +249,7 @@ def _checked(images, labels, index):
         )
     labels = class_ids(labels)
     if index is not None:
-        index = np.asarray(index).reshape(-1).astype(np.int64)
+        index = to_numpy(index).reshape(-1).astype(np.int64)
     if len(labels) != len(images) or (index is not None and len(index) != len(images)):
         raise ValueError(
             "There must be one label, and one index if any, for each image. Received: "

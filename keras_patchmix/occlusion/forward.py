@@ -5,7 +5,7 @@ import weakref
 import keras
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix._host import to_numpy
 
 _CACHE = weakref.WeakKeyDictionary()
 
@@ -13,10 +13,10 @@ _CACHE = weakref.WeakKeyDictionary()
 def forward_function(model):
     """Returns a function from a batch of images to the model's output, in inference mode.
 
-    For a Keras model on the TensorFlow backend it is compiled once per batch shape and kept as long
-    as the model, whose current weights it reads. XLA stays off: on CPU it makes depthwise
-    convolutions several times slower. Other backends go through the model's own compiled predict
-    step. A plain function is called as it is.
+    A Keras model is compiled on TensorFlow and JAX, once per batch shape, and its function is kept
+    as long as the model, whose current weights it reads. On TensorFlow XLA stays off: on CPU it
+    makes depthwise convolutions several times slower. On PyTorch the model runs as it is, in
+    evaluation mode and without gradients. A plain function is called as it is.
 
     Args:
         model: A Keras model or layer, or a function of a batch.
@@ -41,12 +41,12 @@ def forward_function(model):
 
 
 def _compiled(model):
-    reference = weakref.ref(model)
-    if keras.config.backend() != "tensorflow":
-        if isinstance(model, keras.Model):
-            return lambda images: reference().predict_on_batch(images)
-        return lambda images: reference()(images, training=False)
-    tf = require("tensorflow", "scoring a model on the TensorFlow backend")
+    make = _FORWARD.get(keras.config.backend(), _forward_elsewhere)
+    return make(weakref.ref(model))
+
+
+def _forward_in_tensorflow(reference):
+    import tensorflow as tf
 
     @tf.function(jit_compile=False)
     def forward(images):
@@ -59,6 +59,59 @@ def _compiled(model):
         return forward(images)
 
     return call
+
+
+def _forward_in_jax(reference):
+    import jax
+
+    # Not `stateless_call`, which hands `training` on to models that do not take it.
+    @jax.jit
+    def forward(values, images):
+        model = reference()
+        with keras.StatelessScope(state_mapping=zip(model.variables, values, strict=True)):
+            return model(images, training=False)
+
+    def call(images):
+        model = reference()
+        # While `fit` runs it keeps the weights to itself, and the variables are empty.
+        if hasattr(model, "jax_state_sync"):
+            model.jax_state_sync()
+        if not model.built:
+            model(images, training=False)
+        return forward([variable.value for variable in model.variables], images)
+
+    return call
+
+
+def _forward_in_torch(reference):
+    import torch
+
+    def call(images):
+        model = reference()
+        images = keras.tree.map_structure(keras.ops.convert_to_tensor, images)
+        modes = [(module, module.training) for module in model.modules()]
+        model.eval()
+        try:
+            with torch.no_grad():
+                return model(images, training=False)
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+    return call
+
+
+def _forward_elsewhere(reference):
+    if isinstance(reference(), keras.Model):
+        return lambda images: reference().predict_on_batch(images)
+    return lambda images: reference()(images, training=False)
+
+
+_FORWARD = {
+    "tensorflow": _forward_in_tensorflow,
+    "jax": _forward_in_jax,
+    "torch": _forward_in_torch,
+}
 
 
 def to_scores(output, count):
@@ -79,9 +132,7 @@ def to_scores(output, count):
             "`model` must return one array of scores. Received: "
             f"{type(output).__name__} of {len(output)}"
         )
-    if keras.ops.is_tensor(output):
-        output = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
-    scores = np.asarray(output)
+    scores = to_numpy(output)
     if scores.ndim != 2 or scores.shape[1] < 2 or len(scores) < count:
         raise ValueError(
             "`model` must return logits or probabilities of shape (batch, classes), with at least "

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from tests.arrays import BACKEND
+
 K = 6
 SIZE = 28
 
@@ -25,6 +27,44 @@ def pixel_reader(y, x):
 
 def median_reader(images):
     return scores_of(np.median(np.asarray(images)[..., 0], axis=(1, 2)))
+
+
+def batched(data, size):
+    """A tuple of arrays as a data set of batches such as users of the backend have."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices(data).batch(size)
+    return Batches(data, size)
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set that needs no framework; the last batch is smaller."""
+
+    def __init__(self, data, size):
+        super().__init__()
+        self.data, self.size = data, size
+        self.read = 0
+
+    def __len__(self):
+        return -(-len(self.data[0]) // self.size)
+
+    def __getitem__(self, step):
+        self.read += 1
+        return tuple(x[step * self.size : (step + 1) * self.size] for x in self.data)
+
+
+def is_compiled(x):
+    """Whether the call of a model that gets `x` is one of a compiler, not a computation."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.executing_eagerly()
+    if BACKEND == "jax":
+        import jax
+
+        return isinstance(x, jax.core.Tracer)
+    return False
 
 
 def small_model(**kwargs):

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_patchmix.occlusion import (
     PatchDrop,
@@ -16,6 +15,7 @@ from keras_patchmix.occlusion import (
 from tests.occlusion.closed_form import (
     SIZE,
     K,
+    batched,
     constant_data,
     median_reader,
     pixel_reader,
@@ -114,9 +114,7 @@ def test_the_report_does_not_depend_on_the_batch_size(batch_size):
     data = constant_data(40)
     reader = pixel_reader(9, 4)
     one = evaluate(reader, data, batch_size=16)
-    other = evaluate(
-        reader, tf.data.Dataset.from_tensor_slices(data).batch(9), batch_size=batch_size
-    )
+    other = evaluate(reader, batched(data, 9), batch_size=batch_size)
     assert one.rows == other.rows
     assert one.summary == other.summary
     for name, right in one.correct.items():
@@ -293,6 +291,7 @@ def test_wrong_arguments_are_named(change, message):
         evaluate(**arguments)
 
 
+@pytest.mark.needs("tqdm")
 def test_the_progress_bar_shows_when_wanted(capsys):
     evaluate(median_reader, constant_data(9), verbose=True)
     assert "occlusion: " in capsys.readouterr().err

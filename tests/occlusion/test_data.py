@@ -1,18 +1,15 @@
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_patchmix.occlusion.data import ExampleSource, class_ids
+from tests.arrays import BACKEND, as_kind, to_numpy
 
 N, K = 23, 30
 IMAGES = np.arange(N * 6 * 5 * 3, dtype=np.float32).reshape(N, 6, 5, 3)
 LABELS = (np.arange(N) * 7 % K).astype(np.int64)
 ONE_HOT = np.eye(K, dtype=np.float32)[LABELS]
-
-
-def tuples():
-    return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
 
 
 class Batches(keras.utils.PyDataset):
@@ -24,46 +21,78 @@ class Batches(keras.utils.PyDataset):
         return IMAGES[part], LABELS[part]
 
 
-def weighted(images, labels):
-    return images, labels, tf.ones(tf.shape(labels)[:1])
-
-
-def as_dict(images, labels):
-    return {"images": images, "labels": labels, "name": "x"}
-
-
 FORMS = {
     "arrays": lambda: (IMAGES, LABELS),
     "arrays with weights": lambda: (IMAGES, LABELS[:, None], np.ones(N)),
     "dict of arrays": lambda: {"images": IMAGES, "labels": ONE_HOT},
+    "tensors": lambda: (as_kind(IMAGES, BACKEND), as_kind(LABELS.astype("int32"), BACKEND)),
     "list of batches": lambda: [(IMAGES[:9], LABELS[:9]), (IMAGES[9:], LABELS[9:])],
-    "unbatched": tuples,
-    "unbatched one-hot": lambda: tf.data.Dataset.from_tensor_slices((IMAGES, ONE_HOT)),
-    "unbatched dicts": lambda: tuples().map(as_dict),
-    "batched": lambda: tuples().batch(4),
-    "batched, unknown length": lambda: tuples().filter(lambda x, y: True).batch(4),
-    "batched column labels": lambda: tuples().batch(4).map(lambda x, y: (x, y[:, None])),
-    "batched with weights": lambda: tuples().batch(4).map(weighted),
-    "batched dicts": lambda: tuples().batch(4).map(as_dict),
-    "one-hot int32": lambda: tuples().batch(4).map(lambda x, y: (x, tf.one_hot(y, K, 1, 0))),
-    "one-hot bfloat16": lambda: (
-        tuples().batch(4).map(lambda x, y: (x, tf.one_hot(y, K, dtype="bfloat16")))
-    ),
-    "float ids": lambda: tuples().batch(4).map(lambda x, y: (x, tf.cast(y, "float32"))),
+    "list of batches of tensors": lambda: [
+        [as_kind(IMAGES[part], BACKEND), as_kind(ONE_HOT[part], BACKEND)]
+        for part in (slice(9), slice(9, None))
+    ],
+    "list of examples": lambda: list(zip(IMAGES, LABELS, strict=True)),
     "PyDataset": Batches,
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("batch_size", "limit"), [(None, None), (1, 3), (5, None), (5, 12), (64, 20)]
-)
-def test_every_form_gives_the_same_examples(form, batch_size, limit):
-    source = ExampleSource(FORMS[form](), batch_size, limit)
+def forms_of_tensorflow():
+    """Returns forms as above, out of `tf.data`."""
+    import tensorflow as tf
+
+    def weighted(images, labels):
+        return images, labels, tf.ones(tf.shape(labels)[:1])
+
+    def as_dict(images, labels):
+        return {"images": images, "labels": labels, "name": "x"}
+
+    tuples = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
+    batched = tuples.batch(4)
+    return {
+        "unbatched": tuples,
+        "unbatched one-hot": tf.data.Dataset.from_tensor_slices((IMAGES, ONE_HOT)),
+        "unbatched dicts": tuples.map(as_dict),
+        "batched": batched,
+        "batched, unknown length": tuples.filter(lambda x, y: True).batch(4),
+        "batched column labels": batched.map(lambda x, y: (x, y[:, None])),
+        "batched with weights": batched.map(weighted),
+        "batched dicts": batched.map(as_dict),
+        "one-hot int32": batched.map(lambda x, y: (x, tf.one_hot(y, K, 1, 0))),
+        "one-hot bfloat16": batched.map(lambda x, y: (x, tf.one_hot(y, K, dtype="bfloat16"))),
+        "float ids": batched.map(lambda x, y: (x, tf.cast(y, "float32"))),
+    }
+
+
+def forms_of_torch():
+    """Returns forms as above, out of PyTorch's loaders."""
+    import torch
+
+    images, labels = torch.from_numpy(IMAGES), torch.from_numpy(LABELS)
+    examples = torch.utils.data.TensorDataset(images, labels)
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(examples)
+
+    def with_gradient(batch):
+        images, labels = torch.utils.data.default_collate(batch)
+        return images.requires_grad_(), labels
+
+    loader = torch.utils.data.DataLoader
+    return {
+        "data set of examples": examples,
+        "loader": loader(examples, 4),
+        "loader of unknown length": loader(Stream(), 4),
+        "loader of tensors with gradients": loader(examples, 4, collate_fn=with_gradient),
+    }
+
+
+def assert_gives_the_examples(dataset, batch_size, limit):
+    source = ExampleSource(dataset, batch_size, limit)
+    count = limit or N
     for _ in range(2):
         batches = list(source)
         images, labels, index = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-        count = limit or N
         np.testing.assert_array_equal(images, IMAGES[:count])
         np.testing.assert_array_equal(labels, LABELS[:count])
         np.testing.assert_array_equal(index, np.arange(count))
@@ -73,21 +102,61 @@ def test_every_form_gives_the_same_examples(form, batch_size, limit):
         assert sizes[-1] <= source.batch_size
         if batch_size is not None:
             assert source.batch_size == batch_size
-    if form != "batched, unknown length":
-        assert count <= source.num_examples() <= count + 5
+    return source.num_examples()
+
+
+SIZES = pytest.mark.parametrize(
+    ("batch_size", "limit"), [(None, None), (1, 3), (5, None), (5, 12), (64, 20)]
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@SIZES
+def test_every_form_gives_the_same_examples(form, batch_size, limit):
+    known = assert_gives_the_examples(FORMS[form](), batch_size, limit)
+    assert (limit or N) <= known <= (limit or N) + 5
+
+
+@pytest.mark.needs("tensorflow")
+@SIZES
+def test_every_form_of_tf_data_gives_the_same_examples(batch_size, limit):
+    for name, dataset in forms_of_tensorflow().items():
+        known = assert_gives_the_examples(dataset, batch_size, limit)
+        if name != "batched, unknown length":
+            assert (limit or N) <= known <= (limit or N) + 5
+
+
+@pytest.mark.needs("torch")
+@SIZES
+def test_every_form_of_torch_gives_the_same_examples(batch_size, limit):
+    for dataset in forms_of_torch().values():
+        assert_gives_the_examples(dataset, batch_size, limit)
 
 
 def test_dtype_is_kept():
     for dtype in (np.uint8, np.float16, np.int32):
         (images, _, _), *_ = ExampleSource((IMAGES.astype(dtype), LABELS))
         assert images.dtype == dtype
-    (images, _, _), *_ = ExampleSource(
-        tuples().batch(4).map(lambda x, y: (tf.cast(x, "bfloat16"), y))
-    )
-    assert images.dtype == tf.bfloat16.as_numpy_dtype
+    images = as_kind(IMAGES.astype(ml_dtypes.bfloat16), BACKEND)
+    (read, _, _), *_ = ExampleSource((images, LABELS))
+    assert read.dtype == ml_dtypes.bfloat16
+    np.testing.assert_array_equal(read.astype("float32"), to_numpy(images).astype("float32"))
 
 
 def test_the_index_key_is_the_index():
+    index = np.arange(N)[::-1] * 100
+    whole = {"images": IMAGES, "labels": LABELS, "index": index}
+    batches = [{key: x[part] for key, x in whole.items()} for part in (slice(6), slice(6, None))]
+    examples = [{key: x[i] for key, x in whole.items()} for i in range(N)]
+    for form in (whole, batches, examples):
+        found = np.concatenate([batch[2] for batch in ExampleSource(form, 4)])
+        np.testing.assert_array_equal(found, index)
+
+
+@pytest.mark.needs("tensorflow")
+def test_the_index_key_of_tf_data_is_the_index():
+    import tensorflow as tf
+
     index = np.arange(N)[::-1] * 100
     dataset = tf.data.Dataset.from_tensor_slices(
         {"images": IMAGES, "labels": LABELS, "index": index}
@@ -97,8 +166,27 @@ def test_the_index_key_is_the_index():
         np.testing.assert_array_equal(found, index)
 
 
+class Endless(Batches):
+    """Has no number of batches, as `None` says."""
+
+    num_batches = None
+
+    def __getitem__(self, step):
+        return super().__getitem__(step % 5)
+
+
+@pytest.mark.needs("tensorflow")
+def test_an_endless_data_set_of_tensorflow_needs_max_examples():
+    import tensorflow as tf
+
+    assert_needs_max_examples(tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).repeat())
+
+
 def test_an_endless_data_set_needs_max_examples():
-    endless = tuples().batch(4).repeat()
+    assert_needs_max_examples(Endless())
+
+
+def assert_needs_max_examples(endless):
     with pytest.raises(ValueError, match="never ends: set `max_examples`"):
         ExampleSource(endless)
     assert sum(len(y) for _, y, _ in ExampleSource(endless, max_examples=50)) == 50

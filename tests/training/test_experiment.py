@@ -13,6 +13,8 @@ import pytest
 
 from keras_patchmix.training.experiment import paired_difference
 
+pytest.importorskip("tensorflow")
+
 RECIPE = Path(__file__).parents[2] / "recipes" / "train_convnext.py"
 NAMES = ("config.json", "metrics.csv", "occlusion.jsonl", "model.keras", "report.json")
 

@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.training import TrainOptions, pipeline
 from tests import mixing_oracle as oracle
+
+tf = pytest.importorskip("tensorflow")
 
 COUNT = 40
 OPTIONS = TrainOptions(

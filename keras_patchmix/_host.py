@@ -1,0 +1,23 @@
+"""Tensors of any framework as NumPy arrays."""
+
+import sys
+
+import ml_dtypes
+import numpy as np
+
+
+def to_numpy(value):
+    """Returns a tensor, wherever it lives, as a NumPy array of its dtype.
+
+    Args:
+        value: Tensor of TensorFlow, JAX or PyTorch (on any device, with or without a gradient), or
+            anything that `numpy.asarray` takes.
+    """
+    # Who holds a tensor has imported its package, so that looking costs no import.
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(value, torch.Tensor):
+        return np.asarray(value)
+    value = value.detach().cpu()
+    if value.dtype == torch.bfloat16:
+        return value.float().numpy().astype(ml_dtypes.bfloat16)
+    return value.numpy()

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Runs the tests that hold under other Keras backends than TensorFlow, in a Python's environment:
+#     tests/backends/run.sh alone PYTHON      JAX and PyTorch are installed, TensorFlow is not
+#     tests/backends/run.sh tf-data PYTHON    all three are: the layers inside tf.data
+# Further arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+what=${1:?"alone or tf-data"} python=${2:?"the Python of an environment"}
+shift 2
+
+has_tensorflow() {
+    "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("tensorflow") is None)'
+}
+
+case $what in
+alone)
+    if has_tensorflow; then
+        echo "$python has TensorFlow: nothing would be learnt of an environment without it" >&2
+        exit 1
+    fi
+    mixing=(
+        tests/test_mixing.py
+        tests/test_golden.py
+        tests/layers
+        tests/training/test_on_device.py
+        tests/training/test_options.py
+        --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
+    )
+    models=(
+        tests/test_package.py
+        tests/test_visualization.py
+        tests/occlusion
+        tests/callbacks
+        tests/models
+    )
+    ;;
+tf-data)
+    if ! has_tensorflow; then
+        echo "$python has no TensorFlow" >&2
+        exit 1
+    fi
+    mixing=(
+        tests/test_mixing_unknown_sizes.py
+        tests/layers/test_patch_mixing_tf_data.py
+        tests/layers/test_seeded_map.py
+        tests/layers/test_random_choice.py
+        tests/layers/test_compositions.py
+    )
+    models=(
+        tests/test_visualization.py
+        tests/occlusion/test_data.py
+        tests/occlusion/test_golden_rows.py
+    )
+    ;;
+*)
+    echo "alone or tf-data, not $what" >&2
+    exit 1
+    ;;
+esac
+
+failed=
+run() { # a name, then a command
+    echo "+ KERAS_BACKEND=$KERAS_BACKEND, $what: $1"
+    "${@:2}" || failed+=" $KERAS_BACKEND ($1)"
+}
+for KERAS_BACKEND in jax torch; do
+    export KERAS_BACKEND
+    run mixing "$python" -m pytest -q -n 2 "$@" "${mixing[@]}"
+    # XLA spends most of the time there on optimising what runs once. Mixing is tested optimised.
+    run models env JAX_DISABLE_MOST_OPTIMIZATIONS=1 "$python" -m pytest -q -n 2 "$@" "${models[@]}"
+done
+if [ -n "$failed" ]; then
+    echo "failed under:$failed" >&2
+    exit 1
+fi
