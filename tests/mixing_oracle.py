@@ -44,6 +44,6 @@ def pixel_shares(mixed, classes):
 
 
 def rounded_beta(alpha, patches):
-    """P(N1 = k) for k = 0..patches, where N1 = round-half-even(r patches), r ~ Beta(alpha, alpha)."""
+    """P(N1 = k) for k = 0..patches; N1 = round-half-even(r patches), r ~ Beta(alpha, alpha)."""
     boundaries = np.clip((np.arange(patches + 2) - 0.5) / patches, 0, 1)
     return np.diff(stats.beta(alpha, alpha).cdf(boundaries))

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
+import pytest
 
 from keras_patchmix import datasets
 from keras_patchmix.datasets import shapes
 
+tf = pytest.importorskip("tensorflow")
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ alone)
         tests/test_golden.py
         tests/layers
         tests/training/test_on_device.py
+        tests/test_docs.py
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
     )
     models=(
