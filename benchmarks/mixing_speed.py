@@ -15,8 +15,11 @@ that is slowed down by others slows all of them alike. Three ways of calling:
 The copy is `tf.gather(images, range)`: every pixel read once and written once. Keras' and
 keras-cv's layers get float32 images and one-hot labels in a dict, as they want; for uint8 input
 their own cast to float32 is part of their time. The contestant with channels first gets the same
-pixels in that order. Printed: the median time of a batch, and the median and the quartiles of each
-one's time divided by the copy's time in the same repeat. The last line is RESULT and a JSON object.
+pixels in that order. "apply_to_images alone" has a plan that is ready, with none, half or all of
+the patches foreign: what is left of the layer's time without drawing.
+
+Printed: the median time of a batch, and the median and the quartiles of each one's time divided by
+the copy's time in the same repeat. The last line is RESULT and a JSON object.
 """
 
 import argparse
@@ -36,6 +39,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import keras_patchmix as kpm
+from keras_patchmix import mixing
 
 CHANNELS_FIRST = "PatchMixing, channels_first"
 
@@ -49,6 +53,17 @@ def contestants(names):
     def variant(**arguments):
         layer = kpm.PatchMixing(seed=1, **arguments)
         return lambda x, y: layer(x, y)[0]
+
+    def with_ready_plan(foreign):
+        """The images by a plan of which a share of the patches is foreign."""
+
+        def mix(x, y):
+            settings = mixing.Settings(ratio=foreign)
+            plan = mixing.sample_plan((1, 2), x.shape[0], x.shape[1:3], grid, settings)
+            return mixing.apply_to_images(x, plan, grid)
+
+        grid = mixing.Grid(7)
+        return mix
 
     patch_mixing = kpm.PatchMixing(seed=1)
     batch_mode = kpm.PatchMixing(seed=1, mode="batch")
@@ -64,6 +79,12 @@ def contestants(names):
         "PatchMixing": lambda: lambda x, y: patch_mixing(x, y)[0],
         "PatchMixing, mode='batch'": lambda: lambda x, y: batch_mode(x, y)[0],
         **{name: functools.partial(variant, **kw) for name, kw in variants.items()},
+        **{
+            f"apply_to_images alone, {foreign:.0%} foreign": functools.partial(
+                with_ready_plan, foreign
+            )
+            for foreign in (0.0, 0.5, 1.0)
+        },
         "keras CutMix": lambda: from_dict(keras.layers.CutMix(data_format="channels_last")),
         "keras MixUp": lambda: from_dict(keras.layers.MixUp(data_format="channels_last")),
     }

@@ -1,20 +1,25 @@
 """The measures of the comparison with peers, on mixers whose right cells are known."""
 
+import importlib
 import importlib.util
 import json
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "peers.py"
+FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 def load():
-    spec = importlib.util.spec_from_file_location("benchmarks_peers", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The modules of the comparison as one namespace; scripts find each other in their folder."""
+    names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        for module in ("peer_table", "peer_measures", "peer_layers"):
+            names.update(vars(importlib.import_module(module)))
+    return types.SimpleNamespace(**names)
 
 
 peers = load()
