@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from keras_patchmix._ops import numpy_ops
 from keras_patchmix._ops.keras_seeds import KerasSeedSource
 
 all = jnp.all
@@ -12,6 +13,7 @@ broadcast_to = jnp.broadcast_to
 concat = jnp.concatenate
 convert_to_tensor = jnp.asarray
 expand_dims = jnp.expand_dims
+in_function = numpy_ops.in_function
 rank = jnp.ndim
 repeat = jnp.repeat
 reshape = jnp.reshape
@@ -43,18 +45,13 @@ def match(x, like):
 
 
 def prefers_selection(x, equal_columns):
-    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`.
+    """Whether patches of `x` are better selected than gathered; see `_moving.move_patches`.
 
     Under `jax.jit` the selection is one loop without temporaries, and accelerators are slow at
     gathers of small pieces. On a CPU it was the faster form in three of four cases measured.
     """
     del x, equal_columns
     return True
-
-
-def in_function():
-    """Whether a function is being traced whose state must be made outside it."""
-    return False
 
 
 def check(condition, message, *values):

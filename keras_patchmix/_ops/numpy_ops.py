@@ -45,7 +45,7 @@ def match(x, like):
 
 
 def prefers_selection(x, equal_columns):
-    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`."""
+    """Whether patches of `x` are better selected than gathered; see `_moving.move_patches`."""
     del x, equal_columns
     return False
 

@@ -39,7 +39,7 @@ def match(x, like):
 
 
 def prefers_selection(x, equal_columns):
-    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`.
+    """Whether patches of `x` are better selected than gathered; see `_moving.move_patches`.
 
     XLA makes one loop of the selection, without temporaries, and TPUs, which always use XLA, are
     slow at gathers of small pieces (tensorflow issue 80253). Without XLA the gather is faster

@@ -6,10 +6,13 @@ import keras
 import numpy as np
 import torch
 
+from keras_patchmix._ops import numpy_ops
 from keras_patchmix._ops.keras_seeds import KerasSeedSource
 
 all = torch.all
 broadcast_to = torch.broadcast_to
+check = numpy_ops.check
+in_function = numpy_ops.in_function
 where = torch.where
 
 
@@ -83,23 +86,12 @@ def take(x, index, axis=0):
 
 
 def prefers_selection(x, equal_columns):
-    """Whether patches of `x` are better selected than gathered; see `mixing.apply_to_images`.
+    """Whether patches of `x` are better selected than gathered; see `_moving.move_patches`.
 
     On a CPU the gather was 2 to 8 times faster.
     """
     del x, equal_columns
     return False
-
-
-def in_function():
-    """Whether a function is being traced whose state must be made outside it."""
-    return False
-
-
-def check(condition, message, *values):
-    """Raises `ValueError` where the condition is false."""
-    if not condition:
-        raise ValueError(" ".join([message, *map(str, values)]))
 
 
 @torch.compiler.disable
