@@ -29,7 +29,10 @@ alone)
     models=(
         tests/test_package.py
         tests/test_visualization.py
-        tests/occlusion
+        tests/occlusion/test_benchmark.py # the rest of it is NumPy's, and of no backend
+        tests/occlusion/test_data.py
+        tests/occlusion/test_forward.py
+        tests/occlusion/test_golden_rows.py
         tests/callbacks
         tests/models
         -k "not parameter_counts and not keras_applications" # slow, and of no backend
@@ -48,7 +51,6 @@ tf-data)
         tests/layers/test_compositions.py
     )
     models=(
-        tests/test_visualization.py
         tests/occlusion/test_data.py
         tests/occlusion/test_golden_rows.py
     )
