@@ -14,7 +14,7 @@ import pytest
 from hypothesis import event, given
 
 import keras_patchmix as kpm
-from tests.arrays import BACKEND, dtype_name, to_numpy
+from tests.arrays import dtype_name, to_numpy
 from tests.layers.drawn import calls
 
 try:
@@ -106,6 +106,7 @@ def test_a_right_answer_or_an_error_that_names_the_argument(drawn):
 @given(calls())
 def test_in_graphs_that_know_no_sizes_too(drawn):
     call, fault = drawn
+    COUNTS["for graphs"] += 1
     if fault is not None or call.others or isinstance(call.labels, list):
         return
     COUNTS["graph"] += 1
@@ -129,4 +130,4 @@ def test_most_of_the_calls_are_valid():
     assert total > 0, "runs after the drawn calls"
     # Hypothesis draws no fixed shares: a few dozen cases may hold more faults.
     assert COUNTS["valid"] >= (0.8 if total >= 500 else 0.5) * total
-    assert BACKEND != "tensorflow" or COUNTS["graph"] > 0
+    assert COUNTS["graph"] >= 0.4 * COUNTS["for graphs"]
