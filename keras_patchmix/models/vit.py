@@ -21,7 +21,7 @@ _SIZES = {
     "base": {"dim": 768, "depth": 12, "num_heads": 12},
     "large": {"dim": 1024, "depth": 24, "num_heads": 16},
 }
-# Sized for images of about 32 pixels on a CPU.
+# Sized for images of 32 pixels (patches of 4) and 64 (patches of 8) on a CPU.
 _MINI = {"dim": 96, "depth": 6, "num_heads": 3, "mlp_ratio": 2, "initializer": "glorot_uniform"}
 
 PRESETS = {
@@ -30,7 +30,7 @@ PRESETS = {
         for size, arguments in _SIZES.items()
         for patch in (16, 32)
     },
-    "vit_mini4": {"patch_size": 4, **_MINI},
+    **{f"vit_mini{patch}": {"patch_size": patch, **_MINI} for patch in (4, 8)},
 }
 # The grid of positions where the size of images is unknown: that of the published models.
 _USUAL_SIDE = 224

@@ -14,6 +14,7 @@ from keras_patchmix.training.config_files import arguments_of, preset_names
 from keras_patchmix.training.mixing_steps import MIXINGS, parts_of
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+XLA = ("auto", "on", "off")
 # They decide where and how often something is written, not what.
 _FREE = ("output", "checkpoint_every")
 
@@ -39,6 +40,7 @@ class TrainOptions:
     init: str | None = None
     drop_path: float | None = None
     precision: str = "float32"
+    xla: str = "auto"
     mixing: str = "patchmix"
     compare: str | None = None
     grid_size: int | None = None
@@ -167,6 +169,7 @@ def _add_model(parser, add):
     text = "stochastic depth of the last block; 0 at the first"
     add(model, "--drop-path", text, type=_below_one, metavar="RATE")
     add(model, "--precision", "what layers compute in", choices=PRECISIONS)
+    add(model, "--xla", "compile steps with XLA; auto does so on accelerators", choices=XLA)
 
 
 def _add_mixing(parser, add):
