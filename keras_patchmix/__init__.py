@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "callbacks",
         "datasets",
         "evaluation",
+        "explain",
         "layers",
         "mixing",
         "models",

@@ -1,0 +1,72 @@
+"""What a classifier says of one class, or of one class against another, as probabilities."""
+
+import numpy as np
+
+from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
+
+_SLACK = 1e-3
+
+
+class ClassScores:
+    """Probabilities of a model for batches of one size.
+
+    Args:
+        model: A Keras model, or a function from images (B, H, W, C) to scores (B, K).
+        batch_size: The number of images of each call; fewer are padded, so that a model is compiled
+            once.
+        from_logits: Whether the model's scores are logits, of which the softmax is taken.
+        preprocess: Function of float32 images, or None.
+    """
+
+    def __init__(self, model, batch_size, from_logits, preprocess):
+        self._model = model
+        self._forward = forward_function(model)
+        self._batch_size = batch_size
+        self._from_logits = from_logits
+        self._preprocess = preprocess
+
+    def start(self, images):
+        """Hands images to the model.
+
+        Args:
+            images: float32 array of shape (N, H, W, C), N at most the batch size.
+
+        Returns:
+            What `finish` takes. An accelerator may still be computing it.
+        """
+        count = len(images)
+        if count < self._batch_size:
+            padding = np.zeros((self._batch_size - count, *images.shape[1:]), images.dtype)
+            images = np.concatenate([images, padding])
+        inputs = images if self._preprocess is None else self._preprocess(images)
+        check_inputs(self._model, inputs)
+        return self._forward(inputs), count
+
+    def finish(self, started):
+        """Waits for the model.
+
+        Args:
+            started: From `start`.
+
+        Returns:
+            float32 array of shape (N, K) of probabilities.
+
+        Raises:
+            ValueError: The scores are not finite, or are no probabilities though they should be.
+        """
+        scores = to_scores(*started)
+        if not np.isfinite(scores).all():
+            bad = int((~np.isfinite(scores).all(axis=1)).sum())
+            raise ValueError(
+                f"`model` must return finite scores. Received: {bad} of {len(scores)} images have "
+                "scores that are nan or infinite"
+            )
+        if self._from_logits:
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return scores / scores.sum(axis=1, keepdims=True)
+        if scores.min() < -_SLACK or scores.max() > 1 + _SLACK:
+            raise ValueError(
+                "`model` must return probabilities, or give `from_logits=True`. Received: scores "
+                f"from {scores.min():.4g} to {scores.max():.4g} with from_logits=False"
+            )
+        return scores

@@ -1,0 +1,136 @@
+"""The random masks of RISE, each a function of the seed and of its own number."""
+
+import numpy as np
+
+from keras_patchmix.occlusion.hashing import integers_below, stream, uniform
+
+
+class RandomMasks:
+    """Smooth random masks (Petsiuk et al. 2018, arXiv 1806.07421, section 3.2).
+
+    A mask begins as a grid of cells that are 1 with probability `keep_probability`, else 0. It is
+    enlarged bilinearly to one cell more than the image has on each axis, and the image's size is
+    cut out of that at an offset of the mask's own, uniform over the pixels of a cell. Every pixel's
+    expectation is `keep_probability`.
+
+    Args:
+        image_size: (height, width) in pixels.
+        grid_size: Integer or (rows, columns), at least 1 and at most the image's sides.
+        keep_probability: In (0, 1): the expected share of the image that stays.
+        seed: Integer. Mask `i` depends on the seed and on `i` alone, whatever the batch, the
+            image, the number of masks and the backend.
+
+    Raises:
+        ValueError: An argument out of range.
+    """
+
+    def __init__(self, image_size, grid_size=7, keep_probability=0.5, seed=0):
+        self.image_size = tuple(int(side) for side in image_size)
+        self.grid_size = _checked_grid(grid_size, self.image_size)
+        if not 0 < keep_probability < 1:
+            raise ValueError(
+                "`keep_probability` must be above 0 and below 1. "
+                f"Received: keep_probability={keep_probability!r}"
+            )
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
+        self.keep_probability = float(keep_probability)
+        self.seed = int(seed)
+        # Pixels of a cell: rounded up, so that all offsets leave a whole image.
+        self.cell_size = tuple(
+            -(-side // cells) for side, cells in zip(self.image_size, self.grid_size, strict=True)
+        )
+        self._tables = [
+            _windows(*sizes)
+            for sizes in zip(self.image_size, self.grid_size, self.cell_size, strict=True)
+        ]
+
+    def cells(self, numbers):
+        """Returns the grids of some masks before they are enlarged.
+
+        Args:
+            numbers: Integer array of shape (N,), at least 0.
+
+        Returns:
+            float32 array of shape (N, rows, columns) of zeros and ones.
+        """
+        numbers = np.asarray(numbers).reshape(-1, 1)
+        rows, columns = self.grid_size
+        key = stream(self.seed, "rise", "cells", rows, columns)
+        draws = uniform(key, numbers, np.arange(rows * columns))
+        kept = draws < self.keep_probability
+        return kept.astype(np.float32).reshape(-1, rows, columns)
+
+    def offsets(self, numbers):
+        """Returns where the image is cut out of the enlarged grid of some masks.
+
+        Args:
+            numbers: Integer array of shape (N,), at least 0.
+
+        Returns:
+            int64 array of shape (N, 2): rows and columns, each from 0 to below `cell_size`.
+        """
+        numbers = np.asarray(numbers).reshape(-1, 1)
+        key = stream(self.seed, "rise", "offsets")
+        return integers_below(key, np.array(self.cell_size), numbers, np.arange(2))
+
+    def __call__(self, numbers):
+        """Returns some masks.
+
+        Args:
+            numbers: Integer array of shape (N,), at least 0.
+
+        Returns:
+            float32 array of shape (N, height, width), values in [0, 1].
+        """
+        rows, columns = self.offsets(numbers).T
+        down, across = self._tables
+        return down[rows] @ self.cells(numbers) @ across[columns].transpose(0, 2, 1)
+
+
+def random_masks(num_masks, image_size, grid_size=7, keep_probability=0.5, seed=0, first_mask=0):
+    """Returns masks of RISE, to look at or for uses of your own; see `RandomMasks`.
+
+    Args:
+        num_masks: Integer, at least 0.
+        image_size: (height, width) in pixels.
+        grid_size: Integer or (rows, columns). Defaults to `7`.
+        keep_probability: In (0, 1). Defaults to `0.5`.
+        seed: Integer. Defaults to `0`.
+        first_mask: Number of the first one. Defaults to `0`.
+
+    Returns:
+        float32 array of shape (num_masks, height, width), values in [0, 1].
+    """
+    masks = RandomMasks(image_size, grid_size, keep_probability, seed)
+    return masks(np.arange(first_mask, first_mask + num_masks))
+
+
+def _checked_grid(grid_size, image_size):
+    pair = (grid_size, grid_size) if isinstance(grid_size, (int, np.integer)) else tuple(grid_size)
+    fits = len(pair) == 2 and all(
+        isinstance(cells, (int, np.integer)) and 1 <= cells <= side
+        for cells, side in zip(pair, image_size, strict=False)
+    )
+    if not fits:
+        raise ValueError(
+            "`grid_size` must be an integer or a pair (rows, columns), at least 1 and no finer "
+            f"than the image of {image_size[0]}x{image_size[1]} pixels. "
+            f"Received: grid_size={grid_size!r}"
+        )
+    return tuple(int(cells) for cells in pair)
+
+
+def _windows(side, cells, cell_size):
+    """The weights of cells in the pixels of one axis, for every offset.
+
+    Returns:
+        float32 array of shape (cell_size, side, cells); rows sum to 1.
+    """
+    enlarged = (cells + 1) * cell_size
+    # Centres of pixels in units of cells; outside of the outer centres the border goes on.
+    position = (np.arange(enlarged) + 0.5) * (cells / enlarged) - 0.5
+    position = np.clip(position, 0, cells - 1)
+    weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(cells)))
+    windows = np.lib.stride_tricks.sliding_window_view(weights, side, axis=0)[:cell_size]
+    return np.ascontiguousarray(windows.transpose(0, 2, 1), np.float32)
