@@ -5,8 +5,10 @@ from keras_patchmix._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
+        "CausalCurves": "curves",
         "Saliency": "rise",
         "c_rise": "rise",
+        "deletion_insertion": "curves",
         "patch_selectivity": "selectivity",
         "random_masks": "masks",
         "rise": "rise",

@@ -2,10 +2,15 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.explain.arguments import (
+    checked_format,
+    checked_ids,
+    checked_images,
+    checked_low,
+    checked_whole,
+)
 from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.explain.map_sums import MapSums
 from keras_patchmix.explain.masks import RandomMasks
@@ -210,10 +215,12 @@ class _Explainer:
         seed,
         verbose,
     ):
-        _check_numbers(num_masks, batch_size, tolerance)
-        self._images, self._single = _checked_images(images)
-        self._low = _checked_low(value_range)
-        self._channels_first = _checked_format(data_format) == "channels_first"
+        checked_whole("num_masks", num_masks)
+        checked_whole("batch_size", batch_size)
+        _check_tolerance(tolerance)
+        self._images, self._single = checked_images(images)
+        self._low = checked_low(value_range)
+        self._channels_first = checked_format(data_format) == "channels_first"
         shape = self._images.shape
         size = shape[2:] if self._channels_first else shape[1:3]
         self._masks = RandomMasks(size, grid_size, keep_probability, seed)
@@ -279,11 +286,11 @@ class _Explainer:
                 for i in range(0, len(self._images), self._batch_size)
             ]
         )
-        given = _checked_ids("class_ids", class_ids, found.shape)
+        given = checked_ids("class_ids", class_ids, found.shape)
         class_ids = found.argmax(1) if given is None else given
         if not contrast:
             return class_ids, None
-        given = _checked_ids("contrast_ids", contrast_ids, found.shape)
+        given = checked_ids("contrast_ids", contrast_ids, found.shape)
         if given is None:
             others = found.copy()
             others[np.arange(len(others)), class_ids] = -np.inf
@@ -297,62 +304,7 @@ class _Explainer:
         return class_ids, given
 
 
-def _checked_ids(name, ids, shape):
-    if ids is None:
-        return None
-    num_images, num_classes = shape
-    ids = to_numpy(ids)
-    fits = ids.dtype.kind in "iu" and ids.shape in ((), (num_images,))
-    if not fits:
-        raise ValueError(
-            f"`{name}` must be an integer or an integer for each of the {num_images} images. "
-            f"Received: shape {ids.shape} of {ids.dtype}"
-        )
-    if ids.size and (ids.min() < 0 or ids.max() >= num_classes):
-        raise ValueError(
-            f"`{name}` must be in [0, {num_classes}), the model's classes. "
-            f"Received: {ids.min()} to {ids.max()}"
-        )
-    return np.broadcast_to(ids, (num_images,)).astype(np.int64)
-
-
-def _checked_images(images):
-    images = to_numpy(images)
-    single = images.ndim == 3
-    if single:
-        images = images[None]
-    if images.ndim != 4 or (images.dtype.kind not in "iuf" and images.dtype.name != "bfloat16"):
-        raise ValueError(
-            "`images` must be numbers of shape (batch, height, width, channels), or (height, "
-            f"width, channels) for a single image. Received: shape {images.shape} of {images.dtype}"
-        )
-    if 0 in images.shape:
-        raise ValueError(f"`images` must hold some. Received: shape {images.shape}")
-    return images.astype(np.float32), single
-
-
-def _checked_low(value_range):
-    low, high = (float(value) for value in value_range)
-    if not low < high:
-        raise ValueError(
-            f"`value_range` must be (low, high) with low < high. Received: {value_range!r}"
-        )
-    return low
-
-
-def _checked_format(data_format):
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise ValueError(
-            '`data_format` must be "channels_last", "channels_first" or None. '
-            f"Received: data_format={data_format!r}"
-        )
-    return data_format or keras.config.image_data_format()
-
-
-def _check_numbers(num_masks, batch_size, tolerance):
-    for name, value in (("num_masks", num_masks), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"`{name}` must be an integer of at least 1. Received: {value!r}")
+def _check_tolerance(tolerance):
     if tolerance is not None and not 0 < tolerance < 1:
         raise ValueError(
             f"`tolerance` must be None, or above 0 and below 1. Received: tolerance={tolerance!r}"
