@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         "c_rise": "rise",
         "deletion_insertion": "curves",
         "patch_selectivity": "selectivity",
+        "plot_saliency": "figure",
         "random_masks": "masks",
         "rise": "rise",
     },

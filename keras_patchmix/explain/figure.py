@@ -1,0 +1,108 @@
+"""The picture of saliency: images, and the maps of one or several models beside each other."""
+
+import numpy as np
+
+from keras_patchmix import _atomic
+from keras_patchmix._host import to_numpy
+from keras_patchmix._optional import require
+from keras_patchmix.explain.arguments import checked_images, checked_maps
+from keras_patchmix.explain.selectivity import patch_selectivity
+
+_OUTLINE = "#ffffff"
+
+
+def plot_saliency(
+    images, maps, path=None, masks=None, captions=None, value_range=(0, 255), diverging=None
+):
+    """Draws images and the maps of models over them.
+
+    Colours are scaled for each map by itself: between models only the places compare. The colour
+    bar of a map tells its values.
+
+    Args:
+        images: Array of shape (B, H, W, C) or (H, W, C), channels last, of 1 or 3 channels.
+        maps: Dict from a model's name to its maps of shape (B, H, W) or (H, W).
+        path: File to write atomically; its ending decides the format. Defaults to `None`.
+        masks: None, or booleans of the maps' shape: what is out of context. It is outlined, and the
+            patch selectivity stands over each map. Defaults to `None`.
+        captions: None, or a string for each image. Defaults to `None`.
+        value_range: (low, high) of the images' values. Defaults to `(0, 255)`.
+        diverging: Whether colours are centred on 0, as for `c_rise`. None is where a map has values
+            of both signs. Defaults to `None`.
+
+    Returns:
+        A `matplotlib.figure.Figure`; no window is opened and no global state changed.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: Shapes differ, or there are no maps.
+    """
+    images, _ = checked_images(images)
+    if not isinstance(maps, dict) or not maps:
+        raise ValueError(
+            "`maps` must be a dict from a model's name to its maps. "
+            f"Received: {type(maps).__name__} of {len(maps)}"
+        )
+    maps = {name: checked_maps(values, images.shape[:3]) for name, values in maps.items()}
+    if masks is not None:
+        masks = to_numpy(masks).reshape(images.shape[:3]).astype(bool)
+    low, high = value_range
+    shown = np.clip((images - low) / (high - low), 0, 1)
+    rows, columns = len(images), 1 + len(maps)
+    height, width = images.shape[1:3]
+    figure = require("matplotlib.figure", "plotting saliency").Figure(
+        figsize=(0.4 + 2.6 * columns, 0.5 + 2.3 * rows * height / width), layout="constrained"
+    )
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    for row in range(rows):
+        axes[row, 0].imshow(shown[row], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        if captions is not None:
+            axes[row, 0].set_title(captions[row], fontsize=8)
+        for column, (name, values) in enumerate(maps.items(), start=1):
+            mask = None if masks is None else masks[row]
+            _draw_map(figure, axes[row, column], shown[row], values[row], mask, diverging)
+            title = (
+                name
+                if mask is None or not _has_both(mask)
+                else (f"{name}: {patch_selectivity(values[row], mask):.2f}")
+            )
+            axes[row, column].set_title(title, fontsize=8)
+        if masks is not None:
+            _outline(axes[row, 0], masks[row])
+    if masks is not None:
+        figure.supxlabel("outlined: out of context; numbers: patch selectivity", fontsize=7)
+    if path is not None:
+        _atomic.write_figure(path, figure)
+    return figure
+
+
+def _draw_map(figure, axis, image, values, mask, diverging):
+    if diverging is None:
+        diverging = values.min() < 0 < values.max()
+    most = np.abs(values).max() or 1.0
+    scale = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if diverging else {"cmap": "inferno"}
+    grey = image.mean(-1)
+    axis.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    drawn = axis.imshow(values, alpha=0.6, interpolation="nearest", **scale)
+    bar = figure.colorbar(drawn, ax=axis, shrink=0.8, pad=0.02)
+    bar.ax.tick_params(labelsize=6)
+    if mask is not None:
+        _outline(axis, mask)
+
+
+def _outline(axis, mask):
+    """Draws the border between the pixels of a mask and the others, along the pixels' edges."""
+    down = np.argwhere(mask[:, 1:] != mask[:, :-1])
+    across = np.argwhere(mask[1:] != mask[:-1])
+    lines = [((x + 0.5, y - 0.5), (x + 0.5, y + 0.5)) for y, x in down]
+    lines += [((x - 0.5, y + 0.5), (x + 0.5, y + 0.5)) for y, x in across]
+    collection = require("matplotlib.collections", "plotting saliency").LineCollection
+    for colour, width in (("black", 1.6), (_OUTLINE, 0.8)):
+        axis.add_collection(collection(lines, colors=colour, linewidths=width))
+
+
+def _has_both(mask):
+    return mask.any() and not mask.all()

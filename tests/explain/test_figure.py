@@ -1,0 +1,49 @@
+"""The picture of saliency."""
+
+import numpy as np
+import pytest
+
+from keras_patchmix import explain
+
+pytest.importorskip("matplotlib")
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (2, 8, 12, 3), np.uint8)
+MAPS = {"plain": RNG.normal(size=(2, 8, 12)), "mixed": RNG.uniform(size=(2, 8, 12))}
+MASKS = np.zeros((2, 8, 12), bool)
+MASKS[:, 2:5, 3:7] = True
+
+
+def test_images_stand_beside_the_maps_with_their_selectivity(tmp_path):
+    path = tmp_path / "a.png"
+    figure = explain.plot_saliency(IMAGES, MAPS, path, MASKS, captions=["cat", "dog"])
+    assert path.read_bytes()[:4] == b"\x89PNG"
+    titles = [axis.get_title() for axis in figure.axes]
+    plain = explain.patch_selectivity(MAPS["plain"], MASKS)
+    assert "cat" in titles
+    assert f"plain: {plain[1]:.2f}" in titles
+    maps = [axis.get_images()[1].get_array() for axis in figure.axes if len(axis.images) == 2]
+    np.testing.assert_allclose(maps[0], MAPS["plain"][0])
+    np.testing.assert_allclose(maps[3], MAPS["mixed"][1])
+
+
+def test_a_mask_is_outlined_along_the_edges_of_its_pixels():
+    figure = explain.plot_saliency(IMAGES[0], {"a": MAPS["plain"][0]}, masks=MASKS[0])
+    lines = figure.axes[0].collections[0].get_segments()
+    assert len(lines) == 2 * (3 + 4)
+    ends = np.concatenate(lines)
+    assert (ends.min(0) == (2.5, 1.5)).all()
+    assert (ends.max(0) == (6.5, 4.5)).all()
+
+
+def test_contrasts_are_centred_on_zero():
+    figure = explain.plot_saliency(IMAGES, MAPS)
+    plain, mixed = (figure.axes[column].images[1] for column in (1, 2))
+    low, high = plain.get_clim()
+    assert low == -high == -np.abs(MAPS["plain"][0]).max()
+    assert mixed.get_clim() == (MAPS["mixed"][0].min(), MAPS["mixed"][0].max())
+
+
+@pytest.mark.parametrize("maps", [{}, MAPS["plain"], {"a": MAPS["plain"][:, :4]}])
+def test_maps_that_do_not_fit_are_errors(maps):
+    with pytest.raises(ValueError, match=r"`maps` must be a dict|`saliency` must be of shape"):
+        explain.plot_saliency(IMAGES, maps)
