@@ -19,8 +19,9 @@ def is_here(needs):
     return importlib.util.find_spec(name) is not None
 
 
-@pytest.mark.parametrize("page", ["pipelines.md", "occlusion.md"])
-def test_the_python_blocks_run(page):
+@pytest.mark.parametrize("page", ["explain.md", "pipelines.md", "occlusion.md"])
+def test_the_python_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     blocks = [match.groupdict() for match in BLOCK.finditer((DOCS / page).read_text("utf-8"))]
     assert len(blocks) == (DOCS / page).read_text("utf-8").count("```python")
     names, run = {}, 0
@@ -28,7 +29,7 @@ def test_the_python_blocks_run(page):
         if block["needs"] is None or is_here(block["needs"]):
             exec(compile(block["code"], page, "exec"), names)
             run += 1
-    assert run >= 3
+    assert run >= 2
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

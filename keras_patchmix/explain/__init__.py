@@ -6,12 +6,12 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "CausalCurves": "curves",
-        "Saliency": "rise",
-        "c_rise": "rise",
+        "Saliency": "saliency",
+        "c_rise": "saliency",
         "deletion_insertion": "curves",
         "patch_selectivity": "selectivity",
         "plot_saliency": "figure",
         "random_masks": "masks",
-        "rise": "rise",
+        "rise": "saliency",
     },
 )
