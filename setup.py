@@ -29,7 +29,13 @@ PYTEST = [
     "scipy>=1.11",
 ]
 TENSORBOARD = ["tensorboard>=2.19"]  # TensorFlow no longer brings it
-TESTS = [*RECIPES, *PYTEST, *TENSORBOARD, "ruff==0.17.5"]
+TESTS = [
+    *RECIPES,
+    *PYTEST,
+    *TENSORBOARD,
+    "dill>=0.3",  # imported by tfds.testing, which does not declare it
+    "ruff==0.17.5",
+]
 BENCHMARKS = [*RECIPES, "keras-cv>=0.9"]
 
 setup(

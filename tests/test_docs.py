@@ -32,8 +32,8 @@ def test_the_python_blocks_run(page, tmp_path, monkeypatch):
     assert run >= 2
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
 def test_pages_and_pictures_that_they_name_exist(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / page).read_text("utf-8")):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
         if not target.startswith("http"):
-            assert (DOCS / target).exists(), target
+            assert (page.parent / target).exists(), target

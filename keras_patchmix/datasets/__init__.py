@@ -1,7 +1,8 @@
 """Data sets of images with one label each, from three sources behind one `load`.
 
-Importing this package registers the builder of "shapes" with TensorFlow Datasets, where that is
-installed, so that `tfds.load("shapes")` finds it. Without it the package imports all the same.
+Importing this package registers the builders of "shapes", "superimposed_masked_dataset" and
+"realistic_occlusion_dataset" with TensorFlow Datasets, where that is installed, so that `tfds.load`
+finds them. Without it the package imports all the same.
 """
 
 import importlib.util
@@ -16,9 +17,12 @@ __getattr__, __dir__, __all__ = attach(
         "load": "loading",
         "load_for_scoring": "scoring",
         "split_names": "splits",
+        "write_records": "records.writing",
     },
-    submodules=("shapes",),
+    submodules=("realistic_occlusion_dataset", "shapes", "superimposed_masked_dataset"),
 )
 
 if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorflow_datasets")):
+    from keras_patchmix.datasets.realistic_occlusion_dataset import builder as _rod  # noqa: F401
     from keras_patchmix.datasets.shapes import builder as _builder  # noqa: F401 (registers it)
+    from keras_patchmix.datasets.superimposed_masked_dataset import builder as _smd  # noqa: F401

@@ -32,7 +32,21 @@ def read_image(path):
         ImageFileError: The file cannot be read, is no image, is damaged, or exceeds `MAX_PIXELS`
             (100 million) or `MAX_BYTES` (256 MiB).
     """
-    tf = require("tensorflow", "Loading images")
+    return decode(read_bytes(path))
+
+
+def read_bytes(path):
+    """Reads one file as it is.
+
+    Args:
+        path: String, bytes or path.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        ImageFileError: The file cannot be read, is empty, or exceeds `MAX_BYTES`.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -42,6 +56,23 @@ def read_image(path):
         raise ImageFileError("the file is empty")
     if len(data) > MAX_BYTES:
         raise ImageFileError(f"more than {MAX_BYTES // 2**20} MiB")
+    return data
+
+
+def decode(data, decoder=None):
+    """Decodes the bytes of an image file, eagerly.
+
+    Args:
+        data: Bytes.
+        decoder: Function from bytes to a tensor that does so in another way, or None.
+
+    Returns:
+        uint8 tensor of shape (height, width, channels), or what `decoder` returns.
+
+    Raises:
+        ImageFileError: See `read_image`.
+    """
+    tf = require("tensorflow", "Loading images")
     size = claimed_size(data)
     height, width = size or (0, 0)
     if height * width > MAX_PIXELS:
@@ -49,6 +80,8 @@ def read_image(path):
             f"{width} x {height} pixels, above the limit of {MAX_PIXELS // 10**6} million"
         )
     try:
+        if decoder is not None:
+            return decoder(data)
         return tf.io.decode_image(data, expand_animations=False)
     except tf.errors.OpError as error:
         # TensorFlow's message speaks of its own functions.
