@@ -18,7 +18,7 @@ DATASETS = [
     "tensorflow-datasets>=4.9.9",
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
-PLOT = ["matplotlib>=3.8", "pillow>=10"]
+PLOT = ["matplotlib>=3.8", "pillow>=10.1"]
 RECIPES = [*DATASETS, *PLOT, "tqdm>=4.66"]
 PYTEST = [
     *PLOT,

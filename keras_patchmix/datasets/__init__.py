@@ -19,7 +19,12 @@ __getattr__, __dir__, __all__ = attach(
         "split_names": "splits",
         "write_records": "records.writing",
     },
-    submodules=("realistic_occlusion_dataset", "shapes", "superimposed_masked_dataset"),
+    submodules=(
+        "realistic_occlusion_dataset",
+        "shapes",
+        "superimposed_masked_dataset",
+        "superimposing",
+    ),
 )
 
 if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorflow_datasets")):

@@ -171,6 +171,57 @@ def test_builder_has_the_three_sizes_and_the_first_is_the_default(tmp_path):
         assert builder.info.features["image"].shape == (size, size, 3)
 
 
+def test_occluded_configurations_are_the_test_images_with_occluders_in_front(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    from keras_patchmix import datasets
+    from keras_patchmix.datasets.superimposing import Superimposer
+    from keras_patchmix.occlusion import Superimpose
+
+    builder = tfds.builder("shapes/32px_occluded", data_dir=tmp_path)
+    config = tfds.download.DownloadConfig(max_examples_per_split=12, try_download_gcs=False)
+    builder.download_and_prepare(download_config=config)
+    images, labels = shapes.generate(range(12), "test", 32)
+    levels = (0.2, 0.4, 0.6, 0.8)
+    assert set(builder.info.splits) == {f"coverage_{100 * level:.0f}" for level in levels}
+    superimpose = Superimposer(coverage=("20", "40", "60", "80"))
+    corruption = Superimpose(levels=levels)
+    for place, one in enumerate(corruption(images, index=np.arange(12))):
+        condition, corrupted, pixels = one
+        split = f"coverage_{100 * condition.level:.0f}"
+        examples = list(tfds.as_numpy(builder.as_dataset(split=split)))
+        assert sorted(example["index"] for example in examples) == list(range(12))
+        for example in examples:
+            index = int(example["index"])
+            np.testing.assert_array_equal(example["image"], corrupted[index])
+            assert example["label"] == labels[index]
+            assert example["mask"].sum() == pixels[index]
+            assert example["coverage"] == np.float32(pixels[index] / 32**2)
+            shown = superimpose(images[index], index)[place]
+            np.testing.assert_array_equal(example["mask"], shown.mask)
+    dataset, info = datasets.load(
+        "shapes/32px_occluded", "coverage_40", data_dir=tmp_path, with_info=True
+    )
+    assert info.num_examples == 12
+    assert info.image_shape == (32, 32, 3)
+    assert sorted(int(label) for _, label in dataset) == sorted(labels.tolist())
+
+
+@pytest.mark.parametrize(("size", "count"), [(32, 2000), (64, 2000), (96, 1000)])
+def test_there_is_an_occluded_configuration_for_every_size(tmp_path, size, count):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    import keras_patchmix.datasets  # noqa: F401 (registers the builder)
+
+    builder = tfds.builder(f"shapes/{size}px_occluded", data_dir=tmp_path)
+    features = builder.info.features
+    assert features["image"].shape == (size, size, 3)
+    assert features["mask"].shape == (size, size, 1)
+    assert type(features["mask"]) is tfds.features.LabeledImage
+    # All of the test split of the plain configuration.
+    plain = tfds.builder(f"shapes/{size}px", data_dir=tmp_path)
+    assert builder.builder_config.num_examples == {"test": count}
+    assert plain.builder_config.num_examples["test"] == count
+
+
 def test_package_imports_without_tensorflow_datasets():
     code = """
 import sys
