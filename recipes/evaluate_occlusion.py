@@ -6,6 +6,8 @@ r"""Scores saved image classifiers under occlusion: a table, a page, and every n
         --dataset imagenette/160px-v2 --max-examples 500
     python recipes/evaluate_occlusion.py --model plain=a.keras --model mixed=b.keras \
         --dataset cifar10 --output runs/both
+    python recipes/evaluate_occlusion.py --model model.keras --dataset shapes \
+        --occluded shapes/32px_occluded --occluded folder:occluded_photos:all
 
 The last line printed is RESULT and a JSON object. Interrupted, the same command with the same
 --output goes on where it was.

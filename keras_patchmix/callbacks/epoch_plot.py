@@ -6,13 +6,14 @@ from keras_patchmix._optional import require
 _CLEAN = "#777777"
 _MEAN = "#0072B2"
 _MOST_COLUMNS = 3
+_SETS = "Sets of occluded images"
 
 
 def plot_epochs(timeline, curves, path=None):
     """Draws values over epochs: their mean beside the clean images, then a panel for each sweep.
 
     Levels of a sweep go from light to dark as they get harder; the clean curve is repeated in
-    every panel, thin and grey. Points stand at the epochs that were scored.
+    every panel of a sweep, thin and grey. Points stand at the epochs that were scored.
 
     Args:
         timeline: List of dicts with the keys "epoch" and "values", a dict from names to numbers in
@@ -42,9 +43,9 @@ def plot_epochs(timeline, curves, path=None):
         _line(axes[0], entries, overview[label], label, color=colour, linewidth=2.2)
     axes[0].set_title("Overview", fontsize=11, loc="left", fontweight="bold")
     for axis, (title, members) in zip(axes[1:], curves.items(), strict=True):
-        _line(
-            axis, entries, "val_occlusion_clean", "clean", color=_CLEAN, linewidth=0.9, markersize=2
-        )
+        if title != _SETS:  # which are other images
+            thin = {"color": _CLEAN, "linewidth": 0.9, "markersize": 2}
+            _line(axis, entries, "val_occlusion_clean", "clean", **thin)
         for (label, name), colour in zip(members.items(), _ramp(len(members)), strict=True):
             _line(axis, entries, name, label, color=colour, linewidth=1.6)
         axis.set_title(title, fontsize=11, loc="left", fontweight="bold")
@@ -61,7 +62,7 @@ def epoch_curves(conditions, log_name):
     """Groups conditions into the panels of `plot_epochs`.
 
     Args:
-        conditions: `keras_patchmix.occlusion.base.Condition`s, the clean one first.
+        conditions: `keras_patchmix.occlusion.Condition`s, the clean one first.
         log_name: Function from a condition to its name in the logs.
 
     Returns:
@@ -69,6 +70,9 @@ def epoch_curves(conditions, log_name):
     """
     curves = {}
     for condition in conditions[1:]:
+        if condition.data is not None:
+            curves.setdefault(_SETS, {})[condition.name.replace("_", " ")] = log_name(condition)
+            continue
         title = condition.corruption.replace("_", " ").capitalize()
         grid = "" if condition.grid is None else "×".join(map(str, condition.grid))
         if condition.level is None:

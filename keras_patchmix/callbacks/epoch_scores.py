@@ -3,7 +3,7 @@
 import math
 
 from keras_patchmix.occlusion.benchmark import CLEAN
-from keras_patchmix.occlusion.rows import sweeps
+from keras_patchmix.occlusion.rows import occluded_sets, sweeps
 
 
 def log_name(condition):
@@ -27,10 +27,12 @@ def log_values(report, epoch):
 
     Returns:
         Dict of top-1 accuracies in [0, 1] with the names that `log_name` gives, of their mean over
-        corruptions and grids ("val_occlusion_mean"), and of the epoch ("val_occlusion_epoch").
+        corruptions and grids, and sets of occluded images ("val_occlusion_mean"), and of the epoch
+        ("val_occlusion_epoch").
     """
     values = {log_name(row): _top1(row) for row in report.rows}
-    means = [math.fsum(map(_top1, rows)) / len(rows) for rows in sweeps(report.rows).values()]
+    groups = [*sweeps(report.rows).values(), *occluded_sets(report.rows).values()]
+    means = [math.fsum(map(_top1, rows)) / len(rows) for rows in groups]
     values["val_occlusion_mean"] = math.fsum(means) / len(means)
     values["val_occlusion_epoch"] = epoch
     return values

@@ -17,7 +17,9 @@ from keras_patchmix.callbacks.tensorboard_figure import TensorBoardFigure
 from keras_patchmix.callbacks.workers import is_chief
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.outcomes import examples_digest
+from keras_patchmix.occlusion.report import Report
 
+_REPORT = "occlusion.json"
 # They read logs, or, as BackupAndRestore does, count an epoch as done before it was scored.
 _LATER = (
     keras.callbacks.ModelCheckpoint,
@@ -35,10 +37,11 @@ class OcclusionBenchmark(keras.callbacks.Callback):
     Each row of `keras_patchmix.occlusion.evaluate` becomes a value such as
     `val_patch_drop_14x14_50`, the top-1 accuracy, higher being better; beside them stand
     `val_occlusion_clean`, the same images unharmed; `val_occlusion_mean`, the mean over the
-    corruptions and grids of the mean over each one's levels; and `val_occlusion_epoch`, the epoch
-    in which all these were measured. Epochs that are not scored repeat the last values, because a
-    missing value would drop a column of `CSVLogger` and a nan would freeze `EarlyStopping` and
-    `ModelCheckpoint`. For the same reason a row is logged as 0 where no output was finite.
+    corruptions and grids of the mean over each one's levels (and over sets of occluded images, of
+    the mean over each one's splits); and `val_occlusion_epoch`, the epoch in which all these were
+    measured. Epochs that are not scored repeat the last values, because a missing value would drop
+    a column of `CSVLogger` and a nan would freeze `EarlyStopping` and `ModelCheckpoint`. For the
+    same reason a row is logged as 0 where no output was finite.
 
     Callbacks see what those before them wrote, so this one stands before `ModelCheckpoint`,
     `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`, `TensorBoard` and `BackupAndRestore` in the
@@ -49,11 +52,12 @@ class OcclusionBenchmark(keras.callbacks.Callback):
 
     Scoring changes nothing in training: it uses a compiled forward function of its own, draws no
     random numbers, and puts global generators that the data set draws from back as they were.
-    Apart from the bank of foreign images, no data is kept between epochs. An error while scoring
-    stops training with a `RuntimeError` that names the epoch; what was written before stays as it
-    was. Of several workers that train together by `tf.distribute` each scores its share of the
-    batches, and all get the whole report; only the chief writes files, and all must see the same
-    `directory`.
+    Apart from the bank of foreign images, no data is kept between epochs. Sets of occluded images
+    are opened, and checked against the model's outputs, before training begins. An error while
+    scoring stops training with a `RuntimeError` that names the epoch; what was written before stays
+    as it was. Of several workers that train together by `tf.distribute` each scores its share of
+    the batches, and all get the whole report; only the chief writes files, and all must see the
+    same `directory`.
 
     With a `keras.callbacks.TensorBoard` in the list the values are scalars there, and the curves of
     each report an image, in the run "occlusion".
@@ -61,16 +65,17 @@ class OcclusionBenchmark(keras.callbacks.Callback):
     Args:
         dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes,
             in the same order in every epoch.
-        suite: List of corruptions. `keras_patchmix.occlusion.default_suite` of the image size when
-            None.
+        suite: List of corruptions and `DatasetOcclusion`s, see `evaluate`.
+            `keras_patchmix.occlusion.default_suite` of the image size when None.
         frequency: Score every so many epochs; the first one always. Defaults to `1`.
-        max_examples: Score the first so many examples only; all when None. Defaults to `2000`.
+        max_examples: Score the first so many examples only, of each set too that does not say
+            otherwise; all when None. Defaults to `2000`.
         seed: Integer that decides the bank, the pairs, the patches.
-        directory: Where to keep `occlusion.jsonl`, one line an epoch, and, once training has
-            ended, `occlusion.png`, the values over the epochs, and of the last report
-            `occlusion.json` and `occlusion_curves.png`; all written atomically. A run that resumes
-            there takes up its last values; epochs that are run again replace their lines and those
-            after them. None keeps no files.
+        directory: Where to keep `occlusion.jsonl`, one line an epoch, `occlusion.json`, the last
+            report, with its epoch in the settings, and, once training has ended, `occlusion.png`,
+            the values over the epochs, and `occlusion_curves.png`, those of the last report; all
+            written atomically. A run that resumes there takes up its last values; epochs that are
+            run again replace their lines and those after them. None keeps no files.
         preprocess: Function applied to the corrupted batch, before the model, or None.
         value_range: (black, white) of the data set's images, before `preprocess`.
         batch_size: Images a forward pass. The data set's own batch size when None.
@@ -163,6 +168,9 @@ class OcclusionBenchmark(keras.callbacks.Callback):
                 "come too late for them, and an epoch that is interrupted while it is scored is "
                 "left out after a restart. Put it first in the list.",
             )
+        if self._benchmark.has_sets():
+            with unchanged_random_state():
+                self._benchmark.check(self.model, self._progress(), share=True)
         boards = [c for c in others if isinstance(c, keras.callbacks.TensorBoard)]
         self._figure = TensorBoardFigure(boards if is_chief(self.model) else ())
 
@@ -188,7 +196,6 @@ class OcclusionBenchmark(keras.callbacks.Callback):
         if self._directory is not None:
             self._drawn(self.plot, self._directory / "occlusion.png")
             if self.report is not None:
-                self.report.to_json(self._directory / "occlusion.json")
                 self._drawn(self.report.plot, self._directory / "occlusion_curves.png")
         if self._is_talkative() and self._scored:
             print(f"\nAfter epoch {self.timeline[-1]['epoch']}, counted from 0:\n{self.report}\n")
@@ -210,7 +217,9 @@ class OcclusionBenchmark(keras.callbacks.Callback):
         begun = time.perf_counter()
         try:
             with unchanged_random_state():
-                report = self._benchmark.run(self.model, self._progress(), share=True)
+                report = self._benchmark.run(
+                    self.model, self._progress(), share=True, title=self._title()
+                )
         except Exception as error:
             # Keras drops the cause on its way through `fit`, so the message says where it was.
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -219,6 +228,7 @@ class OcclusionBenchmark(keras.callbacks.Callback):
                 f"0: {type(error).__name__}: {error} "
                 f"({place.name}, {place.filename}, line {place.lineno})"
             ) from error
+        report.settings["epoch"] = epoch
         values = log_values(report, epoch)
         entry = {
             "epoch": epoch,
@@ -229,6 +239,11 @@ class OcclusionBenchmark(keras.callbacks.Callback):
             "examples_sha256": examples_digest(report.outcomes.labels, report.outcomes.index),
             "values": values,
         }
+        if report.datasets:
+            entry["sets_sha256"] = {
+                name: examples_digest(each.outcomes.labels, each.outcomes.index)
+                for name, each in report.datasets.items()
+            }
         if self._file is None:
             earlier = [line for line in self.timeline if line["epoch"] < epoch]
         else:
@@ -243,6 +258,8 @@ class OcclusionBenchmark(keras.callbacks.Callback):
             else round((now - begun) / (now - self._epoch_begun), 4)
         )
         if self._file is not None and is_chief(self.model):
+            # First: the time line knows no epoch whose report would be lacking.
+            report.to_json(self._directory / _REPORT)
             self._file.write([*earlier, entry])
         self.report, self.timeline, self._values = report, [*earlier, entry], values
         self._scored += 1
@@ -257,15 +274,16 @@ class OcclusionBenchmark(keras.callbacks.Callback):
                 f"for {', '.join(empty)}: logged as 0. The model may have diverged; "
                 "keras.callbacks.TerminateOnNaN stops training then.",
             )
-        digest = earlier[-1].get("examples_sha256") if earlier else None
-        if digest not in (None, entry["examples_sha256"]):
+        changed = _changed(earlier[-1], entry) if earlier else []
+        if changed:
             self._warn_once(
                 "digest",
-                "The data set of OcclusionBenchmark came with other labels, or in another order, "
-                f"after epoch {entry['epoch']} than after epoch {earlier[-1]['epoch']}, counted "
-                "from 0, so the scores are not of the same images. Do not shuffle it (in tf.data: "
-                "no `shuffle`, or `shuffle(..., reshuffle_each_iteration=False)` with a seed), or "
-                "make its elements dicts that hold each example's number under the key 'index'.",
+                f"{' and '.join(changed)} of OcclusionBenchmark came with other labels, or in "
+                f"another order, after epoch {entry['epoch']} than after epoch "
+                f"{earlier[-1]['epoch']}, counted from 0, so the scores are not of the same "
+                "images. Do not shuffle it (in tf.data: no `shuffle`, or "
+                "`shuffle(..., reshuffle_each_iteration=False)` with a seed), or make its elements "
+                "dicts that hold each example's number under the key 'index'.",
             )
 
     def _reload(self, epoch):
@@ -286,6 +304,15 @@ class OcclusionBenchmark(keras.callbacks.Callback):
             )
             return
         self._values = last["values"]
+        self.report = self._last_report(last["epoch"])
+
+    def _last_report(self, epoch):
+        """Returns the report in the directory, if it is that of an epoch, else None."""
+        try:
+            report = Report.load(self._directory / _REPORT)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return report if report.settings.get("epoch") == epoch else None
 
     def _drawn(self, draw, *arguments):
         """Draws a picture; warns where matplotlib, which training does not need, is missing."""
@@ -304,6 +331,9 @@ class OcclusionBenchmark(keras.callbacks.Callback):
             return "auto" if (self.params or {}).get("verbose", 0) == 1 else False
         return self.verbose
 
+    def _title(self):
+        return f"occlusion of {self.model.name}"
+
     def _cost(self):
         seconds = sum(line["seconds"] for line in self.timeline[-self._scored :])
         total = time.perf_counter() - self._begun
@@ -316,6 +346,18 @@ class OcclusionBenchmark(keras.callbacks.Callback):
         if topic not in self._warned:
             self._warned.add(topic)
             warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def _changed(before, now):
+    """Returns which data is not that of another line of the time line."""
+    changed = []
+    if before.get("examples_sha256", now["examples_sha256"]) != now["examples_sha256"]:
+        changed.append("The data set")
+    digests = before.get("sets_sha256") or {}
+    for name, digest in now.get("sets_sha256", {}).items():
+        if digests.get(name, digest) != digest:
+            changed.append(f"The set {name!r}")
+    return changed
 
 
 def _before(callback, callbacks):

@@ -6,8 +6,10 @@ from pathlib import Path
 from keras_patchmix import datasets
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
-from keras_patchmix.occlusion import default_suite, deserialize, extended_suite
-from keras_patchmix.occlusion.base import Corruption
+from keras_patchmix.evaluation.occluded import occluded_sets, prepare_sets
+from keras_patchmix.occlusion import DatasetOcclusion, default_suite, deserialize, extended_suite
+from keras_patchmix.occlusion.member import Member
+from keras_patchmix.occlusion.suite import check_suite
 
 _SUITES = {"default": default_suite, "extended": extended_suite}
 
@@ -33,7 +35,7 @@ def open_data(options, loaded):
             options.dataset, split, size, options.data_dir, options.batch_size
         )
     except ValueError as error:
-        message = _with_flags(str(error))
+        message = with_flags(str(error))
         if message.startswith("--split holds no images") and options.split is None:
             message += ". --split all takes all images"
         raise ValueError(message) from error
@@ -72,27 +74,45 @@ def common_size(options, loaded):
 
 
 def open_suite(options, image_size):
-    """Returns the list of corruptions that `--suite` names.
+    """Returns the list of members that `--suite` and `--occluded` name.
 
     Args:
         options: An `EvaluationOptions`.
         image_size: (height, width) of the images.
 
     Raises:
-        ValueError: The file cannot be read or holds no suite.
+        ValueError: The file cannot be read or holds no suite, or two members share a row.
     """
     if options.suite in _SUITES:
         try:
-            return _SUITES[options.suite](image_size)
+            suite = _SUITES[options.suite](image_size)
         except ValueError as error:
-            raise ValueError(f"--suite {options.suite}: {_with_flags(str(error))}") from error
+            raise ValueError(f"--suite {options.suite}: {with_flags(str(error))}") from error
+    else:
+        suite = _of_file(options)
+    try:
+        suite = list(check_suite([*suite, *occluded_sets(options)]))
+    except ValueError as error:
+        raise ValueError(with_flags(str(error))) from error
+    prepare_sets(suite)
+    return suite
+
+
+def sets_of(options):
+    """Returns the `DatasetOcclusion`s of `open_suite`, which do not depend on the images' size."""
+    suite = [] if options.suite in _SUITES else _of_file(options)
+    sets = [member for member in suite if isinstance(member, DatasetOcclusion)]
+    return sets + occluded_sets(options)
+
+
+def _of_file(options):
     path = Path(options.suite)
     if not path.is_file():
         raise ValueError(
             f"--suite must be default, extended or a JSON file. There is no file {options.suite!r}"
         )
     try:
-        return deserialize(path.read_text("utf-8"), _own_corruptions(options))
+        return deserialize(path.read_text("utf-8"), _own_members(options))
     except ValueError as error:
         raise ValueError(f"--suite {options.suite}: {error}") from error
 
@@ -106,14 +126,14 @@ def _listed(sizes):
     return ", ".join(f"{name} {h}x{w}" for name, (h, w) in sizes.items())
 
 
-def _own_corruptions(options):
-    """Returns the corruptions in the modules of `--import`, by class name."""
+def _own_members(options):
+    """Returns the classes of corruptions in the modules of `--import`, by name."""
     modules = [objects.import_module(name, "--import") for name in options.imports]
     return {
         name: value
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Corruption)
+        if isinstance(value, type) and issubclass(value, Member)
     }
 
 
@@ -127,7 +147,7 @@ def _default_split(options):
     raise ValueError(f"--split: the data set {options.dataset!r} has only {', '.join(names)}")
 
 
-def _with_flags(message):
+def with_flags(message):
     """Names flags where the library names its arguments."""
     for argument, flag in (
         ("name", "--dataset"),
@@ -135,6 +155,7 @@ def _with_flags(message):
         ("image_size", "--image-size"),
         ("data_dir", "--data-dir"),
         ("suite", "--suite"),
+        ("class_map", "--class-map"),
     ):
         message = re.sub(rf"`{argument}`", flag, message)
     return message

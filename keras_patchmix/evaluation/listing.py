@@ -23,14 +23,19 @@ def data_listing(options, split):
         ValueError: The data set, or the split, is not there (nothing is downloaded for this).
         ImportError: TFDS is not installed.
     """
-    if options.dataset.startswith(FOLDER_PREFIX):
-        return _of_folder(options.dataset.removeprefix(FOLDER_PREFIX), split)
-    tfds = require("tensorflow_datasets", f"The data set {options.dataset!r}")
-    builder = prepared_builder(tfds, options.dataset, options.data_dir, download=False)
+    return listing_of(options.dataset, options.data_dir, split)
+
+
+def listing_of(name, data_dir, split):
+    """Does the same as `data_listing` for a name and a directory of prepared data sets."""
+    if name.startswith(FOLDER_PREFIX):
+        return _of_folder(name.removeprefix(FOLDER_PREFIX), split)
+    tfds = require("tensorflow_datasets", f"The data set {name!r}")
+    builder = prepared_builder(tfds, name, data_dir, download=False)
     try:
         count = builder.info.splits[split].num_examples
     except (KeyError, ValueError, AssertionError) as error:
-        raise ValueError(f"the data set {options.dataset!r} has no split {split!r}") from error
+        raise ValueError(f"the data set {name!r} has no split {split!r}") from error
     return {"split": split, "images": count, "version": f"{builder.name} {builder.version}"}
 
 
@@ -38,11 +43,27 @@ def difference(there, now):
     """Returns in words how a listing differs from that of the results, or None.
 
     Args:
-        there: Dict of `data_listing`, when the results were made.
+        there: Dict of `data_listing`, when the results were made. Under "sets", if it is there, a
+            dict from the names of sets of occluded images to such dicts.
         now: The same of today.
     """
     if there == now:
         return None
+    before, after = (dict(one) for one in (there, now))
+    sets, sets_now = (one.pop("sets", {}) for one in (before, after))
+    if before != after:
+        return _how(before, after)
+    for name in {**sets, **sets_now}:
+        if name in sets and name in sets_now and sets[name] != sets_now[name]:
+            return f"{name}: {_how(sets[name], sets_now[name])}"
+    return f"the sets of occluded images were {_names(sets)}, and are {_names(sets_now)}"
+
+
+def _names(sets):
+    return ", ".join(sets) or "none"
+
+
+def _how(there, now):
     if "sha256" not in now:
         before, after = (
             f"{one.get('version')}, {one['split']}, {one['images']} images" for one in (there, now)

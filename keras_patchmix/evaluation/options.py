@@ -46,6 +46,7 @@ class EvaluationOptions:
     imports: tuple = ()
     unsafe_load: bool = False
     suite: str = "default"
+    occluded: tuple = ()
     saliency: str | None = None
     seed: int = 0
     batch_size: int = 64
@@ -68,7 +69,10 @@ class EvaluationOptions:
 
     def deciding(self):
         """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
-        return {key: value for key, value in self.to_dict().items() if key not in _FREE}
+        values = {key: value for key, value in self.to_dict().items() if key not in _FREE}
+        if not values["occluded"]:
+            del values["occluded"]  # as in directories from before there was this flag
+        return values
 
     def command(self):
         """The shortest command line that scores the same, into a directory of its own."""
@@ -162,6 +166,12 @@ def parse_options(argv=None, description=None):
     scoring = parser.add_argument_group("scoring")
     text = "default, extended, or a JSON file of corruptions (keras_patchmix.occlusion.serialize)"
     add(scoring, "suite", text, metavar="SUITE")
+    text = (
+        "a set of occluded images that is scored too, with labels of its own: NAME as of "
+        "--dataset; by default its test split, else all splits (of a folder all images); again for "
+        "each further one"
+    )
+    add(scoring, "occluded", text, action="append", metavar="NAME[:SPLIT]")
     text = "function from images to saliency maps, for suites with salient patches"
     add(scoring, "saliency", text, metavar="MODULE:FUNCTION")
     add(scoring, "seed", "of everything that is drawn", type=whole(0), metavar="N")

@@ -77,7 +77,7 @@ def skipped_line(reports):
     reasons = {
         str(entry["name"]): entry["reason"]
         for report in reports.values()
-        for entry in report.skipped
+        for entry in report.all_skipped
     }
     if not reasons:
         return None

@@ -60,7 +60,7 @@ def side_by_side(reports):
     found = [{row.name: row.top1 for row in report.rows} for report in reports.values()]
     lines = [
         (
-            row.corruption,
+            row.corruption if row.data is None else row.name,
             text.grid_text(row.grid),
             "" if row.level is None else f"{100 * row.share:.1f} %",
             *(text.percent(own.get(row.name)) for own in found),
@@ -74,7 +74,7 @@ def side_by_side(reports):
 def class_table(name, report):
     """Returns the classes that lose most in the hardest condition, as text."""
     rows = report.class_rows()
-    scored = [row for row in report.rows[1:] if row.top1 is not None]
+    scored = [row for row in report.rows[1:] if row.top1 is not None and row.data is None]
     if not scored:
         return f"{name}: no condition was scored"
     hardest = min(scored, key=lambda row: row.top1).name
@@ -101,12 +101,14 @@ def class_table(name, report):
 def result_line(options, split, directory, reports):
     """Returns the last line: RESULT and a JSON object of one line."""
     first = next(iter(reports.values()))
+    sets = [row for row in first.rows if row.data is not None]
     result = {
         "dataset": options.dataset,
         "split": split,
         "seed": options.seed,
         "n": first.settings["n"],
-        "skipped": len(first.skipped),
+        "skipped": len(first.all_skipped),
+        **({"sets": {row.name: row.n for row in sets}} if sets else {}),
         "directory": str(directory),
         "top1": {
             name: {row.name: None if row.top1 is None else round(row.top1, 4) for row in own.rows}
@@ -119,4 +121,9 @@ def result_line(options, split, directory, reports):
 def _heading(report):
     size = "x".join(map(str, report.settings["image_size"]))
     skipped = f", {len(report.skipped)} more could not be read" if report.skipped else ""
-    return f"{report.settings['n']} images of {size}{skipped}"
+    sets = "".join(
+        f"\n{row.name}: {row.n + row.n_nonfinite} images of its own"
+        for row in report.rows
+        if row.data is not None
+    )
+    return f"{report.settings['n']} images of {size}{skipped}{sets}"

@@ -4,12 +4,19 @@ import json
 
 from keras_patchmix.evaluation import objects, remarks, results
 from keras_patchmix.evaluation.classes import class_map
-from keras_patchmix.evaluation.data import open_data, open_suite, saliency_function
+from keras_patchmix.evaluation.data import (
+    open_data,
+    open_suite,
+    saliency_function,
+    sets_of,
+    with_flags,
+)
 from keras_patchmix.evaluation.directory import RunDirectory, file_digest
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
+from keras_patchmix.evaluation.occluded import set_listings, with_class_maps
 from keras_patchmix.evaluation.specs import model_specs
-from keras_patchmix.occlusion import Report
+from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 
 _PROGRESS = {"auto": "auto", "on": True, "off": False}
@@ -61,11 +68,17 @@ def _check_data(options, directory):
     if there is None:
         return
     try:
-        now = data_listing(options, there["split"])
+        now = _listing(options, there["split"], sets_of(options))
     except (ValueError, ImportError) as error:
         print(f"The data set cannot be compared with that of the results: {error}", flush=True)
         return
     directory.of_data(now)
+
+
+def _listing(options, split, suite):
+    """Returns `data_listing`, with "sets" where the suite has sets of occluded images."""
+    sets = set_listings(suite)
+    return {**data_listing(options, split), **({"sets": sets} if sets else {})}
 
 
 def _score(options, specs, directory):
@@ -76,11 +89,19 @@ def _score(options, specs, directory):
     loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
     data = open_data(options, loaded)
     info = data.info
-    directory.of_data(data_listing(options, info.split))
     suite = open_suite(options, info.image_shape[:2])
+    listing = _listing(options, info.split, suite)
+    directory.of_data(listing)
     if saliency is None and any(member.needs_saliency for member in suite):
         raise ValueError(f"--saliency MODULE:FUNCTION is needed by --suite {options.suite}")
-    maps = [class_map(one, probe(one, info.image_shape), info.class_names) for one in loaded]
+    outputs = [probe(one, info.image_shape) for one in loaded]
+    maps = [
+        class_map(one, count, info.class_names) for one, count in zip(loaded, outputs, strict=True)
+    ]
+    suites = [
+        with_class_maps(suite, one, count, info.class_names, own)
+        for one, count, own in zip(loaded, outputs, maps, strict=True)
+    ]
     print(
         f"{info.name} {info.split}: {info.num_examples} images of "
         f"{'x'.join(map(str, info.image_shape[:2]))}, {info.num_classes} classes. "
@@ -90,8 +111,11 @@ def _score(options, specs, directory):
     for line in (remarks.split_line(options), *map(remarks.input_line, loaded)):
         if line is not None:
             print(line, flush=True)
+    for name, each in listing.get("sets", {}).items():
+        print(f"{name}: {each['images']} occluded images, {each['split']}", flush=True)
+    benchmarks = _benchmarks(options, data, suites, loaded, maps, saliency)
+    _check_sets(options, loaded, benchmarks)
     directory.begin()
-    benchmarks = _benchmarks(options, data, suite, loaded, maps, saliency)
     reports = {}
     for one, benchmark in zip(loaded, benchmarks, strict=True):
         reports[one.spec.name] = _report(options, directory, data, one, benchmark)
@@ -99,11 +123,22 @@ def _score(options, specs, directory):
     return reports
 
 
-def _benchmarks(options, data, suite, loaded, maps, saliency):
+def _check_sets(options, loaded, benchmarks):
+    """Raises where a model does not fit a set, before the first one is scored for hours."""
+    for one, benchmark in zip(loaded, benchmarks, strict=True):
+        if benchmark.has_sets():
+            try:
+                benchmark.check(one.model, _PROGRESS[options.progress])
+            except ValueError as error:
+                message = with_flags(str(error).replace("DatasetOcclusion ", ""))
+                raise ValueError(f"--model {one.spec.name}, {message}") from error
+
+
+def _benchmarks(options, data, suites, loaded, maps, saliency):
     """Returns a `Benchmark` for each model, the same one, with its bank, for models alike."""
     made, found = {}, []
-    for one, outputs in zip(loaded, maps, strict=True):
-        key = (one.preprocess, json.dumps(outputs))
+    for one, suite, outputs in zip(loaded, suites, maps, strict=True):
+        key = (one.preprocess, json.dumps([outputs, serialize(suite)]))
         if key not in made:
             made[key] = Benchmark(
                 data,
@@ -129,7 +164,9 @@ def _report(options, directory, data, one, benchmark):
     goes_on = directory.backup(spec).exists()
     print(f"{spec.name}: {'scoring goes on' if goes_on else 'scoring'}", flush=True)
     backup = directory.backup(spec)
-    report = benchmark.run(one.model, _PROGRESS[options.progress], backup, keep_backup=True)
+    report = benchmark.run(
+        one.model, _PROGRESS[options.progress], backup, keep_backup=True, title=spec.name
+    )
     report.settings.update(
         model=spec.name,
         command=options.command(),

@@ -58,17 +58,17 @@ class Backup:
             )
         return state
 
-    def save(self, tally):
-        """Writes the counts of a `Tally`, atomically."""
+    def save(self, counts):
+        """Writes the counts of a `Passes`, atomically."""
         if self._path is not None:
-            data = {"format": _FORMAT, "settings": self._settings, "state": tally.state()}
+            data = {"format": _FORMAT, "settings": self._settings, "state": counts.state()}
             _atomic.write_text(self._path, json.dumps(data))
         self._saved = time.monotonic()
 
-    def save_now_and_then(self, tally):
+    def save_now_and_then(self, counts):
         """Writes the counts if the last time was `INTERVAL_SECONDS` ago."""
         if self._path is not None and time.monotonic() - self._saved >= INTERVAL_SECONDS:
-            self.save(tally)
+            self.save(counts)
 
     def remove(self):
         """Deletes the file, once the report is made."""

@@ -1,41 +1,15 @@
-"""What all corruptions share: conditions, validation, ranked patches, configuration."""
+"""What all corruptions share: plans, validation, ranked patches."""
 
-import dataclasses
 import numbers
 from fractions import Fraction
 
 import numpy as np
 
 from keras_patchmix.occlusion import hashing
+from keras_patchmix.occlusion.member import Condition, Member
 
 
-@dataclasses.dataclass(frozen=True)
-class Condition:
-    """One row of a report: a corruption at one grid and one level.
-
-    Attributes:
-        corruption: Name of the corruption, such as `"patch_drop"`.
-        grid: (rows, columns), or None where the corruption has no grid.
-        level: Share asked for, in (0, 1], or None where the corruption has no levels.
-    """
-
-    corruption: str
-    grid: tuple | None = None
-    level: float | None = None
-
-    @property
-    def name(self):
-        """Such as `"patch_drop_14x14_50"`: corruption, grid, level in per cent."""
-        parts = [self.corruption]
-        if self.grid is not None:
-            parts.append("{}x{}".format(*self.grid))
-        if self.level is not None:
-            # A dot would not survive in a checkpoint's path template.
-            parts.append(f"{100 * self.level:.6g}".replace(".", "_"))
-        return "_".join(parts)
-
-
-class Corruption:
+class Corruption(Member):
     """Base of all corruptions: plans for a batch are drawn once, then applied level by level.
 
     A corruption is a pure function of (images, labels, example index, seed, bank): the same for an
@@ -45,17 +19,12 @@ class Corruption:
 
     kind = "corruption"
     needs_bank = False
-    needs_saliency = False  # then `plan` takes a keyword `saliency` too
+    needs_saliency = False  # where it is True, `plan` takes a keyword `saliency` too
 
     @property
     def name(self):
         """Name in reports: the kind, and what tells variants of that kind apart."""
         return self.kind
-
-    @property
-    def conditions(self):
-        """Tuple of `Condition`, mildest first."""
-        raise NotImplementedError
 
     def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):
         """Draws everything random for a batch, for all conditions at once.
@@ -140,25 +109,6 @@ class Corruption:
         return self.plan(
             images, labels, index, seed=seed, bank=bank, value_range=value_range, **extra
         )
-
-    def get_config(self):
-        """Returns the constructor's arguments as a dict of JSON values."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes the corruption anew from the dict of `get_config`."""
-        return cls(**config)
-
-    def __repr__(self):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
-
-    def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash(repr(self))
 
 
 class GridCorruption(Corruption):

@@ -16,6 +16,7 @@ _SAME_IMAGES = {
     "seed": "seed",
     "image_size": "image size",
     "value_range": "value range",
+    "coverage_sha256": "the coverage of the images",
 }
 
 
@@ -131,9 +132,11 @@ def compare(a, b):
     rows = []
     for row in a.rows:
         other = others.get(row.name)
-        if other is None:
+        if other is None or (row.data is None) != (other.data is None):
             continue
-        if paired and row.name not in apart:
+        if row.data is not None:
+            found = _of_sets(row, other, a, b, notes)
+        elif paired and row.name not in apart:
             found = _paired(row.name, a.outcomes.top1[row.name], b.outcomes.top1[row.name])
         else:
             found = _unpaired(row, other)
@@ -150,6 +153,17 @@ def compare(a, b):
     if names[0] == names[1]:
         names = [f"{names[0]} ({letter})" for letter in "ab"]
     return Comparison(tuple(names), rows, notes)
+
+
+def _of_sets(row, other, a, b, notes):
+    """Returns the difference on a set of occluded images, with its images in pairs if possible."""
+    name, own = row.name, []
+    sets = a.datasets[name], b.datasets[name]
+    paired = _is_paired(*sets, own)
+    notes += [f"{name}: {note[0].lower()}{note[1:]}" for note in own]
+    if not paired:
+        return _unpaired(row, other)
+    return _paired(name, *(each.outcomes.top1[name] for each in sets))
 
 
 def _is_paired(a, b, notes):

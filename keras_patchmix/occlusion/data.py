@@ -21,12 +21,14 @@ class Batch(typing.NamedTuple):
         labels: int64 array of shape (B,).
         index: int64 array of shape (B,).
         saliency: Array of shape (B, H, W), or None.
+        coverage: float64 array of shape (B,), the share of each image that is hidden; or None.
     """
 
     images: np.ndarray
     labels: np.ndarray
     index: np.ndarray
     saliency: np.ndarray | None = None
+    coverage: np.ndarray | None = None
 
 
 class ExampleSource:
@@ -43,9 +45,10 @@ class ExampleSource:
         batch_size: Examples a batch; the data set's own first batch decides when None, or 64 where
             it has no batches.
         max_examples: Stop after this many.
+        with_coverage: Whether to read the key "coverage" of dicts too.
     """
 
-    def __init__(self, dataset, batch_size=None, max_examples=None):
+    def __init__(self, dataset, batch_size=None, max_examples=None, with_coverage=False):
         for name, value in (("batch_size", batch_size), ("max_examples", max_examples)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 1):
                 raise ValueError(
@@ -54,6 +57,7 @@ class ExampleSource:
         self.batch_size = batch_size
         self.max_examples = max_examples
         self._dataset = dataset
+        self._with_coverage = with_coverage
         self._per_element = 1
         self._arrays = _is_arrays(dataset)
         if not self._arrays:
@@ -160,6 +164,8 @@ class ExampleSource:
             fields = _fields(element)
             images, labels = _array(fields.images, "images"), _array(fields.labels, "labels")
             fields = fields._replace(images=images, labels=labels)
+            if not self._with_coverage:
+                fields = fields._replace(coverage=None)
             if _is_unbatched(images, labels):
                 single.append(fields)
                 if len(single) == min(
@@ -266,7 +272,7 @@ def _stacked(single):
 
 
 def _checked(batch):
-    images, labels, index, saliency = batch
+    images, labels, index, saliency, coverage = batch
     if images.ndim != 4 or images.dtype.kind not in "uifV":
         raise ValueError(
             "Images must be numbers of shape (batch, height, width, channels). "
@@ -289,7 +295,19 @@ def _checked(batch):
                 f"Received: shape {saliency.shape} for images of {images.shape}"
             )
         saliency = saliency.reshape(images.shape[:3])
-    return Batch(images, labels, index, saliency)
+    if coverage is not None:
+        coverage = _checked_coverage(to_numpy(coverage), len(images))
+    return Batch(images, labels, index, saliency, coverage)
+
+
+def _checked_coverage(coverage, count):
+    values = coverage.reshape(-1).astype(np.float64) if coverage.dtype.kind in "iufV" else None
+    if values is None or len(values) != count or not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(
+            '"coverage" must hold the share of each image that is hidden, a number from 0 to 1. '
+            f"Received: shape {coverage.shape}, dtype {coverage.dtype}, for {count} images"
+        )
+    return values
 
 
 def _cut(batch, part):

@@ -35,3 +35,8 @@ def function_name(function):
 def as_list(pair):
     """Returns a sequence as a list, or None for None."""
     return None if pair is None else list(pair)
+
+
+def coverage_digest(coverage):
+    """Returns a digest of the coverage of images in their order, as hexadecimal text."""
+    return hashlib.sha256(coverage.astype("<f4").tobytes()).hexdigest()

@@ -150,7 +150,12 @@ def curve_title(corruption, grid):
 
 
 def row_title(row):
-    """Returns such as "Patch drop, 14×14, 60 %", the last space one that does not break."""
+    """Returns such as "Patch drop, 14×14, 60 %", the last space one that does not break.
+
+    A row about a set of occluded images goes by its name.
+    """
+    if row.data is not None:
+        return row.name
     parts = [row.corruption.replace("_", " ").capitalize()]
     if row.grid is not None:
         parts.append(f"{row.grid[0]}×{row.grid[1]}")

@@ -19,7 +19,8 @@ class ClassRow:
         n: Number of the class's images that were scored.
         top1: Share of them that were right, in [0, 1]; None where n is 0.
         standard_error: That of `top1`, sqrt(p (1 - p) / n).
-        drop: The class's accuracy on clean images minus `top1`; None where one of them is.
+        drop: The class's accuracy on clean images minus `top1`; None where one of them is, or the
+            row is of a set without clean images.
     """
 
     name: str
@@ -31,12 +32,13 @@ class ClassRow:
     drop: float | None
 
 
-def class_rows(outcomes, class_names=None):
+def class_rows(outcomes, class_names=None, clean_first=True):
     """Counts outcomes class by class.
 
     Args:
-        outcomes: `Outcomes`, the clean row first.
+        outcomes: `Outcomes`.
         class_names: Sequence of names, label `i` being `class_names[i]`, or None.
+        clean_first: Whether the first row is the clean one.
 
     Returns:
         List of `ClassRow`: for every row of the report all classes there are, in rising order.
@@ -49,7 +51,7 @@ def class_rows(outcomes, class_names=None):
         accuracy = [
             r / n if n else None for r, n in zip(right.tolist(), scored.tolist(), strict=True)
         ]
-        clean = clean or accuracy
+        clean = clean or (accuracy if clean_first else [None] * len(accuracy))
         for i, label in enumerate(labels.tolist()):
             p, n = accuracy[i], int(scored[i])
             rows.append(

@@ -5,6 +5,7 @@ import textwrap
 
 from keras_patchmix import _atomic
 from keras_patchmix._optional import require
+from keras_patchmix.occlusion.dots import TITLE, dots, words
 from keras_patchmix.occlusion.panels import COLOURS, MARKERS, as_dict, ceiling, panels
 
 _DASHES = ("-", "--", ":", "-.")
@@ -17,7 +18,8 @@ def plot_reports(reports, path=None):
     One report: one panel with a line per corruption and grid (one panel per kind of corruption
     where there are more than five), and one for permutations against the number of tiles. Several:
     one panel per corruption and grid, with a line per model. Bands are Wilson's 95 % intervals.
-    Where a row has no score, as no output was finite, the line has a gap.
+    Sets of occluded images stand in a panel of their own, as dots with intervals. Where a row has
+    no score, as no output was finite, the line has a gap.
 
     Args:
         reports: A `Report`, or a dict from a model's name to its report. A dict of one report is
@@ -32,20 +34,25 @@ def plot_reports(reports, path=None):
         ValueError: No report.
     """
     named = as_dict(reports)
-    figure = _draw(panels(named), one=len(named) == 1)
+    drawn = panels(named)
+    figure = _draw(drawn, dots(named, drawn), one=len(named) == 1)
     _title(figure, named)
     if path is not None:
         _atomic.write_figure(path, figure)
     return figure
 
 
-def _draw(drawn, one):
+def _draw(drawn, sets, one):
     # The object interface: pyplot would pick a global backend and keep every figure alive.
     figure_class = require("matplotlib.figure", "plotting a report").Figure
-    columns = len(drawn) if len(drawn) <= 3 else 2 if len(drawn) == 4 else 3
-    lines = -(-len(drawn) // columns)
+    count = len(drawn) + bool(sets)
+    columns = count if count <= 3 else 2 if count == 4 else 3
+    lines = -(-count // columns)
     width, height = (5.4, 4.2) if one else (4.4, 3.4)
-    labels = list(dict.fromkeys(line.label for panel in drawn for line in panel.lines))
+    labels = [line.label for panel in drawn for line in panel.lines]
+    if not one:
+        labels += [dot.label for members in sets.values() for dot in members]
+    labels = list(dict.fromkeys(labels))
     figure = figure_class(
         figsize=(
             max(width * columns, 5.4),
@@ -56,6 +63,11 @@ def _draw(drawn, one):
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
     handles = {}
     for number, axis in enumerate(axes.flat):
+        if number == len(drawn) and sets:
+            axis.remove()
+            # Its own y axis: that of the others is accuracy.
+            handles |= _dots(figure.add_subplot(lines, columns, number + 1), sets)
+            continue
         if number >= len(drawn):
             axis.set_visible(False)
             continue
@@ -83,8 +95,10 @@ def _draw(drawn, one):
 def _title(figure, named):
     """Says what was scored, and on how many images."""
     counts = {report.rows[0].n + report.rows[0].n_nonfinite for report in named.values()}
+    sets = any(report.datasets for report in named.values())
     images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
     text = f"{images} image{'' if counts == {1} else 's'}"
+    text += ", and those of the sets" if sets else ""
     if len(named) == 1:
         text = f"{next(iter(named))}: {text}"
     title = figure.suptitle(_wrapped(text, 70), fontsize=11, x=0.01, ha="left")
@@ -143,6 +157,51 @@ def _line(axis, line):
         label=line.label,
     )
     return drawn
+
+
+def _dots(axis, sets):
+    """Draws sets from top to bottom, and below each name a dot for each model.
+
+    Returns:
+        Dict from the labels of models to what a legend shows of them.
+    """
+    handles, ends = {}, [10.0]
+    most = max(map(len, sets.values()))
+    for place, (name, members) in enumerate(sets.items()):
+        axis.text(
+            0.01,
+            place,
+            _wrapped(words(name)),
+            transform=axis.get_yaxis_transform(),
+            va="center",
+            fontsize=9,
+            parse_math=False,
+        )
+        for i, dot in enumerate(members):
+            if dot.y is None:
+                continue
+            ends.append(dot.high)
+            handles[dot.label] = axis.errorbar(
+                [dot.y],
+                [place + 0.25 + 0.6 * (i + 0.5) / max(most, 2)],
+                xerr=[[dot.y - dot.low], [dot.high - dot.y]],
+                color=COLOURS[dot.number % len(COLOURS)],
+                marker=MARKERS[dot.number % len(MARKERS)],
+                markersize=6.5,
+                markeredgecolor="white",
+                linewidth=1.8,
+                label=dot.label,
+            )
+    axis.set_ylim(len(sets), -0.4)
+    axis.set_xlim(0, min(1.05 * max(ends), 102))
+    axis.set_yticks([])
+    axis.set_title(TITLE, fontsize=11, loc="left", fontweight="bold")
+    axis.set_xlabel("Top-1 accuracy (%)")
+    axis.grid(axis="x", color="#DDDDDD", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(labelsize=9)
+    return handles
 
 
 def _decorate(axis, panel, first):

@@ -14,34 +14,38 @@ import keras
 from keras_patchmix import _atomic
 from keras_patchmix._version import __version__
 from keras_patchmix.occlusion import comparison, text
+from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.outcomes import RIGHT, Outcomes
 from keras_patchmix.occlusion.per_class import ClassRow, class_rows
 from keras_patchmix.occlusion.rows import Row, summarise
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Report:
     """Rows and summary of a benchmark, with all settings.
 
     Attributes:
-        rows: List of `Row`, the clean one first.
+        rows: List of `Row`, the clean one first, those of sets of occluded images last.
         summary: List of dicts, one per corruption and grid (per corruption where it has no levels):
             `mean`, over the levels, without clean; `area`, under the curve of top-1 against the
             true share, by trapezoids, clean included, divided by the range of shares (None where
             there are no levels); `drop`, clean minus the hardest condition. None where a row that
-            they need has no scored image.
+            they need has no scored image. Sets of occluded images have the mean over their splits.
         settings: Dict of JSON values: what the rows depend on.
         outcomes: `Outcomes` of the single examples, for paired comparisons and classes; None in
             reports that do not hold them.
         skipped: List of dicts with the "name" and the "reason" of what the data set could not read.
+        datasets: Dict from the name of a row to the `OccludedSet` that it is about: the settings,
+            outcomes and skipped images of the rows that are of a data set of their own.
     """
 
-    def __init__(self, rows, settings, outcomes=None, skipped=()):
+    def __init__(self, rows, settings, outcomes=None, skipped=(), datasets=None):
         self.rows = list(rows)
         self.settings = settings
         self.outcomes = outcomes
         self.skipped = list(skipped)
+        self.datasets = dict(datasets or {})
         self.summary = summarise(self.rows)
 
     @classmethod
@@ -75,14 +79,31 @@ class Report:
             data["settings"],
             None if outcomes is None else Outcomes.from_dict(outcomes),
             data.get("skipped", ()),
+            {name: OccludedSet.from_dict(each) for name, each in data.get("datasets", {}).items()},
         )
 
     @property
     def correct(self):
         """Dict from a row's name to a boolean array of shape (n,): which examples were right."""
-        if self.outcomes is None:
-            return {}
-        return {name: values == RIGHT for name, values in self.outcomes.top1.items()}
+        known = [self.outcomes, *(each.outcomes for each in self.datasets.values())]
+        return {
+            name: values == RIGHT
+            for outcomes in known
+            if outcomes is not None
+            for name, values in outcomes.top1.items()
+        }
+
+    @property
+    def all_skipped(self):
+        """List of dicts as in `skipped`, those of the sets too, with the row's name in front."""
+        return [
+            *self.skipped,
+            *(
+                {**entry, "name": f"{name}: {entry['name']}"}
+                for name, each in self.datasets.items()
+                for entry in each.skipped
+            ),
+        ]
 
     def compare(self, other):
         """Compares this report with another: `report.compare(other)` or `Report.compare(a, b)`.
@@ -96,14 +117,17 @@ class Report:
         return comparison.compare(self, other)
 
     def class_rows(self):
-        """Returns a list of `ClassRow`: every row of the report for every class.
+        """Returns a list of `ClassRow`: every row of the report for every class of its data set.
 
         Raises:
             ValueError: The report does not hold the outcomes of the single examples.
         """
         if self.outcomes is None:
             raise ValueError("This report does not hold the outcomes that rows of classes need")
-        return class_rows(self.outcomes, self.settings.get("class_names"))
+        rows = class_rows(self.outcomes, self.settings.get("class_names"))
+        for each in self.datasets.values():
+            rows += class_rows(each.outcomes, each.settings["class_names"], clean_first=False)
+        return rows
 
     def row(self, name):
         """Returns the row of a name.
@@ -125,6 +149,7 @@ class Report:
             "summary": self.summary,
             "skipped": self.skipped,
             "outcomes": None if self.outcomes is None else self.outcomes.to_dict(),
+            "datasets": {name: each.to_dict() for name, each in self.datasets.items()},
         }
 
     def to_json(self, path=None):
@@ -136,17 +161,19 @@ class Report:
         """Returns the rows as CSV text, or writes that atomically to `path` and returns None.
 
         Each line holds the settings too, after the row's own columns, so that the files of several
-        models can be put together. Lists and dicts among them are JSON.
+        models can be put together. Lists and dicts among them are JSON. In the line of a set of
+        occluded images, settings of its own stand in place of those of the other data.
         """
         file = io.StringIO()
         columns = [field.name for field in dataclasses.fields(Row)]
         settings = {key: value for key, value in self.settings.items() if key not in columns}
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*columns, "schema_version", *settings])
-        cells = [_cell(value) for value in settings.values()]
         for row in self.rows:
             values = dataclasses.asdict(row)
             values["grid"] = text.grid_text(row.grid)
+            own = self.datasets[row.name].settings if row.name in self.datasets else {}
+            cells = [_cell(own.get(key, value)) for key, value in settings.items()]
             writer.writerow([*(_cell(values[c]) for c in columns), SCHEMA_VERSION, *cells])
         return _returned_or_written(file.getvalue(), path)
 
@@ -191,10 +218,10 @@ class Report:
         head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
         lines = [
             (
-                row.corruption,
+                row.corruption if row.data is None else row.name,
                 text.grid_text(row.grid),
                 "" if row.level is None else f"{100 * row.level:g} %",
-                f"{100 * row.share:.1f} %",
+                "" if row.share is None else f"{100 * row.share:.1f} %",
                 text.percent(row.top1),
                 text.percent(row.standard_error),
                 text.percent(row.top5),
@@ -216,13 +243,16 @@ class Report:
         parts = [title, "", text.aligned(head, lines)]
         if summary:
             parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
+        if self.datasets:
+            parts += ["", *(_of_set(row) for row in self.rows if row.data is not None)]
         bad = sum(row.n_nonfinite for row in self.rows)
         if bad:
             parts += ["", f"{bad} outputs were not finite and are not scored."]
-        if self.skipped:
-            names = ", ".join(entry["name"] for entry in self.skipped[:5])
-            more = ", ..." if len(self.skipped) > 5 else ""
-            parts += ["", f"{len(self.skipped)} images could not be read: {names}{more}"]
+        skipped = self.all_skipped
+        if skipped:
+            names = ", ".join(entry["name"] for entry in skipped[:5])
+            more = ", ..." if len(skipped) > 5 else ""
+            parts += ["", f"{len(skipped)} images could not be read: {names}{more}"]
         return "\n".join(parts)
 
     def __str__(self):
@@ -249,6 +279,11 @@ def versions():
         backend: getattr(module, "__version__", None),
         "python": sys.version.split()[0],
     }
+
+
+def _of_set(row):
+    source = "" if row.data == row.name else f", {row.data}"
+    return f"{row.name}: {row.n + row.n_nonfinite} images of its own{source}."
 
 
 def _returned_or_written(written, path):

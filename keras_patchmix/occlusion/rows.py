@@ -18,24 +18,28 @@ class Row:
         corruption: Such as `"patch_drop"`.
         grid: (rows, columns) or None.
         level: Share asked for, or None.
-        share: Share of all pixels that were affected, in [0, 1].
+        share: Share of all pixels that were affected, in [0, 1]; of a set of occluded images the
+            mean coverage, None where it has none.
         n: Number of images that were scored.
         top1: Share of them whose class has the highest score; None where `n` is 0.
         top5: Share of them whose class is among the five highest; None below 6 classes.
         standard_error: That of `top1`, sqrt(p (1 - p) / n).
         n_nonfinite: Images with an output that is not finite, which are not scored.
+        data: The set of occluded images that the row is about, such as `"my_set:test"`; None for
+            rows about the benchmark's own images.
     """
 
     name: str
     corruption: str
     grid: tuple | None
     level: float | None
-    share: float
+    share: float | None
     n: int
     top1: float | None
     top5: float | None
     standard_error: float | None
     n_nonfinite: int
+    data: str | None = None
 
 
 def make_rows(conditions, tally, input_shape):
@@ -68,13 +72,14 @@ def make_rows(conditions, tally, input_shape):
                 top5=tally.top5[condition.name] / n if n and tally.classes >= 6 else None,
                 standard_error=math.sqrt(p * (1 - p) / n) if n else None,
                 n_nonfinite=len(top1) - n,
+                data=condition.data,
             )
         )
     return rows
 
 
 def sweeps(rows):
-    """Groups rows, without the clean one, into curves.
+    """Groups rows, without the clean one and those of sets of occluded images, into curves.
 
     Returns:
         Dict from (corruption, grid) to rows with rising levels; the grid is None, and the rows have
@@ -82,9 +87,22 @@ def sweeps(rows):
     """
     groups = {}
     for row in rows:
-        if row.corruption != "clean":
+        if row.corruption != "clean" and row.data is None:
             key = (row.corruption, None if row.level is None else row.grid)
             groups.setdefault(key, []).append(row)
+    return groups
+
+
+def occluded_sets(rows):
+    """Groups the rows of sets of occluded images.
+
+    Returns:
+        Dict from (the name of a set, None) to its rows, one for each split.
+    """
+    groups = {}
+    for row in rows:
+        if row.data is not None:
+            groups.setdefault((row.corruption, None), []).append(row)
     return groups
 
 
@@ -93,19 +111,28 @@ def summarise(rows):
     clean = rows[0]
     summary = []
     for (corruption, grid), members in sweeps(rows).items():
-        accuracy = [row.top1 for row in members]
         hardest = members[-1].top1
         summary.append(
             {
                 "corruption": corruption,
                 "grid": None if grid is None else list(grid),
                 "levels": [row.level for row in members if row.level is not None],
-                "mean": None if None in accuracy else math.fsum(accuracy) / len(accuracy),
+                "mean": _mean(members),
                 "area": _area([clean, *members]),
                 "drop": None if None in (clean.top1, hardest) else clean.top1 - hardest,
             }
         )
+    for (name, _), members in occluded_sets(rows).items():
+        # They are other images than the clean ones: nothing has dropped.
+        entry = {"corruption": name, "grid": None, "levels": [], "mean": _mean(members)}
+        summary.append({**entry, "area": None, "drop": None})
     return summary
+
+
+def _mean(rows):
+    """Returns the mean of top-1 over rows, None where a row has none."""
+    values = [row.top1 for row in rows]
+    return None if None in values else math.fsum(values) / len(values)
 
 
 def _area(rows):

@@ -4,10 +4,12 @@ import importlib
 import inspect
 import json
 
-from keras_patchmix.occlusion.base import Corruption
+from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
+from keras_patchmix.occlusion.member import Member
 
 # Where the classes are that need no `custom_objects`. Imported when one of them is asked for.
 _MODULES = {
+    "DatasetOcclusion": "dataset_occlusion",
     "PatchDrop": "patch_drop",
     "PatchPermutation": "patch_permutation",
     "PatchReplacement": "patch_replacement",
@@ -19,15 +21,27 @@ def serialize(suite):
     """Turns a suite into JSON values.
 
     Args:
-        suite: List or tuple of corruptions.
+        suite: List or tuple of corruptions and `DatasetOcclusion`s.
 
     Returns:
         List of dicts, in the order of the suite, with the keys "class_name" and "config", the dict
-        of the corruption's `get_config`. `json.dumps` of it is what `deserialize` reads.
+        of the member's `get_config`. `json.dumps` of it is what `deserialize` reads.
 
     Raises:
-        ValueError: Not a list of corruptions, or one that cannot be written as JSON.
+        ValueError: Not a list of members, or one that cannot be written as JSON, such as a
+            `DatasetOcclusion` of images that were given as an object.
     """
+    for member in members_of(suite):
+        if isinstance(member, DatasetOcclusion) and not member.is_named:
+            raise ValueError(
+                "A `DatasetOcclusion` can be written as JSON if its data set is given by name. "
+                f"Received: {member.name!r}, whose images were given as an object"
+            )
+    return described(suite)
+
+
+def described(suite):
+    """Returns what `serialize` does, with None in place of images that were given as an object."""
     return [_entry(member) for member in members_of(suite)]
 
 
@@ -40,7 +54,7 @@ def deserialize(suite, custom_objects=None):
             A class given here goes before one of this package that has the same name.
 
     Returns:
-        A list of corruptions, equal to those that were serialized.
+        A list of corruptions and `DatasetOcclusion`s, equal to those that were serialized.
 
     Raises:
         ValueError: Not such values or text, an unknown class, or arguments that the class does not
@@ -66,23 +80,23 @@ def members_of(suite, custom_objects=None):
     """Returns the corruptions of a suite that may hold dicts in their place.
 
     Args:
-        suite: List or tuple of corruptions and of dicts as `serialize` makes them.
+        suite: List or tuple of `Member`s and of dicts as `serialize` makes them.
         custom_objects: See `deserialize`.
 
     Returns:
-        A tuple of corruptions.
+        A tuple of `Member`s.
 
     Raises:
         ValueError: Something else, or nothing, or a dict that no corruption can be made of.
     """
     members = tuple(suite) if isinstance(suite, list | tuple) else ()
-    if not members or not all(isinstance(member, Corruption | dict) for member in members):
+    if not members or not all(isinstance(member, Member | dict) for member in members):
         raise ValueError(
-            "`suite` must be a list or tuple of corruptions, such as "
+            "`suite` must be a list or tuple of corruptions and `DatasetOcclusion`s, such as "
             f"[PatchReplacement(7), PatchDrop(14)]. Received: suite={suite!r}"
         )
     return tuple(
-        _corruption(member, custom_objects or {}) if isinstance(member, dict) else member
+        _member(member, custom_objects or {}) if isinstance(member, dict) else member
         for member in members
     )
 
@@ -99,7 +113,7 @@ def _entry(member):
     return entry
 
 
-def _corruption(entry, custom_objects):
+def _member(entry, custom_objects):
     if (
         set(entry) != {"class_name", "config"}
         or not isinstance(entry["class_name"], str)
@@ -125,7 +139,7 @@ def _class(name, custom_objects):
             f"`suite` holds an unknown corruption. Known: {known} (pass your own classes to "
             f"`deserialize` as `custom_objects`). Received: class_name={name!r}"
         )
-    if not (isinstance(cls, type) and issubclass(cls, Corruption)):
+    if not (isinstance(cls, type) and issubclass(cls, Member)):
         raise ValueError(
             "`custom_objects` must hold subclasses of `keras_patchmix.occlusion.Corruption`. "
             f"Received: {name}={cls!r}"
@@ -135,7 +149,7 @@ def _class(name, custom_objects):
 
 def _check_arguments(cls, config):
     """Raises if the constructor does not take a config, where the config goes straight into it."""
-    if cls.from_config.__func__ is not Corruption.from_config.__func__:
+    if cls.from_config.__func__ is not Member.from_config.__func__:
         return
     signature = inspect.signature(cls)
     try:

@@ -114,13 +114,14 @@ def suite_by_name(suite):
 
 
 def check_suite(suite):
-    """Returns a suite as a tuple of corruptions.
+    """Returns a suite as a tuple of `Member`s.
 
     Args:
-        suite: A list or tuple of corruptions, or of dicts as `serialize` makes them.
+        suite: A list or tuple of corruptions and `DatasetOcclusion`s, or of dicts as `serialize`
+            makes them.
 
     Raises:
-        ValueError: Something else, or two corruptions share a row of the report.
+        ValueError: Something else, or two members share a row of the report.
     """
     members = members_of(suite)
     seen = set()
@@ -128,7 +129,7 @@ def check_suite(suite):
         for condition in member.conditions:
             if condition.name in seen:
                 raise ValueError(
-                    f"Two corruptions of `suite` share the row {condition.name!r}. "
+                    f"Two members of `suite` share the row {condition.name!r}. "
                     f"Received: suite={list(members)!r}"
                 )
             seen.add(condition.name)

@@ -37,7 +37,29 @@ def class_tables(reports):
     parts = [tag("p", _NOTE, class_="small note")]
     for name, report in known.items():
         parts += [tag("h3", given(name)) if several else None, _of(report, most)]
+        parts += [_of_set(report, row) for row in report.rows if row.data is not None]
     return join(parts)
+
+
+def _of_set(report, row):
+    """The classes of a set of occluded images that are right least often."""
+    lines = [each for each in report.class_rows() if each.name == row.name]
+    lines.sort(key=lambda each: (each.top1 is None, each.top1 or 0.0, each.label))
+    head = [column("Class"), column("Images"), column("Top-1, %"), column("±")]
+    body = [
+        tag(
+            "tr",
+            row_head(_name(each)),
+            tag("td", f"{each.n:,}"),
+            tag("td", percent(each.top1, 1)),
+            tag("td", percent(each.standard_error, 1)),
+        )
+        for each in lines[:_SHOWN]
+    ]
+    caption = f"{row.name}: the {_SHOWN} worst of {len(lines):,} classes"
+    if len(lines) <= _SHOWN:
+        caption = f"{row.name}: classes, by rising accuracy"
+    return table(caption, None, [head], [body], class_="classes")
 
 
 def _of(report, most):

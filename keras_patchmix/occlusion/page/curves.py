@@ -28,17 +28,18 @@ def curves(drawn, several):
     if not several:
         return panels
     lines = {line.label: line for panel in drawn for line in panel.lines}
-    return join([_legend(lines.values()), panels])
+    return join([legend(lines.values()), panels])
 
 
 def _figure(panel, number, top, several):
-    legend = None if several or len(panel.lines) == 1 else _legend(panel.lines)
+    below = None if several or len(panel.lines) == 1 else legend(panel.lines)
     return tag(
-        "figure", tag("figcaption", panel.title), _svg(panel, number, top), legend, class_="panel"
+        "figure", tag("figcaption", panel.title), _svg(panel, number, top), below, class_="panel"
     )
 
 
-def _legend(lines):
+def legend(lines):
+    """Returns a list of `Line`s and what they are drawn like."""
     return tag(
         "ul",
         [tag("li", _swatch(line), given(line.label)) for line in lines],
@@ -49,8 +50,8 @@ def _legend(lines):
 def _swatch(line):
     return tag(
         "svg",
-        tag("path", d="M1 7H33", class_=_classes(line)),
-        _mark(17, 7, line.number),
+        tag("path", d="M1 7H33", class_=classes(line.number)),
+        mark(17, 7, line.number),
         viewBox="0 0 34 14",
         width="34",
         height="14",
@@ -105,31 +106,36 @@ def _axes(panel, top, to_y, ticks):
     step = next(step for step in (1, 2, 5, 10, 20) if top / step <= 5)
     levels = range(0, top + 1, step)
     bottom = to_y(0)
-    rules = "".join(f"M{_LEFT} {_n(to_y(level))}H{_WIDTH - _RIGHT}" for level in levels[1:])
-    notches = "".join(f"M{_n(x)} {_n(bottom)}v4" for x, _ in ticks)
+    rules = "".join(f"M{_LEFT} {coordinate(to_y(level))}H{_WIDTH - _RIGHT}" for level in levels[1:])
+    notches = "".join(f"M{coordinate(x)} {coordinate(bottom)}v4" for x, _ in ticks)
     label = "Pixels affected, %" if panel.is_loss else "Number of tiles"
     return [
         tag("path", d=rules, class_="rule"),
-        tag("path", d=f"M{_LEFT} {_n(bottom)}H{_WIDTH - _RIGHT}{notches}", class_="axis"),
+        tag("path", d=f"M{_LEFT} {coordinate(bottom)}H{_WIDTH - _RIGHT}{notches}", class_="axis"),
         [
-            tag("text", level, x=_LEFT - 6, y=_n(to_y(level) + 4), text_anchor="end")
+            tag("text", level, x=_LEFT - 6, y=coordinate(to_y(level) + 4), text_anchor="end")
             for level in levels
         ],
-        [tag("text", text, x=_n(x), y=_n(bottom + 17), text_anchor="middle") for x, text in ticks],
+        [
+            tag("text", text, x=coordinate(x), y=coordinate(bottom + 17), text_anchor="middle")
+            for x, text in ticks
+        ],
         tag("text", "Top-1, %", x=4, y=12),
-        tag("text", label, x=_WIDTH - _RIGHT, y=_n(bottom + 34), text_anchor="end"),
+        tag("text", label, x=_WIDTH - _RIGHT, y=coordinate(bottom + 34), text_anchor="end"),
     ]
 
 
 def _band(points, line, to_x, to_y):
-    there = [f"{_n(to_x(point.x))} {_n(to_y(point.high))}" for point in points]
-    back = [f"{_n(to_x(point.x))} {_n(to_y(point.low))}" for point in reversed(points)]
+    there = [f"{coordinate(to_x(point.x))} {coordinate(to_y(point.high))}" for point in points]
+    back = [
+        f"{coordinate(to_x(point.x))} {coordinate(to_y(point.low))}" for point in reversed(points)
+    ]
     return tag("path", d=f"M{'L'.join([*there, *back])}Z", class_=f"band s{_colour(line)}")
 
 
 def _path(points, line, to_x, to_y):
-    places = [f"{_n(to_x(point.x))} {_n(to_y(point.y))}" for point in points]
-    return tag("path", d=f"M{'L'.join(places)}", class_=_classes(line))
+    places = [f"{coordinate(to_x(point.x))} {coordinate(to_y(point.y))}" for point in points]
+    return tag("path", d=f"M{'L'.join(places)}", class_=classes(line.number))
 
 
 def _marks(line, to_x, to_y):
@@ -137,18 +143,18 @@ def _marks(line, to_x, to_y):
         tag(
             "g",
             tag("title", f"{line.label}: {_reading(point)}"),
-            _mark(to_x(point.x), to_y(point.y), line.number),
+            mark(to_x(point.x), to_y(point.y), line.number),
         )
         for piece in line.pieces
         for point in piece
     ]
 
 
-def _mark(x, y, number):
+def mark(x, y, number):
     """One of the marks of matplotlib's names, around a point."""
     kind, colour = MARKERS[number % len(MARKERS)], f"mark s{number % len(COLOURS)}"
     if kind == "o":
-        return tag("circle", cx=_n(x), cy=_n(y), r=_RADIUS, class_=colour)
+        return tag("circle", cx=coordinate(x), cy=coordinate(y), r=_RADIUS, class_=colour)
     corners = {
         "s": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
         "D": ((0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)),
@@ -157,7 +163,9 @@ def _mark(x, y, number):
         "P": _cross(upright=True),
         "X": _cross(upright=False),
     }[kind]
-    places = [f"{_n(x + _RADIUS * dx)} {_n(y + _RADIUS * dy)}" for dx, dy in corners]
+    places = [
+        f"{coordinate(x + _RADIUS * dx)} {coordinate(y + _RADIUS * dy)}" for dx, dy in corners
+    ]
     return tag("path", d=f"M{'L'.join(places)}Z", class_=colour)
 
 
@@ -196,10 +204,11 @@ def _colour(line):
     return line.number % len(COLOURS)
 
 
-def _classes(line):
-    return f"line s{_colour(line)} d{line.number // len(COLOURS) % 4}"
+def classes(number):
+    """Returns the classes of a line of a number, for colour and dashes."""
+    return f"line s{number % len(COLOURS)} d{number // len(COLOURS) % 4}"
 
 
-def _n(value):
+def coordinate(value):
     """A coordinate, as short as a tenth of a pixel allows."""
     return Markup(f"{value:.1f}".removesuffix(".0"))

@@ -6,8 +6,10 @@ import hashlib
 
 from keras_patchmix import _atomic
 from keras_patchmix._version import __version__
+from keras_patchmix.occlusion.dots import dots
 from keras_patchmix.occlusion.page.classes import class_tables
 from keras_patchmix.occlusion.page.curves import curves
+from keras_patchmix.occlusion.page.dots import dot_figure
 from keras_patchmix.occlusion.page.examples import examples_section
 from keras_patchmix.occlusion.page.headline import header, sentences, title
 from keras_patchmix.occlusion.page.markup import Markup, join, tag
@@ -109,7 +111,9 @@ def _curves(reports):
         "Accuracy against information loss: the true share of pixels affected, not the level asked "
         "for. Bands are Wilson’s 95 % intervals."
     )
-    return join([tag("p", text), curves(panels(reports), len(reports) > 1), grid_note(reports)])
+    drawn, several = panels(reports), len(reports) > 1
+    sets = dot_figure(dots(reports, drawn), several)
+    return join([tag("p", text), curves(drawn, several), grid_note(reports), sets])
 
 
 def _comparisons(reports, comparisons):

@@ -83,9 +83,26 @@ def _sentence(name, report):
         ]
     elif worst is not None:
         parts.append(escape(" No corruption costs it anything."))
+    parts += _of_sets(report)
     return tag("p", join(parts))
 
 
+def _of_sets(report):
+    """What is right of sets of occluded images, as far as they are few."""
+    rows = [row for row in report.rows if row.data is not None and row.top1 is not None]
+    if not 1 <= len(rows) <= _MOST:
+        return []
+    parts = [escape(" Of occluded images it has ")]
+    for number, row in enumerate(rows):
+        parts += [
+            escape("" if not number else " and " if number == len(rows) - 1 else ", "),
+            tag("strong", f"{percent(row.top1, 1)}\u00a0%"),
+            escape(f" of {row.n:,} right in "),
+            given(row.name),
+        ]
+    return [*parts, escape(".")]
+
+
 def _worst(report):
-    rows = [row for row in report.rows[1:] if row.top1 is not None]
+    rows = [row for row in report.rows[1:] if row.top1 is not None and row.data is None]
     return min(rows, key=lambda row: row.top1, default=None)

@@ -20,6 +20,7 @@ _SAME = {
     "bank_sha256": "bank of foreign patches",
     "class_map": "class map",
 }
+_SAME_SET = ("labels_sha256", "index_sha256", "coverage_sha256", "image_size")
 
 
 def warnings_box(reports):
@@ -93,6 +94,22 @@ def _differences(reports):
             tag("strong", "The models were not scored on the same terms. "),
             f"These differ: {', '.join(differing)}. Do not compare the columns as they stand.",
         )
+    for name in _other_images(reports):
+        yield tag(
+            "p",
+            tag("strong", "The models were not scored on the same images of "),
+            given(name),
+            ". Do not compare its columns as they stand.",
+        )
+
+
+def _other_images(reports):
+    """The names of sets that several reports have, and of which they have other images."""
+    seen = {}
+    for report in reports.values():
+        for name, each in report.datasets.items():
+            seen.setdefault(name, set()).add(tuple(str(each.settings.get(k)) for k in _SAME_SET))
+    return [name for name, found in seen.items() if len(found) > 1]
 
 
 def _chance(reports):
@@ -119,7 +136,7 @@ def _chance(reports):
 def _skipped(reports):
     entries = {}
     for report in reports.values():
-        for entry in report.skipped:
+        for entry in report.all_skipped:
             entries.setdefault(str(entry["name"]), str(entry["reason"]))
     if not entries:
         return

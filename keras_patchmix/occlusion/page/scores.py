@@ -11,12 +11,17 @@ from keras_patchmix.occlusion.page.markup import (
     tag,
 )
 from keras_patchmix.occlusion.panels import row_title
-from keras_patchmix.occlusion.rows import sweeps
+from keras_patchmix.occlusion.rows import occluded_sets, sweeps
 
 _SUMMARY = (
     "Mean: over the levels, clean left out (of clean: its accuracy). Area: under the curve "
     "against the share of pixels affected, from clean on, divided by its width. Drop: clean minus "
     "the hardest level, in points."
+)
+
+_SETS = (
+    " Of a set of occluded images: the mean over its splits; it has no clean counterpart, and so "
+    "no drop and no place on a curve."
 )
 
 _LEVELS = "Level: the share asked for. Pixels: the share of them affected, in per cent."
@@ -31,6 +36,7 @@ def summary_table(reports):
         for entry in report.summary:
             key = (entry["corruption"], None if entry["grid"] is None else tuple(entry["grid"]))
             lines.setdefault(key, {})[name] = entry
+    sets = {name for report in reports.values() for name, _ in occluded_sets(report.rows)}
     head = [column("Corruption"), column("Grid")]
     clean = [
         [tag("td", percent(report.rows[0].top1), class_="first"), tag("td"), tag("td")]
@@ -39,8 +45,8 @@ def summary_table(reports):
     body = [
         tag(
             "tr",
-            row_head(_corruption(corruption)),
-            tag("td", _grid(grid, entries)),
+            row_head(given(corruption) if corruption in sets else _corruption(corruption)),
+            tag("td", "" if corruption in sets else _grid(grid, entries)),
             [_summary_cells(entries.get(name)) for name in reports],
         )
         for (corruption, grid), entries in lines.items()
@@ -48,7 +54,7 @@ def summary_table(reports):
     labels = [column("Mean", class_="first"), column("Area"), column("Drop")]
     return table(
         "Top-1 accuracy, %",
-        _SUMMARY,
+        _SUMMARY + (_SETS if sets else ""),
         _heads(head, labels, reports),
         [[tag("tr", row_head("Clean"), tag("td"), clean)], body],
     )
@@ -98,10 +104,11 @@ def _of_one(report):
     if not any(row.n_nonfinite for row in report.rows):
         del columns["Not finite"]
     head = [*_CONDITION, *(column(title) for title in columns)]
-    groups = [[report.rows[0]], *sweeps(report.rows).values()]
+    rows = report.rows
+    groups = [[rows[0]], *sweeps(rows).values(), *occluded_sets(rows).values()]
     bodies = [
-        [_line(row, [tag("td", cell(row)) for cell in columns.values()]) for row in rows]
-        for rows in groups
+        [_line(row, [tag("td", cell(row)) for cell in columns.values()]) for row in group]
+        for group in groups
     ]
     return table("Accuracy under every condition", f"{_LEVELS} {_ERROR}", [head], bodies)
 
@@ -137,10 +144,10 @@ def _condition(row):
     grid = "" if row.grid is None else f"{row.grid[0]}×{row.grid[1]}"
     level = "" if row.level is None else f"{100 * row.level:.6g} %"
     return [
-        row_head(_corruption(row.corruption)),
+        row_head(given(row.name) if row.data is not None else _corruption(row.corruption)),
         tag("td", grid),
         tag("td", level),
-        tag("td", f"{100 * row.share:.1f}"),
+        tag("td", "–" if row.share is None else f"{100 * row.share:.1f}"),
     ]
 
 
@@ -154,7 +161,7 @@ def _groups(reports):
     groups = {}
     for report in reports.values():
         groups.setdefault(None, {})[report.rows[0].name] = None
-        for key, rows in sweeps(report.rows).items():
+        for key, rows in {**sweeps(report.rows), **occluded_sets(report.rows)}.items():
             groups.setdefault(key, {}).update((row.name, None) for row in rows)
     return [list(names) for names in groups.values()]
 

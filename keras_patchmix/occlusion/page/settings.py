@@ -11,7 +11,7 @@ _TITLES = {"suite": "Suite", "class_names": "Class names", "class_map": "Class m
 
 def settings_section(reports):
     """Every setting: one table, the long ones as JSON that folds out."""
-    settings = {name: _written(report.settings) for name, report in reports.items()}
+    settings = {name: _of(report) for name, report in reports.items()}
     keys = list(dict.fromkeys(key for values in settings.values() for key in values))
     long = [
         key
@@ -43,6 +43,14 @@ def settings_section(reports):
             folded,
         ]
     )
+
+
+def _of(report):
+    """All settings of a report, those of sets of occluded images with the row's name in front."""
+    settings = _written(report.settings)
+    for name, each in report.datasets.items():
+        settings |= {f"{name}: {key}": value for key, value in _written(each.settings).items()}
+    return settings
 
 
 def _again(reports):

@@ -1,0 +1,94 @@
+"""`evaluate`: one model, one data set, one suite, one report."""
+
+import warnings
+
+from keras_patchmix.occlusion.benchmark import Benchmark
+
+
+def evaluate(
+    model,
+    dataset,
+    suite=None,
+    seed=0,
+    max_examples=None,
+    preprocess=None,
+    verbose="auto",
+    *,
+    value_range=(0, 255),
+    batch_size=None,
+    bank_size=256,
+    saliency=None,
+    class_map=None,
+    class_names=None,
+    backup=None,
+):
+    """Scores a classifier on clean images and under every corruption of a suite.
+
+    One pass over the data set (before it another one, for the bank that foreign patches come from,
+    if the suite needs one), one compiled forward function with one batch shape. Memory does not
+    grow with the number of images, but for nine bytes for each image and row. What happens to an
+    example depends on the seed and on its index alone: its position in the data set, or the value
+    under the key "index". So a data set should come in the same order each time: the report holds a
+    digest of the labels in their order.
+
+    Args:
+        model: A Keras model, or a function, from images to logits or probabilities of shape
+            (B, classes). One input, one output.
+        dataset: A `tf.data.Dataset`, batched or not, or another re-iterable, of (images, labels) or
+            (images, labels, sample_weight) tuples or of dicts with the keys "images", "labels" and
+            optionally "index" and "saliency"; or such a tuple or dict of whole arrays. Images are
+            channels-last and of one size; labels are class ids or one-hot or soft vectors. Sample
+            weights are ignored. What it names in an attribute `skipped`, a dict from names to
+            reasons, the report names too.
+        suite: List of corruptions and `DatasetOcclusion`s, or of the dicts that `serialize` makes
+            of them; or `"default"` or `"extended"`: `default_suite` (also when None) or
+            `extended_suite` of the image size.
+        seed: Integer that decides the bank, the pairs, the patches.
+        max_examples: Score the first so many examples only.
+        preprocess: Function applied to the corrupted batch, an array in the data set's own dtype
+            and range, before the model. None for models that take the images as they are.
+        verbose: `True` shows a progress bar where tqdm is installed; `"auto"` does so in a terminal
+            or notebook only.
+        value_range: (black, white) of the data set's images, before `preprocess`.
+        batch_size: Images a forward pass. The data set's own batch size when None.
+        bank_size: Most images that the bank holds in memory.
+        saliency: Function from a batch of images to maps of shape (B, H, W), for corruptions that
+            go by what is salient. None where the data set has a key "saliency", or no need.
+        class_map: For models with other outputs than the data set has classes: a sequence that
+            holds, for each class, the index of the model's output or a list of such. Then a class's
+            score is the highest of its outputs, and other outputs do not count. A
+            `DatasetOcclusion` has a map of its own.
+        class_names: Names of the data set's classes, for the report.
+        backup: File in which the state is kept while this runs: written, atomically, every
+            30 seconds and when it is interrupted, deleted at the end. The same call goes on from
+            there, after it has read, not scored, what was done.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        ValueError: An argument, or something in the data set, is not as described above.
+    """
+    benchmark = Benchmark(
+        dataset,
+        suite,
+        seed,
+        max_examples,
+        preprocess,
+        value_range,
+        batch_size,
+        bank_size,
+        saliency,
+        class_map,
+        class_names,
+    )
+    report = benchmark.run(model, verbose, backup)
+    if not benchmark.is_of_the_same_examples(report):
+        warnings.warn(
+            "The data set came with other labels, or in another order, when it was scored than in "
+            "the pass before, which found foreign images: do not shuffle it, or give its examples "
+            "an index under the key 'index'. Other runs will have other numbers.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return report

@@ -1,0 +1,184 @@
+"""One pass of a model over one data set, under the conditions that its images are scored in."""
+
+import contextlib
+
+import numpy as np
+
+from keras_patchmix.occlusion.backup import check_same
+from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
+from keras_patchmix.occlusion.progress import Progress
+from keras_patchmix.occlusion.sharing import Alone
+from keras_patchmix.occlusion.tally import Tally, judge
+
+
+class Forward:
+    """A model's scores for images: padded to one batch size, preprocessed, in one compiled call.
+
+    Args:
+        model: A Keras model or a function.
+        preprocess: Function of a batch, or None.
+        batch_size: Images a call.
+    """
+
+    def __init__(self, model, preprocess, batch_size):
+        self.model = model
+        self._forward = forward_function(model)
+        self._preprocess = preprocess
+        self._batch_size = batch_size
+
+    def __call__(self, images, check=False):
+        """Returns what the model returns for a batch and its padding.
+
+        Args:
+            images: Array of shape (B, H, W, C), B at most the batch size.
+            check: Whether to say first where the model takes other sizes.
+        """
+        missing = self._batch_size - len(images)
+        if missing:
+            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
+        if self._preprocess is not None:
+            # A copy, as some of keras.applications' preprocess_input work in place.
+            images = self._preprocess(np.array(images))
+        if check:
+            check_inputs(self.model, images)
+        return self._forward(images)
+
+
+class Pass:
+    """A data set, its conditions, and the counts of them so far.
+
+    Args:
+        source: An `ExampleSource`, or what is iterated alike.
+        names: Names of the conditions.
+        corrupted: Function from a `Batch` to an iterable of tuples of a `Condition`, images, the
+            pixels affected, and the index of donors or None.
+        title: What stands before the progress bar.
+        class_map: A `ClassMap`, or None.
+        class_names: List of names of the classes, or None.
+        sharing: A `Sharing`, or `Alone`.
+        naming: Function that returns a context in which errors say what data they are about.
+    """
+
+    def __init__(
+        self,
+        source,
+        names,
+        corrupted,
+        title,
+        class_map=None,
+        class_names=None,
+        sharing=None,
+        naming=contextlib.nullcontext,
+    ):
+        self.source = source
+        self.tally = Tally(names)
+        self.title = title
+        self._corrupted = corrupted
+        self._class_map = class_map
+        self._class_names = class_names
+        self._sharing = sharing or Alone()
+        self._naming = naming
+
+    def resume(self, state):
+        """Takes up the counts that an interrupted run left, see `Tally.state`."""
+        self.tally = Tally.from_state(self.tally.names, state)
+
+    def run(self, forward, verbose, after_batch):
+        """Scores all examples that are not counted yet.
+
+        Args:
+            forward: A `Forward`.
+            verbose: Whether to show a progress bar.
+            after_batch: Function that is called after each batch.
+        """
+        done, position = self.tally.count, 0
+        with self._naming(), Progress(verbose, self.title) as progress:
+            for batch in self.source:
+                progress.start(self.source.num_examples(), done)
+                position += len(batch.labels)
+                if position <= done:
+                    check_same(self.tally.outcomes(), batch, position)
+                    continue
+                if not self._sharing.takes(batch):
+                    continue
+                self._score(forward, batch)
+                progress.add(len(batch.labels))
+                after_batch()
+
+    def whole(self):
+        """Returns the `Tally` of all examples: of several workers, that of all together."""
+        return self._sharing.whole(self.tally)
+
+    def _score(self, forward, batch):
+        """Scores one batch under all conditions and takes the counts up."""
+        if self._class_names is not None and batch.labels.max() >= len(self._class_names):
+            raise ValueError(
+                f"`class_names` must name every class. Received: {len(self._class_names)} names, "
+                f"and the label {batch.labels.max()}"
+            )
+        verdicts, donors, classes, waiting = {}, None, None, None
+
+        def settle(condition, output, pixels):
+            scores = to_scores(output, len(batch.labels))
+            if self._class_map is not None:
+                scores = self._class_map.select(scores)
+            verdicts[condition.name] = judge(scores, batch.labels, pixels)
+            return scores.shape[1]
+
+        for condition, images, pixels, donor in self._corrupted(batch):
+            output = forward(images, check=waiting is None)
+            # An accelerator computes while the host prepares: scores are read one step later.
+            if waiting is not None:
+                classes = settle(*waiting)
+            waiting = (condition, output, pixels)
+            donors = donor if donors is None else donors
+        classes = settle(*waiting)
+        self.tally.add(batch.labels, batch.index, donors, verdicts, classes)
+
+
+class Passes:
+    """The passes of one run, with the file that keeps their counts.
+
+    Args:
+        passes: Dict from names to `Pass`es. The first one is of the benchmark's own data.
+        backup: A `Backup`.
+    """
+
+    def __init__(self, passes, backup):
+        self._passes = passes
+        self._backup = backup
+        state = backup.load()
+        if state is not None:
+            own, *sets = passes.items()
+            own[1].resume(state)
+            for name, one in sets:
+                one.resume(state["sets"][name])
+        self._begun = self._count()
+
+    def run(self, forward, verbose):
+        """Scores what is not counted yet, pass by pass, and saves the counts now and then."""
+        try:
+            for one in self._passes.values():
+                one.run(forward, verbose, lambda: self._backup.save_now_and_then(self))
+        except BaseException:
+            if self._count() > self._begun:
+                self._backup.save(self)
+            raise
+
+    def finish(self, keep_backup):
+        """Deletes the file, or leaves it complete."""
+        if keep_backup:
+            self._backup.save(self)
+        else:
+            self._backup.remove()
+
+    def state(self):
+        """Returns all counts as a dict of JSON values."""
+        own, *sets = self._passes.items()
+        state = own[1].tally.state()
+        if sets:
+            state["sets"] = {name: one.tally.state() for name, one in sets}
+        return state
+
+    def _count(self):
+        return sum(one.tally.count for one in self._passes.values())
