@@ -7,8 +7,10 @@ import numpy as np
 from keras_patchmix._optional import require
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import open_folder
+from keras_patchmix.datasets.records.reading import open_records
 
 FOLDER_PREFIX = "folder:"
+RECORDS_PREFIX = "records:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +46,7 @@ def load(
 ):
     """Loads a data set of images with one label each.
 
-    There are three sources:
+    There are four sources:
 
     - `"shapes"`, also `"shapes/64px"` and `"shapes/96px"`: built in, generated on first use and
       kept in `data_dir`. See `keras_patchmix.datasets.shapes`.
@@ -58,6 +60,8 @@ def load(
       10 % each, by a hash of the file's name relative to the class folders, so that a file stays in
       its split whatever is added. The split `"all"` is all images together. The order is that of
       the hash: classes come mixed.
+    - `"records:PATH"`: what `write_records` (or `recipes/make_records.py`) has written to a
+      directory, or any directory of TFDS with a dataset_info.json.
 
     Grey images become RGB; an alpha channel is dropped. The order is the same on every run unless
     `shuffle_files` is set.
@@ -70,7 +74,7 @@ def load(
             proportions kept) to cover this size and cut to it around the centre. None keeps the
             size, which must then be the same for all images. Defaults to `None`.
         data_dir: String or path, where TFDS keeps prepared data sets. None is TFDS' own default.
-            Not used by folders. Defaults to `None`.
+            Not used by folders and records. Defaults to `None`.
         shuffle_files: Boolean, whether to read in another order each epoch: shuffles the files of a
             TFDS set (use `Dataset.shuffle` as well) or all images of a folder. Defaults to `False`.
         seed: Integer or None, seed of `shuffle_files`. Defaults to `None`.
@@ -99,7 +103,7 @@ def load(
     size = images.check_image_size(image_size)
     if not isinstance(name, str) or not name:
         raise ValueError(
-            '`name` must be "shapes", a TensorFlow Datasets name or "folder:PATH". '
+            '`name` must be "shapes", a TensorFlow Datasets name, "folder:PATH" or "records:PATH". '
             f"Received: name={name!r}"
         )
     if not isinstance(split, str):
@@ -141,18 +145,7 @@ def _to_size(dataset, name, size):
 def _open_tfds(name, split, data_dir, shuffle_files, seed, download):
     tfds = require("tensorflow_datasets", f"The data set {name!r}")
     tf = require("tensorflow", f"The data set {name!r}")
-    builder = prepared_builder(tfds, name, data_dir, download)
-    splits = builder.info.splits
-    try:
-        count = splits[split].num_examples
-    except (KeyError, ValueError, AssertionError) as error:
-        raise ValueError(
-            f"`split` must be one of {sorted(splits)} of the data set {name!r}, or a part such as "
-            f'"{min(splits, default="train")}[:90%]". Received: split={split!r}'
-        ) from error
-    if count == 0:
-        raise ValueError(f"`split` holds no images of {name!r}. Received: split={split!r}")
-    image, label = _image_and_label(tfds, builder, name)
+    builder, count, image, label = open_tfds_split(tfds, name, split, data_dir, download)
     dataset = builder.as_dataset(
         split=split,
         shuffle_files=shuffle_files,
@@ -167,8 +160,33 @@ def _open_tfds(name, split, data_dir, shuffle_files, seed, download):
     return dataset, tuple(builder.info.features[label].names), count
 
 
+def open_tfds_split(tfds, name, split, data_dir, download):
+    """Finds a split of a TFDS set.
+
+    Returns:
+        Tuple of the builder, the number of images and the keys of the image and the label.
+
+    Raises:
+        ValueError: See `load`.
+    """
+    builder = prepared_builder(tfds, name, data_dir, download)
+    splits = builder.info.splits
+    try:
+        count = splits[split].num_examples
+    except (KeyError, ValueError, AssertionError) as error:
+        raise ValueError(
+            f"`split` must be one of {sorted(splits)} of the data set {name!r}, or a part such as "
+            f'"{min(splits, default="train")}[:90%]". Received: split={split!r}'
+        ) from error
+    if count == 0:
+        raise ValueError(f"`split` holds no images of {name!r}. Received: split={split!r}")
+    return builder, count, *_image_and_label(tfds, builder, name)
+
+
 def prepared_builder(tfds, name, data_dir, download=True):
     """Returns a builder whose files are there; prepares them where they are not."""
+    if name.startswith(RECORDS_PREFIX):
+        return open_records(tfds, name.removeprefix(RECORDS_PREFIX))
 
     def open_builder():
         try:
@@ -178,8 +196,9 @@ def prepared_builder(tfds, name, data_dir, download=True):
             if isinstance(error, tfds.core.DatasetNotFoundError):
                 reason = reason.partition("\n")[0]  # what follows lists a thousand names
             raise ValueError(
-                '`name` must be "shapes", "shapes/64px", "shapes/96px", "folder:PATH" or a name '
-                "that TensorFlow Datasets knows (tfds.list_builders()) or finds prepared in "
+                '`name` must be "shapes", "shapes/64px", "shapes/96px", "folder:PATH", '
+                '"records:PATH" or a name that TensorFlow Datasets knows (tfds.list_builders()) '
+                "or finds prepared in "
                 f"`data_dir`. Received: name={name!r}, data_dir={data_dir!r}. {reason}"
             ) from error
 

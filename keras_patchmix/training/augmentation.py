@@ -9,7 +9,7 @@ from keras_patchmix.training.step_seeds import seed_of, seeded
 
 AUGMENTATIONS = ("none", "flip", "flip-shift", "flip-crop")
 # Areas and aspect ratios of crops, as Szegedy et al. 2014 (arXiv 1409.4842) and all after them.
-_AREAS, _ASPECTS = (0.08, 1.0), (3 / 4, 4 / 3)
+AREAS, ASPECTS = (0.08, 1.0), (3 / 4, 4 / 3)
 
 
 class Augmentation:
@@ -87,8 +87,8 @@ def _shift(tf, images, draws):
 
 def _crop(tf, images, draws):
     """Crops a part of random area and aspect, and resizes it to the whole."""
-    area = _AREAS[0] + draws[0] * (_AREAS[1] - _AREAS[0])
-    low, high = map(math.log, _ASPECTS)
+    area = AREAS[0] + draws[0] * (AREAS[1] - AREAS[0])
+    low, high = map(math.log, ASPECTS)
     stretch = tf.exp(0.5 * (low + draws[1] * (high - low)))
     height = tf.minimum(tf.sqrt(area) / stretch, 1.0)
     width = tf.minimum(tf.sqrt(area) * stretch, 1.0)

@@ -10,11 +10,13 @@ from keras_patchmix import _flags
 from keras_patchmix.models import names
 from keras_patchmix.training import strategies
 from keras_patchmix.training.augmentation import AUGMENTATIONS
+from keras_patchmix.training.caching import CACHES
 from keras_patchmix.training.config_files import arguments_of, preset_names
 from keras_patchmix.training.mixing_steps import MIXINGS, parts_of
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 XLA = ("auto", "on", "off")
+ORDERS = ("exact", "fast")
 # They decide where and how often something is written, not what.
 _FREE = ("output", "checkpoint_every")
 
@@ -32,6 +34,9 @@ class TrainOptions:
     validation_split: str | None = None
     test_split: str | None = None
     image_size: int | None = None
+    cache: str = "auto"
+    shuffle_buffer: int | None = None
+    order: str = "exact"
     augmentation: str = "flip-shift"
     rand_augment: float | None = None
     rand_augment_ops: int = 2
@@ -72,7 +77,12 @@ class TrainOptions:
         if self.output:
             return self.output
         now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        dataset = self.dataset.removeprefix("folder:").strip("/").replace("/", "-")
+        dataset = (
+            self.dataset.removeprefix("folder:")
+            .removeprefix("records:")
+            .strip("/")
+            .replace("/", "-")
+        )
         return f"runs/{now}-{dataset[-40:]}-{self.mixing.replace('+', '-')}"
 
     def to_dict(self):
@@ -144,12 +154,22 @@ def _config_parser():
 
 def _add_data(parser, add):
     data = parser.add_argument_group("data")
-    add(data, "--dataset", "'shapes', a TensorFlow Datasets name, or folder:PATH", metavar="NAME")
+    text = "'shapes', a TensorFlow Datasets name, folder:PATH, or records:PATH"
+    add(data, "--dataset", text, metavar="NAME")
     add(data, "--data-dir", "where prepared data sets are", metavar="DIR")
     for split in ("train", "validation", "test"):
         text = f"{split} split, such as 'train[:90%%]'; found by itself where it can be"
         add(data, f"--{split}-split", text, metavar="SPLIT")
     add(data, "--image-size", "pixels a side to resize to", type=_flags.whole(8), metavar="N")
+    text = (
+        "how training images are kept in memory; auto is the first of the three that takes at most "
+        "a quarter of it"
+    )
+    add(data, "--cache", text, choices=CACHES)
+    text = "images shuffled among each other; all where they are kept in memory, else 10000"
+    add(data, "--shuffle-buffer", text, type=_flags.whole(1), metavar="N")
+    text = "exact repeats and goes on bit for bit; fast takes images as they are read"
+    add(data, "--order", text, choices=ORDERS)
     text = "of single images, before mixing; crop is of 8 to 100 %% of the area"
     add(data, "--augmentation", text, choices=AUGMENTATIONS)
     text = "Keras' RandAugment, of this greatest strength; its operations are drawn for each batch"

@@ -1,25 +1,42 @@
 """Input pipelines of a training run."""
 
+import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 from keras_patchmix import datasets
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.encoded import open_encoded
 from keras_patchmix.layers.labels import encode_labels
+from keras_patchmix.training import caching
 from keras_patchmix.training.augmentation import Augmentation
 from keras_patchmix.training.local_batches import LocalBatches
 from keras_patchmix.training.mixing_steps import MixingSteps
 from keras_patchmix.training.step_seeds import seed_of
+from keras_patchmix.training.streaming import BUFFER, streamed_batches
 
 
 @dataclass(frozen=True)
 class Data:
-    """The three parts of a data set, unbatched, and what training must know of them."""
+    """The three parts of a data set, unbatched, and what training must know of them.
+
+    Attributes:
+        train: Decoded training images and labels.
+        validation: Those to validate on.
+        test: Those to score in the end.
+        info: A `keras_patchmix.datasets.DatasetInfo` of the training images.
+        cache: "decoded", "encoded" or "none": how training images are kept in memory.
+        encoded: The training images encoded, see `keras_patchmix.datasets.encoded`; None where
+            they are kept decoded.
+    """
 
     train: Any
     validation: Any
     test: Any
     info: Any
+    cache: str = "decoded"
+    encoded: Any = None
 
     @property
     def num_train(self):
@@ -47,7 +64,26 @@ def load(options):
         for part, split in _splits(options).items()
     }
     _check_sizes(loaded, options)
-    return Data(**{part: dataset for part, (dataset, _) in loaded.items()}, info=loaded["train"][1])
+    info = loaded["train"][1]
+    parts = {part: dataset for part, (dataset, _) in loaded.items()}
+    return Data(**parts, info=info, **_kept(options, info))
+
+
+def _kept(options, info):
+    """Decides where training images are kept, and says so."""
+
+    @functools.cache
+    def encoded():
+        return open_encoded(options.dataset, info.split, options.data_dir)
+
+    cache = options.cache
+    if cache == "auto":
+        cache = caching.choose_cache(info, encoded)
+    opened = None if cache == "decoded" else encoded()
+    size = None if opened is None else opened.num_bytes
+    buffer = min(options.shuffle_buffer or BUFFER, info.num_examples)
+    print(caching.in_words(cache, info, size, buffer), flush=True)
+    return {"cache": cache, "encoded": opened}
 
 
 def training_batches(data, options, total_steps, first_step=0, local=None):
@@ -65,24 +101,39 @@ def training_batches(data, options, total_steps, first_step=0, local=None):
             process trains on; all when None.
 
     Returns:
-        A `tf.data.Dataset` of `(images uint8 or float32, labels float32 (batch, classes))`.
+        A `tf.data.Dataset` of `(images uint8 or float32, labels float32 (batch, classes))`. With
+        `options.order` "fast" batches come as they are ready, and a stream that begins later is
+        not the rest of the one that began before.
     """
     tf = require("tensorflow", "Training")
     local = local or LocalBatches(options.batch_size, options.batch_size, 0, 1)
     plain_steps = round(options.mixing_start * total_steps)
-    augment = Augmentation(options, local)
+    exact = options.order == "exact"
     mix = MixingSteps(options, data.info, plain_steps, local.seed(options.seed))
+    if data.cache == "decoded":
+        augment = Augmentation(options, local)
+        batches = _shuffled_batches(data, options, first_step, tf)
 
-    # AutoGraph has nothing to convert here, and warns of imports.
-    @tf.autograph.experimental.do_not_convert
-    def prepare(batch, step):
-        images, labels = local.rows(batch)
-        return mix(augment(images, step), labels, step)
+        # AutoGraph has nothing to convert here, and warns of imports.
+        @tf.autograph.experimental.do_not_convert
+        def prepare(batch, step):
+            images, labels = local.rows(batch)
+            return mix(augment(images, step), labels, step)
 
-    batches = _shuffled_batches(data, options, first_step, tf)
+    else:
+        cropped = options.augmentation == "flip-crop"
+        rest = dataclasses.replace(options, augmentation="none") if cropped else options
+        augment = Augmentation(rest, local)
+        batches = streamed_batches(data, options, first_step, local)
+
+        @tf.autograph.experimental.do_not_convert
+        def prepare(batch, step):
+            images, labels = batch
+            return mix(augment(images, step), labels, step)
+
     return (
         tf.data.Dataset.zip(batches, tf.data.Dataset.counter(first_step))
-        .map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=exact)
         .prefetch(2)
     )
 
@@ -93,9 +144,9 @@ def _shuffled_batches(data, options, first_step, tf):
 
     @tf.autograph.experimental.do_not_convert
     def one_pass(number):
-        # The whole set is in the buffer, so that every order is as likely.
+        # By default the whole set is in the buffer, so that every order is as likely.
         shuffled = source.shuffle(
-            data.num_train,
+            options.shuffle_buffer or data.num_train,
             seed=seed_of(options.seed, "shuffle", number)[1],
             reshuffle_each_iteration=False,
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 
 import keras
 import numpy as np
@@ -240,6 +241,33 @@ def test_workers_mix_with_plans_of_their_own():
     )
     shares = [np.sort(np.concatenate(labels).max(1)) for labels in (first, second)]
     assert (shares[0] != shares[1]).any()
+
+
+def digest(steps, first_step=0, local=None, **arguments):
+    """Digest of the batches of images whose pixels are a hash of their place."""
+    place = np.arange(COUNT * 16 * 16 * 3)
+    noise = ((place * 2654435761 >> 7) % 251).astype("uint8").reshape(COUNT, 16, 16, 3)
+    options = TrainOptions(batch_size=8, seed=3, **arguments)
+    sha = hashlib.sha256()
+    for x, y in pipeline.training_batches(data(noise), options, 20, first_step, local).take(steps):
+        assert x.dtype == "uint8"
+        sha.update(x.numpy().tobytes())
+        sha.update(np.round(y.numpy() * 1000).astype("int32").tobytes())
+    return sha.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("expected", "first_step", "local", "arguments"),
+    [
+        ("efbb83695791a22d", 0, None, {}),
+        ("8a5ceeb6563aa071", 6, None, {}),
+        ("2e6fc22e30ef15d6", 0, None, {"augmentation": "none", "mixing": "none"}),
+        ("48acd0f709b32701", 2, LocalBatches(8, 4, 1, 2), {}),
+    ],
+)
+def test_batches_are_those_of_earlier_versions(expected, first_step, local, arguments):
+    # A run begun with an earlier version goes on with the batches it would have had.
+    assert digest(7, first_step, local, **arguments) == expected
 
 
 def test_splits_that_a_set_lacks_are_taken_out_of_the_training_set(monkeypatch):

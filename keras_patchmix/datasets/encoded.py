@@ -1,0 +1,200 @@
+"""Images that stay encoded until they are wanted: what a pipeline reads that decodes late."""
+
+import functools
+import os
+
+from keras_patchmix._optional import require
+from keras_patchmix.datasets.folder import list_images
+from keras_patchmix.datasets.image_files import ImageFileError, decode, read_bytes
+from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
+
+_FILES_TOGETHER = 16  # that are read in turns, a block of records each
+_BLOCK = 16
+_FILES_A_WORKER = 8  # at least, for workers to read files of their own: so parts are about equal
+
+
+def open_encoded(name, split, data_dir=None):
+    """Opens one split of a data set without decoding anything.
+
+    Args:
+        name: As in `keras_patchmix.datasets.load`.
+        split: As in `load`.
+        data_dir: As in `load`.
+
+    Returns:
+        An `EncodedFolder` or an `EncodedRecords`, which have:
+
+        - `num_bytes`, of all encoded images;
+        - `in_order()`, a `tf.data.Dataset` of examples in the order of `load`;
+        - `shuffled(buffer, seeds, exact, shard)`, the examples of one pass, see there;
+        - `decoded(example, decoder)`, the image of an example, for use inside `tf.data`.
+
+        An example is `(name, content, label)`, three scalars: a file name or "", the encoded image
+        or "" (of a file that is not read yet), and an int64.
+
+    Raises:
+        ValueError: See `load`; or the files of a TFDS set are no TFRecords.
+    """
+    if name.startswith(FOLDER_PREFIX):
+        return EncodedFolder(name.removeprefix(FOLDER_PREFIX), split)
+    return EncodedRecords(name, split, data_dir)
+
+
+class EncodedFolder:
+    """The images of a folder. An error names the file that cannot be decoded."""
+
+    def __init__(self, path, split):
+        _, listed = list_images(path, split)
+        self._paths = [str(path) for _, _, path in listed]
+        self._labels = [label for _, label, _ in listed]
+
+    @property
+    def num_bytes(self):
+        """Bytes of all files; those that cannot be looked at count as none."""
+        return sum(os.stat(path).st_size for path in self._paths if os.path.exists(path))
+
+    def in_order(self):
+        """The examples in the order of `load`, their files read."""
+        tf = require("tensorflow", "Loading a folder of images")
+
+        @tf.autograph.experimental.do_not_convert
+        def read(name, _, label):
+            return name, tf.io.read_file(name), label
+
+        return self._listed(tf).map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def shuffled(self, buffer, seeds, exact=True, shard=None):
+        """The examples of one pass in a random order, no file of which is read yet.
+
+        Args:
+            buffer: Not used: names are small, so that all of them are shuffled.
+            seeds: Tensor `(2,)`, from which the order follows.
+            exact: Not used: the order is always the same.
+            shard: Pair (index, number of workers) to have a part of the examples, or None for all.
+        """
+        tf = require("tensorflow", "Loading a folder of images")
+        listed = self._listed(tf)
+        listed = listed.shuffle(len(self._paths), seed=seeds[0], reshuffle_each_iteration=False)
+        return listed if shard is None else listed.shard(shard[1], shard[0])
+
+    def decoded(self, example, decoder):
+        """Reads and decodes an example; `decoder` is a function from bytes to a uint8 image."""
+        tf = require("tensorflow", "Loading a folder of images")
+
+        # Python decodes, since an error of the graph op would not say which file it read.
+        def by_name(name, content, *arguments):
+            try:
+                data = content.numpy() or read_bytes(name.numpy())
+                return decode(data, lambda data: compiled(tf.constant(data), *arguments))
+            except ImageFileError as error:
+                text = name.numpy().decode("utf-8", "surrogateescape")
+                raise ValueError(f"Cannot decode the image file {text!r}: {error}") from None
+
+        compiled = tf.function(decoder.function, autograph=False)
+        name, content, _ = example
+        image = tf.py_function(by_name, [name, content, *decoder.arguments], tf.uint8)
+        return tf.ensure_shape(image, decoder.shape)
+
+    def _listed(self, tf):
+        count = len(self._paths)
+        parts = (self._paths, tf.fill((count,), ""), tf.constant(self._labels, tf.int64))
+        return tf.data.Dataset.from_tensor_slices(parts)
+
+
+class EncodedRecords:
+    """The images of a TFDS set, or of a directory of records."""
+
+    def __init__(self, name, split, data_dir):
+        self._tfds = require("tensorflow_datasets", f"The data set {name!r}")
+        self._builder, _, self._image, self._label = open_tfds_split(
+            self._tfds, name, split, data_dir, download=True
+        )
+        info = self._builder.info
+        if info.file_format != self._tfds.core.FileFormat.TFRECORD:
+            raise ValueError(
+                f"`name` must be a data set stored as TFRecords, to be read without being decoded. "
+                f"Received: name={name!r}, stored as {info.file_format.value}"
+            )
+        self._split = split
+        self._files = []
+        for part in info.splits[split].file_instructions:
+            # -1 stands for all that come after those skipped
+            take = part.take if part.take >= 0 else part.examples_in_shard - part.skip
+            share = take / part.examples_in_shard
+            self._files.append((os.fspath(part.filename), part.skip, take, share))
+
+    @functools.cached_property
+    def num_bytes(self):
+        """Bytes of the records that are of this split."""
+        tf = require("tensorflow", "Loading records")
+        return round(
+            sum(tf.io.gfile.stat(file).length * share for file, _, _, share in self._files)
+        )
+
+    def in_order(self):
+        """The examples in the order of `load`."""
+        tf = require("tensorflow", "Loading records")
+        dataset = self._builder.as_dataset(
+            split=self._split,
+            decoders={self._image: self._tfds.decode.SkipDecoding()},
+            shuffle_files=False,
+        )
+
+        @tf.autograph.experimental.do_not_convert
+        def to_example(features):
+            return "", features[self._image], tf.cast(features[self._label], tf.int64)
+
+        return dataset.map(to_example)
+
+    def shuffled(self, buffer, seeds, exact=True, shard=None):
+        """The examples of one pass in a random order.
+
+        Files come in a random order, 16 are read in turns, and a buffer shuffles what they give.
+
+        Args:
+            buffer: Integer, examples in the buffer.
+            seeds: Tensor `(2,)`, from which the order follows.
+            exact: Boolean, whether the order follows from the seeds alone; else examples come as
+                they are read.
+            shard: Pair (index, number of workers) to have a part of the files (of the examples,
+                where there are fewer than 8 files for each), or None for all.
+        """
+        tf = require("tensorflow", "Loading records")
+        names, skips, takes, _ = zip(*self._files, strict=True)
+        counts = (tf.constant(numbers, tf.int64) for numbers in (skips, takes))
+        files = tf.data.Dataset.from_tensor_slices((list(names), *counts))
+        count = len(self._files)
+        files = files.shuffle(count, seed=seeds[1], reshuffle_each_iteration=False)
+        by_file = shard is not None and count >= _FILES_A_WORKER * shard[1]
+        if by_file:
+            files = files.shard(shard[1], shard[0])
+
+        @tf.autograph.experimental.do_not_convert
+        def open_file(file, skip, take):
+            return tf.data.TFRecordDataset(file, buffer_size=2**20).skip(skip).take(take)
+
+        examples = files.interleave(
+            open_file,
+            cycle_length=_FILES_TOGETHER,
+            block_length=_BLOCK,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=exact or (shard is not None and not by_file),
+        )
+        if shard is not None and not by_file:
+            examples = examples.shard(shard[1], shard[0])
+        examples = examples.shuffle(buffer, seed=seeds[0], reshuffle_each_iteration=False)
+        parse = tf.autograph.experimental.do_not_convert(self._parse)
+        return examples.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=exact)
+
+    def decoded(self, example, decoder):
+        """Decodes an example; see `EncodedFolder.decoded`."""
+        return decoder.function(example[1], *decoder.arguments)
+
+    def _parse(self, record):
+        tf = require("tensorflow", "Loading records")
+        features = {
+            self._image: tf.io.FixedLenFeature((), tf.string),
+            self._label: tf.io.FixedLenFeature((), tf.int64),
+        }
+        parsed = tf.io.parse_single_example(record, features)
+        return "", parsed[self._image], parsed[self._label]

@@ -1,0 +1,321 @@
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.datasets.photos import encoded, smooth, write_folder
+
+tf = pytest.importorskip("tensorflow")
+tfds = pytest.importorskip("tensorflow_datasets")
+
+from keras_patchmix import datasets  # noqa: E402
+from keras_patchmix.datasets.records import journal as journals  # noqa: E402
+
+tfds.disable_progress_bar()
+RECIPE = Path(__file__).parents[2] / "recipes" / "make_records.py"
+ODD = {
+    "ant/grey.jpg": (30, 20, "JPEG", "L"),
+    "ant/cmyk.jpg": (30, 20, "JPEG", "CMYK"),
+    "bee/alpha.png": (30, 20, "PNG", "RGBA"),
+    "bee/palette.png": (30, 20, "PNG", "P"),
+}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of 40 JPEGs, four files of other kinds, a GIF and two that are no images."""
+    root = tmp_path_factory.mktemp("photos")
+    paths = write_folder(root)
+    for name, (height, width, form, mode) in ODD.items():
+        (root / "train" / name).write_bytes(encoded(smooth(50, height, width), form, mode))
+    (root / "train/cat/picture.bmp").write_bytes(encoded(smooth(60, 20, 20), "BMP"))
+    (root / "train/cat/cut.jpg").write_bytes(paths[0].read_bytes()[:-400])
+    (root / "train/dog/empty.png").write_bytes(b"")
+    (root / "validation/ant").mkdir(parents=True)
+    (root / "validation/ant/only.jpg").write_bytes(encoded(smooth(70, 24, 32)))
+    (root / "test/bee").mkdir(parents=True)
+    (root / "test/bee/only.png").write_bytes(encoded(smooth(71, 24, 32), "PNG"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def records(photos, tmp_path_factory):
+    """The directory of records of that folder, and what `write_records` returned."""
+    path = tmp_path_factory.mktemp("records")
+    return path, datasets.write_records(f"folder:{photos}", path, shards=3)
+
+
+def examples(directory, split="train"):
+    """The examples in the files of a split, by TensorFlow alone: {name: (bytes, label, shard)}."""
+    found = {}
+    for shard, file in enumerate(sorted(Path(directory).glob(f"records-{split}.tfrecord-*"))):
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            features = tf.train.Example.FromString(record).features.feature
+            assert set(features) == {"image", "label", "file_name"}
+            name = features["file_name"].bytes_list.value[0].decode()
+            (data,), (label,) = (
+                features["image"].bytes_list.value,
+                features["label"].int64_list.value,
+            )
+            found[name] = data, label, shard
+    return found
+
+
+def test_files_are_kept_byte_by_byte_under_their_class(photos, records):
+    found = examples(records[0])
+    assert len(found) == 40 + len(ODD) + 1
+    for name, (data, label, _) in found.items():
+        assert label == ["ant", "bee", "cat", "dog"].index(name.split("/")[0])
+        if not name.endswith(".bmp"):
+            assert data == (photos / "train" / name).read_bytes()
+    assert found["cat/picture.bmp"][0].startswith(b"\xff\xd8"), "a JPEG now"
+
+
+def test_what_is_no_image_is_left_out_named_and_counted(records):
+    written = records[1]["train"]
+    assert written["images"] == 45
+    assert written["shards"] == 3
+    assert written["skipped"] == {
+        "cat/cut.jpg": "damaged, or cut off",
+        "dog/empty.png": "the file is empty",
+    }
+    assert written["bytes"] == sum(path.stat().st_size for path in records[0].glob("*-train.*"))
+
+
+def test_every_shard_holds_every_class_in_an_order_of_the_seed(photos, records, tmp_path):
+    found = examples(records[0])
+    for shard in range(3):
+        assert {label for _, label, part in found.values() if part == shard} == {0, 1, 2, 3}
+    datasets.write_records(f"folder:{photos}", tmp_path, ["train"], shards=3, seed=1)
+    other = examples(tmp_path)
+    assert set(other) == set(found)
+    assert list(other) != list(found)
+
+
+def test_records_load_as_the_folder_does(photos, records):
+    def loaded(name):
+        dataset, info = datasets.load(name, "train", image_size=16, with_info=True)
+        assert int(dataset.cardinality()) == info.num_examples
+        return {image.tobytes(): label for image, label in dataset.as_numpy_iterator()}, info
+
+    (photos / "train/cat/cut.jpg").rename(photos / "cut")
+    (photos / "train/dog/empty.png").rename(photos / "empty")
+    (photos / "train/cat/picture.bmp").rename(photos / "picture")
+    try:
+        of_folder, info = loaded(f"folder:{photos}")
+    finally:
+        (photos / "cut").rename(photos / "train/cat/cut.jpg")
+        (photos / "empty").rename(photos / "train/dog/empty.png")
+        (photos / "picture").rename(photos / "train/cat/picture.bmp")
+    of_records, records_info = loaded(f"records:{records[0]}")
+    assert len(of_folder) == 44
+    assert of_folder.items() <= of_records.items()
+    assert records_info.class_names == info.class_names
+    assert records_info.num_examples == 45
+
+
+def test_all_splits_are_there_and_parts_of_them(records):
+    name = f"records:{records[0]}"
+    assert datasets.split_names(name) == ["test", "train", "validation"]
+    _, info = datasets.load(name, "train[20%:]", image_size=16, with_info=True)
+    assert info.num_examples == 36
+    scoring = datasets.load_for_scoring(name, "train", image_size=16, batch_size=20)
+    assert [len(batch["labels"]) for batch in scoring] == [20, 20, 5]
+    with pytest.raises(ValueError, match=r"`split` must be one of \['test', 'train', 'validation'"):
+        datasets.load(name, "dev", image_size=16)
+
+
+def test_tfds_itself_opens_the_directory(records):
+    builder = tfds.builder_from_directory(records[0])
+    example = next(iter(builder.as_dataset(split="validation")))
+    assert example["file_name"].numpy() == b"ant/only.jpg"
+    assert example["image"].shape == (24, 32, 3)
+    assert builder.info.features["label"].names == ["ant", "bee", "cat", "dog"]
+
+
+def test_the_same_call_goes_on_after_the_last_shard_that_was_finished(
+    photos, records, tmp_path, monkeypatch
+):
+    write, calls = journals.write, []
+
+    def killed(directory, journal):
+        write(directory, journal)
+        calls.append(1)
+        if len(calls) == 3:  # the plan and two shards are written
+            raise KeyboardInterrupt
+
+    arguments = {"source": f"folder:{photos}", "directory": tmp_path, "shards": 3}
+    monkeypatch.setattr(journals, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        datasets.write_records(**arguments)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="not written to their end: run the command"):
+        datasets.load(f"records:{tmp_path}", image_size=16)
+    (tmp_path / ".records-train.tfrecord-00002-of-00003.tmp").write_bytes(b"half")
+    first = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("records-*")}
+    assert len(first) == 2
+    assert datasets.write_records(**arguments) == records[1]
+    for name, time in first.items():
+        assert (tmp_path / name).stat().st_mtime_ns == time
+    for path in records[0].iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    assert {path.name for path in tmp_path.iterdir()} == {p.name for p in records[0].iterdir()}
+
+
+@pytest.fixture
+def copied(records, tmp_path):
+    for path in records[0].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def test_a_shard_cut_off_or_missing_is_named_and_written_again(photos, copied):
+    first, second = sorted(copied.glob("*-train.tfrecord-*"))[:2]
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-10])
+    with pytest.raises(ValueError, match=rf"{first.name}' is cut off: it has {len(whole) - 10} "):
+        datasets.load(f"records:{copied}", image_size=16)
+    second.unlink()
+    first.write_bytes(whole)
+    with pytest.raises(ValueError, match=rf"{second.name}' is missing"):
+        datasets.split_names(f"records:{copied}")
+    datasets.write_records(f"folder:{photos}", copied, shards=3)
+    assert first.read_bytes() == whole
+    assert len(list(datasets.load(f"records:{copied}", image_size=16))) == 45
+
+
+def test_a_count_that_does_not_fit_is_named(copied):
+    info = copied / "dataset_info.json"
+    content = json.loads(info.read_text())
+    lengths = next(part for part in content["splits"] if part["name"] == "train")["shardLengths"]
+    lengths[1] = str(int(lengths[1]) + 1)
+    info.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"dataset_info.json' speaks of 46 images in 3 files"):
+        datasets.load(f"records:{copied}", image_size=16)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 9}'])
+def test_a_journal_that_cannot_be_read_is_named(copied, text):
+    (copied / "records.json").write_text(text)
+    with pytest.raises(ValueError, match=r"records\.json' is "):
+        datasets.load(f"records:{copied}", image_size=16)
+
+
+def test_other_arguments_and_other_files_are_refused(photos, copied):
+    source = f"folder:{photos}"
+    with pytest.raises(ValueError, match=r"records of another call.*Different: seed \(0 there, 1 "):
+        datasets.write_records(source, copied, shards=3, seed=1)
+    added = photos / "train/ant/new.jpg"
+    added.write_bytes(encoded(smooth(3, 20, 20)))
+    try:
+        with pytest.raises(ValueError, match="Different: images of train"):
+            datasets.write_records(source, copied, shards=3)
+    finally:
+        added.unlink()
+    (copied / "records.json").unlink()
+    with pytest.raises(FileExistsError, match="`directory` must be new or empty"):
+        datasets.write_records(source, copied, shards=3)
+
+
+def test_larger_images_are_made_smaller_by_their_shorter_side(photos, tmp_path):
+    datasets.write_records(f"folder:{photos}", tmp_path, ["train"], image_size=26, quality=90)
+    for name, (data, _, _) in examples(tmp_path).items():
+        original = tf.io.decode_image((photos / "train" / name).read_bytes()).numpy()[..., :3]
+        sides = np.array(original.shape[:2])
+        image = tf.io.decode_image(data, channels=3).numpy()
+        if sides.min() <= 26:
+            assert image.shape[:2] == original.shape[:2]
+            continue
+        assert image.shape[:2] == tuple(np.round(sides * 26 / sides.min()))
+        assert data.startswith(b"\xff\xd8")
+        # the same picture: its mean colour stays
+        np.testing.assert_allclose(image.mean((0, 1)), original.mean((0, 1)), atol=6)
+
+
+def test_images_of_one_size_need_no_image_size(tmp_path):
+    write_folder(tmp_path / "photos", 8, size=(20, 24))
+    written = datasets.write_records(f"folder:{tmp_path / 'photos'}", tmp_path / "r", ["train"])
+    dataset, info = datasets.load(f"records:{tmp_path / 'r'}", "train", with_info=True)
+    assert info.image_shape == (20, 24, 3)
+    assert len(list(dataset)) == written["train"]["images"]
+
+
+def test_a_tfds_set_keeps_its_order_over_all_shards(tmp_path):
+    config = tfds.download.DownloadConfig(max_examples_per_split=30, try_download_gcs=False)
+    tfds.builder("shapes", data_dir=tmp_path).download_and_prepare(download_config=config)
+    datasets.write_records("shapes", tmp_path / "r", shards=4, data_dir=tmp_path)
+    both = [
+        list(datasets.load(name, "test", data_dir=tmp_path).as_numpy_iterator())
+        for name in ("shapes", f"records:{tmp_path / 'r'}")
+    ]
+    assert len(list((tmp_path / "r").glob("*-test.*"))) == 4
+    stored = [label for _, label, _ in examples(tmp_path / "r", "test").values()]
+    assert stored == [label for _, label in both[0]]
+    pixels = [{image.tobytes(): label for image, label in images} for images in both]
+    assert pixels[0] == pixels[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"source": "records:x"}, "`source` must be .*Received: source='records:x'"),
+        ({"source": ""}, "`source` must be .*Received: source=''"),
+        ({"image_size": 0}, "`image_size` must be .*Received: image_size=0"),
+        ({"shards": 1.5}, "`shards` must be .*Received: shards=1.5"),
+        ({"quality": 101}, "`quality` must be .*Received: quality=101"),
+        ({"seed": -1}, "`seed` must be .*Received: seed=-1"),
+        ({"splits": ["dev"]}, "`split` must be .*Received: split='dev'"),
+    ],
+)
+def test_errors_name_the_argument_and_what_arrived(photos, tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.write_records(**{"source": f"folder:{photos}", "directory": tmp_path, **arguments})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_without_records_is_named(tmp_path):
+    with pytest.raises(ValueError, match=rf"`name` must be .*Received: name=.records:{tmp_path}"):
+        datasets.load(f"records:{tmp_path}")
+
+
+def test_a_set_of_broken_images_alone_is_an_error(tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(9):
+            (tmp_path / "photos" / name / f"{number}.jpg").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="None of the images of `source` can be read; the first"):
+        datasets.write_records(f"folder:{tmp_path / 'photos'}", tmp_path / "r", ["train"])
+
+
+def test_a_full_disk_is_an_error_that_names_the_directory(photos, tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.io, "TFRecordWriter", full)
+    with pytest.raises(OSError, match=rf"{tmp_path}' cannot be written to: No space left"):
+        datasets.write_records(f"folder:{photos}", tmp_path, ["train"])
+
+
+def run_recipe(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["make_records.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(RECIPE), run_name="__main__")
+    return exit_.value.code, *capsys.readouterr()
+
+
+def test_the_recipe_names_what_it_left_out_and_ends_with_a_result(
+    photos, tmp_path, monkeypatch, capsys
+):
+    arguments = ("--dataset", f"folder:{photos}", "--output", tmp_path, "--splits", "train")
+    status, out, err = run_recipe(monkeypatch, capsys, *arguments)
+    assert status == 0
+    assert "left out of train: cat/cut.jpg: damaged, or cut off\n" in err
+    result = json.loads(out.splitlines()[-1].removeprefix("RESULT "))
+    assert result["splits"]["train"]["images"] == 45
+    assert result["splits"]["train"]["skipped"] == 2
+    status, _, err = run_recipe(monkeypatch, capsys, *arguments, "--seed", "2")
+    assert status == 1
+    assert err.splitlines()[-1].startswith("make_records.py: `directory` holds records of another")
