@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix._progress import Progress
 from keras_patchmix.explain.arguments import (
     checked_format,
     checked_ids,
@@ -13,7 +14,6 @@ from keras_patchmix.explain.arguments import (
     checked_whole,
 )
 from keras_patchmix.explain.class_scores import ClassScores
-from keras_patchmix.occlusion.progress import Progress
 
 
 class CausalCurves(NamedTuple):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_patchmix.occlusion.hashing import integers_below, stream, uniform
+from keras_patchmix._hashing import integers_below, stream, uniform
 
 
 class RandomMasks:

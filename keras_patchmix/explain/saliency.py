@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix._progress import Progress
 from keras_patchmix.explain.arguments import (
     checked_format,
     checked_ids,
@@ -14,7 +15,6 @@ from keras_patchmix.explain.arguments import (
 from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.explain.map_sums import MapSums
 from keras_patchmix.explain.masks import RandomMasks
-from keras_patchmix.occlusion.progress import Progress
 
 # A standard error out of fewer masks says little.
 _FEWEST = 200

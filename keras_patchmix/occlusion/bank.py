@@ -7,7 +7,7 @@ import hashlib
 
 import numpy as np
 
-from keras_patchmix.occlusion import hashing
+from keras_patchmix import _hashing as hashing
 
 
 @dataclasses.dataclass(frozen=True)

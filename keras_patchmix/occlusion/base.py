@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from keras_patchmix.occlusion import hashing
+from keras_patchmix import _hashing as hashing
 from keras_patchmix.occlusion.member import Condition, Member
 
 

@@ -6,6 +6,7 @@ import weakref
 import keras
 import numpy as np
 
+from keras_patchmix._progress import Progress
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.bank import BankBuilder
 from keras_patchmix.occlusion.class_map import ClassMap, check_class_names
@@ -17,7 +18,6 @@ from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.opening import OpenSplit
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.passes import Forward, Pass, Passes
-from keras_patchmix.occlusion.progress import Progress
 from keras_patchmix.occlusion.report import Report, versions
 from keras_patchmix.occlusion.rows import make_rows
 from keras_patchmix.occlusion.serialization import described

@@ -4,9 +4,9 @@ import contextlib
 
 import numpy as np
 
+from keras_patchmix._progress import Progress
 from keras_patchmix.occlusion.backup import check_same
 from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
-from keras_patchmix.occlusion.progress import Progress
 from keras_patchmix.occlusion.sharing import Alone
 from keras_patchmix.occlusion.tally import Tally, judge
 

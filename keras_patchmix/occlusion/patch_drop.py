@@ -4,7 +4,8 @@ import numbers
 
 import numpy as np
 
-from keras_patchmix.occlusion import grid, hashing
+from keras_patchmix import _hashing as hashing
+from keras_patchmix.occlusion import grid
 from keras_patchmix.occlusion.base import GridCorruption
 
 _FILLS = ("black", "mean", "image_mean", "noise", "zero")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_patchmix import _hashing as hashing
 from keras_patchmix.occluders import (
     Occluder,
     assemble,
@@ -18,7 +19,6 @@ from keras_patchmix.occluders import (
     load_folder,
 )
 from keras_patchmix.occluders.covering import HIGHEST_LEVEL, SMALLEST_IMAGE
-from keras_patchmix.occlusion import hashing
 from keras_patchmix.occlusion.base import Condition, Corruption
 
 _BLOCK = 16

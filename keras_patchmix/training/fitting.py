@@ -103,7 +103,7 @@ def _train(data, options, directory, suite, strategy, interruption):
                 steps,
                 begun,
                 options.checkpoint_every,
-                _versions(),
+                _versions() | {"cache": data.cache},
                 # One worker cannot save alone, so there a signal stops it at once.
                 interruption if strategy.num_workers == 1 else None,
                 writes,

@@ -103,7 +103,7 @@ class KeepState(keras.callbacks.Callback):
             if begun.settings.get(name, version) != version:
                 warnings.warn(
                     f"The checkpoint was written with {name} {begun.settings[name]} and training "
-                    f"goes on with {version}: the result may differ in the last digits.",
+                    f"goes on with {version}: the result may differ.",
                     stacklevel=2,
                 )
         if begun.step == 0:

@@ -6,13 +6,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from keras_patchmix._optional import require
+from keras_patchmix._progress import Progress
 from keras_patchmix.datasets.image_files import ImageFileError, decode, printable
 from keras_patchmix.datasets.images import to_rgb
 from keras_patchmix.datasets.loading import RECORDS_PREFIX
 from keras_patchmix.datasets.records import journal as journals
 from keras_patchmix.datasets.records.sources import open_source
 from keras_patchmix.datasets.splits import split_names
-from keras_patchmix.occlusion.progress import Progress
 
 SHARD_BYTES = 128 * 2**20
 _TOGETHER = 256  # images that are in memory at a time

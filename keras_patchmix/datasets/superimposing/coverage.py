@@ -3,8 +3,8 @@
 import math
 from typing import NamedTuple
 
+from keras_patchmix import _hashing as hashing
 from keras_patchmix.occluders.covering import HIGHEST_LEVEL
-from keras_patchmix.occlusion import hashing
 
 _LOWEST = 0.001
 

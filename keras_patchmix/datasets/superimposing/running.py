@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from keras_patchmix._optional import require
+from keras_patchmix._progress import Progress
 from keras_patchmix._run_directory import RunDirectory
 from keras_patchmix.datasets.superimposing import finishing
 from keras_patchmix.datasets.superimposing.contact_sheet import write_contact_sheet
@@ -18,7 +19,6 @@ from keras_patchmix.datasets.superimposing.shards import RECORDS, Shards
 from keras_patchmix.datasets.superimposing.source import Source
 from keras_patchmix.datasets.superimposing.superimposer import Superimposer
 from keras_patchmix.datasets.superimposing.working import Workers
-from keras_patchmix.occlusion.progress import Progress
 
 _PROGRESS = {"auto": "auto", "on": True, "off": False}
 _IMAGES_A_SHARD = 500
