@@ -146,8 +146,15 @@ def _open_tfds(name, split, data_dir, shuffle_files, seed, download):
     tfds = require("tensorflow_datasets", f"The data set {name!r}")
     tf = require("tensorflow", f"The data set {name!r}")
     builder, count, image, label = open_tfds_split(tfds, name, split, data_dir, download)
+    # Masks beside the image are not decoded, as nobody gets to see them.
+    unseen = [
+        key
+        for key, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image) and key != image
+    ]
     dataset = builder.as_dataset(
         split=split,
+        decoders=dict.fromkeys(unseen, tfds.decode.SkipDecoding()) or None,
         shuffle_files=shuffle_files,
         read_config=tfds.ReadConfig(shuffle_seed=seed),
     )

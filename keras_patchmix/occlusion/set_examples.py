@@ -80,7 +80,15 @@ def extras_of(tfds, builder, split, batch_size):
     keys = [key for key in ("coverage", "index") if key in builder.info.features]
     if not keys:
         return None
-    # The records are read once more, but no image of them is decoded.
-    partial = tfds.decode.PartialDecoding(dict.fromkeys(keys, True))
-    dataset = builder.as_dataset(split=split, decoders=partial).batch(batch_size).prefetch(1)
-    return dataset.as_numpy_iterator
+    # The records are read once more, but no image of them is decoded. (`PartialDecoding` would do
+    # that too, and has TFDS warn of its own code.)
+    images = [
+        key
+        for key, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
+    ]
+    dataset = builder.as_dataset(
+        split=split, decoders=dict.fromkeys(images, tfds.decode.SkipDecoding())
+    )
+    dataset = dataset.map(lambda example: {key: example[key] for key in keys})
+    return dataset.batch(batch_size).prefetch(1).as_numpy_iterator
