@@ -1,13 +1,14 @@
-"""A table of several run directories: mean over seeds, and paired differences with intervals.
+"""Tables of several run directories: mean over seeds, and paired differences with intervals.
 
     python benchmarks/compare_runs.py runs/cifar10-* --plot curves.png
 
-Every directory is one of `recipes/train_convnext.py`. Runs are grouped by mixing; each seed of a
-mixing is paired with the baseline's run of the same seed, image by image. The difference is the
-mean over images and seeds; its interval is 1.96 standard errors over the images, of the difference
-averaged over the seeds. It speaks of these trained models on further images of the kind; how much
-another seed changes is to be read off the differences seed by seed, which are printed too.
-The last line is RESULT and a JSON object.
+Every directory is one of the training recipes. Runs are grouped by model and mixing; each seed of a
+mixing is paired with the baseline's run of the same model and seed, image by image. The difference
+is the mean over images and seeds; its interval is 1.96 standard errors over the images, of the
+difference averaged over the seeds. It speaks of these trained models on further images of the kind;
+how much another seed changes is to be read off the differences seed by seed, which are printed too.
+A line "mean" takes the mean over the levels of a corruption, for each image. There is a table for
+each model. The last line is RESULT and a JSON object.
 """
 
 import argparse
@@ -24,16 +25,19 @@ from keras_patchmix.training.mixing_steps import label_of
 
 
 def load_runs(directories):
-    """Dict from mixing to dict from seed to a report."""
-    runs = defaultdict(dict)
+    """Dict from model to dict from mixing to dict from seed to a report."""
+    runs = defaultdict(lambda: defaultdict(dict))
     digests = set()
     for directory in map(Path, directories):
+        if not (directory / "report.json").exists():
+            raise SystemExit(f"{directory} holds no finished run")
         config = json.loads((directory / "config.json").read_text())
         report = Report.load(directory)
         digests.add((report.settings["labels_sha256"], config["epochs"]))
-        if config["seed"] in runs[config["mixing"]]:
-            raise SystemExit(f"Two runs of {config['mixing']} with seed {config['seed']}")
-        runs[config["mixing"]][config["seed"]] = report
+        model, mixing, seed = (config[key] for key in ("model", "mixing", "seed"))
+        if seed in runs[model][mixing]:
+            raise SystemExit(f"Two runs of {model}, {mixing} with seed {seed}")
+        runs[model][mixing][seed] = report
     if len(digests) > 1:
         raise SystemExit("The runs were not scored on the same images, or not trained equally long")
     return runs
@@ -49,46 +53,50 @@ def mean_report(runs):
     return Report(rows, reports[0].settings)
 
 
-def main():
-    """Prints the table as Markdown."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", nargs="+", metavar="DIR")
-    parser.add_argument("--baseline", default="none", metavar="MIXING")
-    parser.add_argument("--plot", metavar="FILE", help="also draw the curves, means over seeds")
-    options = parser.parse_args()
-    runs = load_runs(options.runs)
-    if options.baseline not in runs:
-        raise SystemExit(f"No run has the mixing {options.baseline!r}: {sorted(runs)}")
-    baseline = runs[options.baseline]
-    mixings = sorted(runs, key=lambda mixing: (mixing != options.baseline, mixing))
+def lines_of(report):
+    """Yields (name, what to print of it, names of the rows that are averaged)."""
+    waiting = []  # the levels so far of one corruption and grid
+    for row, following in zip(report.rows, [*report.rows[1:], None], strict=True):
+        kind = row.corruption + ("" if row.grid is None else " " + "x".join(map(str, row.grid)))
+        title = kind.replace("_", " ")
+        if row.level is None:
+            yield row.name, (title, ""), [row.name]
+            continue
+        yield row.name, (title, f"{100 * row.share:.0f} %"), [row.name]
+        waiting.append(row.name)
+        if following is None or (following.corruption, following.grid) != (
+            row.corruption,
+            row.grid,
+        ):
+            yield f"{kind}, mean", (title, "mean"), waiting
+            waiting = []
+
+
+def correct(report, names):
+    """Share of some rows that a report has right, for each image: float array (n,)."""
+    return np.mean([report.correct[name].astype(float) for name in names], axis=0)
+
+
+def table(runs, baseline, result, model):
+    """Prints the table of one model as Markdown; adds its numbers to `result`."""
+    mixings = sorted(runs, key=lambda mixing: (mixing != baseline, mixing))
     head = ["top-1 %", "pixels affected"]
     for mixing in mixings:
-        seeds = ", ".join(map(str, sorted(runs[mixing])))
-        head.append(f"{mixing} (seeds {seeds})")
-        if mixing != options.baseline:
-            head.append(f"{mixing} - {options.baseline} (seed by seed)")
+        head.append(f"{mixing} (seeds {', '.join(map(str, sorted(runs[mixing])))})")
+        if mixing != baseline:
+            head.append(f"{mixing} - {baseline} (seed by seed)")
     print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
-    result = []
-    for row in next(iter(baseline.values())).rows:
-        name = row.name
-        grid = "" if row.grid is None else " " + "x".join(map(str, row.grid))
-        line = [row.corruption.replace("_", " ") + grid]
-        line.append("" if row.level is None else f"{100 * row.share:.0f} %")
+    for name, cells, rows in lines_of(next(iter(runs[baseline].values()))):
+        line = list(cells)
         for mixing in mixings:
-            top1 = {seed: report.row(name).top1 for seed, report in runs[mixing].items()}
-            mean = float(np.mean(list(top1.values())))
+            found = {seed: correct(report, rows) for seed, report in runs[mixing].items()}
+            mean = float(np.mean(list(found.values())))
             line.append(f"{100 * mean:.1f}")
-            entry = {"name": name, "mixing": mixing, "top1": round(mean, 4)}
-            if mixing != options.baseline:
-                shared = sorted(set(runs[mixing]) & set(baseline))
+            entry = {"model": model, "name": name, "mixing": mixing, "top1": round(mean, 4)}
+            if mixing != baseline:
+                shared = sorted(set(found) & set(runs[baseline]))
                 pairs = np.stack(
-                    [
-                        runs[mixing][seed].correct[name].astype(float)
-                        - baseline[seed].correct[name]
-                        for seed in shared
-                    ]
+                    [found[seed] - correct(runs[baseline][seed], rows) for seed in shared]
                 )
                 by_image = pairs.mean(0)
                 error = by_image.std() / math.sqrt(len(by_image))
@@ -98,10 +106,32 @@ def main():
                 entry["half_interval"] = round(1.96 * float(error), 4)
             result.append(entry)
         print("| " + " | ".join(line) + " |")
+
+
+def main():
+    """Prints the tables as Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", metavar="DIR")
+    parser.add_argument("--baseline", default="none", metavar="MIXING")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the curves, means over seeds")
+    options = parser.parse_args()
+    runs = load_runs(options.runs)
+    result, drawn = [], {}
+    for model, mixings in sorted(runs.items()):
+        if options.baseline not in mixings:
+            raise SystemExit(
+                f"No run of {model} has the mixing {options.baseline!r}: {sorted(mixings)}"
+            )
+        if len(runs) > 1:
+            print(f"\n{model}:\n")
+        table(mixings, options.baseline, result, model)
+        for mixing, seeds in mixings.items():
+            name = f"{model}, {label_of(mixing)}" if len(runs) > 1 else label_of(mixing)
+            drawn[name] = mean_report(seeds)
     if options.plot:
-        plot_reports(
-            {label_of(mixing): mean_report(runs[mixing]) for mixing in mixings}, options.plot
-        )
+        plot_reports(drawn, options.plot)
     print("RESULT " + json.dumps(result))
 
 
