@@ -7,11 +7,13 @@ __getattr__, __dir__, __all__ = attach(
     names={
         "CausalCurves": "curves",
         "Saliency": "saliency",
+        "SelectivityReport": "benchmark",
         "c_rise": "saliency",
         "deletion_insertion": "curves",
         "patch_selectivity": "selectivity",
         "plot_saliency": "figure",
         "random_masks": "masks",
         "rise": "saliency",
+        "selectivity_benchmark": "benchmark",
     },
 )

@@ -1,0 +1,90 @@
+"""The selectivity benchmark on classifiers whose selectivity is known beforehand."""
+
+import numpy as np
+import pytest
+
+from keras_patchmix import explain, occlusion
+
+# Class k is a colour channel; images are of one channel, so that patches tell their class.
+LABELS = np.arange(12) % 3
+IMAGES = np.zeros((12, 28, 28, 3), np.uint8)
+IMAGES[np.arange(12), :, :, LABELS] = 240
+DATA = (IMAGES, LABELS)
+REPLACED = occlusion.PatchReplacement(2, 0.5)
+SETTINGS = {"num_masks": 300, "grid_size": 4, "corruption": REPLACED, "verbose": False}
+
+
+def by_colour(images):
+    """Probabilities by the mean of the channels: every pixel speaks for its own class."""
+    images = np.asarray(images, np.float64)
+    return 1 / 3 + images.mean((1, 2)) / 765 - images.mean((1, 2, 3))[:, None] / 765
+
+
+def test_a_model_that_reads_each_pixel_alone_is_selective_and_its_opposite_is_not():
+    report = explain.selectivity_benchmark(by_colour, DATA, **SETTINGS)
+    low, high = report.interval
+    assert len(report.rows) == 12
+    assert 0.7 < low <= report.mean <= high
+    other = explain.selectivity_benchmark(lambda x: (1 - by_colour(x)) / 2, DATA, **SETTINGS)
+    assert other.interval[1] < 0.3
+    difference, below, above = report.compare(other)
+    assert difference == pytest.approx(report.mean - other.mean)
+    assert 0.4 < below < difference < above
+
+
+def test_rows_say_which_classes_were_contrasted_and_where():
+    report = explain.selectivity_benchmark(by_colour, DATA, max_examples=5, **SETTINGS)
+    for row, label in zip(report.rows, LABELS[:5], strict=True):
+        assert row["label"] == label != row["contrast"]
+        assert row["share"] == 0.5
+        assert row["num_masks"] == 300
+    image, mask = report.examples["images"][0], report.examples["masks"][0]
+    assert len(report.examples["maps"]) == 4
+    np.testing.assert_array_equal(image[~mask], np.broadcast_to([240, 0, 0], image[~mask].shape))
+    assert (image[mask][:, report.rows[0]["contrast"]] == 240).all()
+
+
+def test_what_objects_hide_is_out_of_context_and_the_second_choice_is_contrasted():
+    objects = occlusion.Superimpose(levels=0.3)
+    settings = {**SETTINGS, "corruption": objects, "num_masks": 20}
+    report = explain.selectivity_benchmark(by_colour, DATA, max_examples=3, **settings)
+    _, _, pixels = next(objects(IMAGES[:3], index=np.arange(3)))
+    np.testing.assert_allclose([row["share"] for row in report.rows], pixels / 28**2)
+
+
+def test_the_same_call_gives_the_same_report_and_it_is_read_back(tmp_path):
+    report = explain.selectivity_benchmark(by_colour, DATA, max_examples=4, **SETTINGS)
+    again = explain.selectivity_benchmark(by_colour, DATA, max_examples=4, **SETTINGS)
+    assert report.to_dict() == again.to_dict()
+    report.to_json(tmp_path / "a.json")
+    assert explain.SelectivityReport.load(tmp_path / "a.json") == report
+    other = explain.selectivity_benchmark(by_colour, DATA, max_examples=4, seed=1, **SETTINGS)
+    assert (other.values != report.values).any()
+    with pytest.raises(ValueError, match="its seed is 1, here it is 0"):
+        report.compare(other)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    drawn = np.random.default_rng(0).normal(0.6, 0.1, (200, 40))
+    covered = 0
+    for values in drawn:
+        report = explain.SelectivityReport([{"selectivity": value} for value in values], {})
+        low, high = report.interval
+        covered += low < 0.6 < high
+    assert 175 <= covered <= 199
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"corruption": occlusion.PatchReplacement(7)}, "`corruption` must be .* one level"),
+        ({"corruption": "drop"}, "`corruption` must be"),
+        ({"corruption": occlusion.PatchDrop(2, 1.0)}, "`out_of_context_mask` must hold pixels"),
+        ({"max_examples": 0}, "`max_examples` must be"),
+        ({"dataset": (IMAGES, LABELS + 5)}, r"`class_ids` must be in \[0, 3\)"),
+    ],
+)
+def test_errors(arguments, message):
+    settings = {"model": by_colour, "dataset": DATA, **SETTINGS, "num_masks": 4, **arguments}
+    with pytest.raises(ValueError, match=message):
+        explain.selectivity_benchmark(**settings)
