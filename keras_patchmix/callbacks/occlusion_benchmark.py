@@ -168,9 +168,12 @@ class OcclusionBenchmark(keras.callbacks.Callback):
                 "come too late for them, and an epoch that is interrupted while it is scored is "
                 "left out after a restart. Put it first in the list.",
             )
-        if self._benchmark.has_sets():
-            with unchanged_random_state():
+        with unchanged_random_state():
+            # What is wrong with the data is said now, not after the first epoch.
+            if self._benchmark.has_sets():
                 self._benchmark.check(self.model, self._progress(), share=True)
+            else:
+                self._benchmark.prepare(self._progress())
         boards = [c for c in others if isinstance(c, keras.callbacks.TensorBoard)]
         self._figure = TensorBoardFigure(boards if is_chief(self.model) else ())
 

@@ -1,5 +1,7 @@
 """Where published archives are: in TFDS' folder for manual downloads, or on the network."""
 
+import warnings
+
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.archives import ArchiveError
 
@@ -46,6 +48,13 @@ def locate(dl_manager, names, patterns, page, hint=""):
         missing = [name for name in names if name not in found]
         if not missing:
             break
+        if found and not failed:
+            warnings.warn(
+                f"{len(found)} of {len(names)} archives are in {str(folder)!r}; the other "
+                f"{len(missing)}, such as {missing[0]!r}, are downloaded.",
+                UserWarning,
+                stacklevel=2,
+            )
         got, errors = _download(dl_manager, {name: pattern.format(name) for name in missing})
         found.update(got)
         for name, error in errors.items():

@@ -32,6 +32,11 @@ class Bank:
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
+    def check_classes(self):
+        """Raises a ValueError where all images are of one class, since none can be paired then."""
+        if self.labels[0] == self.labels[-1]:
+            raise ValueError(_one_class(self.labels))
+
     def pair(self, labels, index, seed):
         """Draws an image of another class for each example.
 
@@ -54,16 +59,19 @@ class Bank:
         own = np.searchsorted(self.labels, labels, side="right") - start
         others = len(self.labels) - own
         if np.any(others == 0):
-            found = np.unique(self.labels).tolist()
-            raise ValueError(
-                "Foreign patches come from images of another class, so the data set must hold at "
-                "least two classes among the examples that are scored (is it sorted by class, and "
-                f"cut short by `max_examples`?). Received: classes {found}"
-            )
+            raise ValueError(_one_class(self.labels))
         key = hashing.stream(seed, "patch_replacement", "donor")
         position = hashing.integers_below(key, others, index)
         # The images of the example's own class lie in one block: step over it.
         return position + np.where(position >= start, own, 0)
+
+
+def _one_class(labels):
+    return (
+        "Foreign patches come from images of another class, so the data set must hold at least two "
+        "classes among the examples that are scored (is it very small, or sorted by class and cut "
+        f"short by `max_examples`?). Received: classes {np.unique(labels).tolist()}"
+    )
 
 
 class BankBuilder:

@@ -10,7 +10,7 @@ from keras_patchmix._progress import Progress
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.bank import BankBuilder
 from keras_patchmix.occlusion.class_map import ClassMap, check_class_names
-from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.describing import as_list, check_range, digest, function_name
 from keras_patchmix.occlusion.forward import forward_function, patch_size
@@ -94,6 +94,7 @@ class Benchmark:
                     progress.add(len(batch.labels))
             if needs_bank:
                 self.bank = builder.build()
+                self.bank.check_classes()
                 self._seen = examples_digest(*map(np.concatenate, zip(*seen, strict=True)))
         if self._splits is None:
             self._splits = self._opened()
@@ -161,13 +162,10 @@ class Benchmark:
         self._dtype = images.dtype
         if self.suite is None:
             self.suite = tuple(self._suite_of_size(images.shape[1:3]))
-        low, high = self.value_range
-        least, most = float(images.min()), float(images.max())
-        shrunk = images.dtype.kind not in "ui" and high - low > 2 and 0 < most <= 1
-        if least < low or most > high or shrunk:
+        unlike = unlike_range(images, self.value_range)
+        if unlike:
             warnings.warn(
-                f"The images of the first batch span {least:g} to {most:g}, which does not look "
-                f"like value_range=({low:g}, {high:g}): black and mean will not be what they are "
+                f"The images of the first batch {unlike}: black and mean will not be what they are "
                 "called. Set `value_range`, and pass normalisation as `preprocess`.",
                 UserWarning,
                 stacklevel=6,

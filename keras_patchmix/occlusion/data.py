@@ -212,9 +212,28 @@ def class_ids(labels):
     )
 
 
+def unlike_range(images, value_range):
+    """Says how images do not look like a range of values: a text, or None where they do.
+
+    Args:
+        images: Array of shape (B, H, W, C).
+        value_range: (low, high).
+    """
+    low, high = value_range
+    least, most = float(images.min()), float(images.max())
+    shrunk = images.dtype.kind not in "ui" and high - low > 2 and 0 < most <= 1
+    if low <= least and most <= high and not shrunk:
+        return None
+    return f"span {least:g} to {most:g}, which does not look like value_range=({low:g}, {high:g})"
+
+
 def _fields(element):
     """Returns one element of a data set as a `Batch`, unchecked."""
     if isinstance(element, dict):
+        # As TensorFlow Datasets call them.
+        for own, others in (("images", "image"), ("labels", "label")):
+            if own not in element and others in element:
+                element = {**element, own: element[others]}
         missing = [key for key in ("images", "labels") if key not in element]
         if missing:
             raise ValueError(

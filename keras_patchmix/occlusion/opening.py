@@ -3,12 +3,13 @@
 import dataclasses
 import importlib
 import re
+import warnings
 
 import numpy as np
 
 from keras_patchmix._optional import require
 from keras_patchmix.occlusion.class_map import ClassMap
-from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import FOLDER_PREFIX
 from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.forward import to_scores
@@ -58,6 +59,7 @@ class OpenSplit:
         self.class_names = self.num_classes = None
         self.settings = {"dataset": condition.data, "split": split, "version": None}
         self._builder = None
+        self._value_range = like["value_range"]
         limit = max_examples if member.max_examples is None else member.max_examples
         with self.naming():
             data = member.dataset
@@ -102,6 +104,15 @@ class OpenSplit:
         """
         with self.naming():
             batch = next(iter(self.source))
+            unlike = unlike_range(batch.images, self._value_range)
+            if unlike:
+                warnings.warn(
+                    f"The images of the set {self.condition.name!r} {unlike}: a model that expects "
+                    "that range scores them wrongly. Labelled images that are given as data must "
+                    "come in the benchmark's range.",
+                    UserWarning,
+                    stacklevel=2,
+                )
             scores = to_scores(forward(batch.images, check=True), len(batch.labels))
             found = self._fitting(scores.shape[1])
             if found is not None:

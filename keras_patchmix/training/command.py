@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shlex
 import sys
 
@@ -12,6 +13,7 @@ from keras_patchmix.training.multiworker import task_of_this_process
 from keras_patchmix.training.options import parse_options
 
 FAILED, DIVERGED = 1, 3
+_BROKEN_IMAGE = re.compile(r"Cannot decode the image file '[^\n]*")
 
 
 def main(argv=None, description=None, **defaults):
@@ -50,6 +52,18 @@ def main(argv=None, description=None, **defaults):
         return DIVERGED
     except (ValueError, OSError, ImportError) as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        broken = _BROKEN_IMAGE.search(str(error))
+        if broken is None:
+            raise
+        # TensorFlow wraps what a pipeline raises in its own error, with all the frames.
+        print(
+            f"{program}: {broken[0]}. Take the file away, or write records of the folder, which "
+            "leave out what is broken: python recipes/make_records.py --dataset "
+            f"{shlex.quote(options.dataset)} --output DIR",
+            file=sys.stderr,
+        )
         return FAILED
     return 0
 

@@ -157,7 +157,14 @@ def _shuffled_batches(data, options, first_step, tf):
 
 def one_hot(data):
     """Returns a function from a batch `(images, class ids)` to the same with one-hot labels."""
-    return lambda x, y: (x, encode_labels(y, data.info.num_classes, None))
+    tf = require("tensorflow", "Training")
+
+    # AutoGraph has nothing to convert here, and warns of imports.
+    @tf.autograph.experimental.do_not_convert
+    def encode(images, labels):
+        return images, encode_labels(labels, data.info.num_classes, None)
+
+    return encode
 
 
 def _splits(options):

@@ -198,3 +198,11 @@ def test_the_bar_names_the_model(monkeypatch):
     model.name = "net"
     fit([OcclusionBenchmark(val_data(), [PatchDrop(4, 0.5), SETS[0]])], 1, model)
     assert titles == ["occlusion of net", "occlusion of net: near"]
+
+
+def test_data_of_one_class_is_refused_before_the_first_epoch():
+    images, _ = data(20)
+    callback = OcclusionBenchmark((images, np.ones(20, int)), SUITE)
+    seen = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: pytest.fail("an epoch began"))
+    with pytest.raises(ValueError, match=r"at least two classes .* Received: classes \[1\]"):
+        fit([callback, seen], 1)

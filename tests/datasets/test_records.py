@@ -268,6 +268,7 @@ def test_a_tfds_set_keeps_its_order_over_all_shards(tmp_path):
         ({"quality": 101}, "`quality` must be .*Received: quality=101"),
         ({"seed": -1}, "`seed` must be .*Received: seed=-1"),
         ({"splits": ["dev"]}, "`split` must be .*Received: split='dev'"),
+        ({"splits": ["all"]}, '`splits` must not hold "all"'),
     ],
 )
 def test_errors_name_the_argument_and_what_arrived(photos, tmp_path, arguments, message):

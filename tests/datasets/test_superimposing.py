@@ -38,7 +38,7 @@ def glass():
         ("12.5", 0.125, 0.125, "coverage_12_5"),
         ("90", 0.9, 0.9, "coverage_90"),
         ("10-30", 0.1, 0.3, "coverage_10_to_30"),
-        ("0.5-2.5", 0.005, 0.025, "coverage_0_5_to_2_5"),
+        ("1.5-2.5", 0.015, 0.025, "coverage_1_5_to_2_5"),
     ],
 )
 def test_coverages_are_percentages_or_ranges(text, low, high, split):
@@ -48,11 +48,15 @@ def test_coverages_are_percentages_or_ranges(text, low, high, split):
 
 
 @pytest.mark.parametrize(
-    "text", ["91", "-5", "0.05", "30-10", "20-20", "0-10", "10-95", "nan", "a", "", "10-", "1-2-3"]
+    "text", ["91", "-5", "0.2", "30-10", "20-20", "0-10", "10-95", "nan", "a", "", "10-", "1-2-3"]
 )
 def test_other_coverages_are_errors(text):
     with pytest.raises(ValueError, match=r"a coverage must be .* Received: "):
         Coverage.parse(text)
+
+
+def test_a_single_coverage_needs_no_list():
+    assert check_coverage(20) == check_coverage("20") == check_coverage(["20"])
 
 
 @pytest.mark.parametrize("values", [[], ["20", "20.0"]])

@@ -434,7 +434,7 @@ def test_images_too_small_are_told_so(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--coverage", "95"], "--coverage: a coverage must be 0, a percentage from 0.1 to 90"),
+        (["--coverage", "95"], "--coverage: a coverage must be 0, a percentage from 1 to 90"),
         (["--coverage", "20", "20"], "--coverage`? must be one or more percentages"),
         (["--name", "My Set"], "--name must begin with a small letter"),
         (["--colour", "red"], "unrecognized arguments: --colour red"),

@@ -192,6 +192,12 @@ def assert_needs_max_examples(endless):
     assert sum(len(batch.labels) for batch in ExampleSource(endless, max_examples=50)) == 50
 
 
+def test_dicts_may_have_the_keys_of_tensorflow_datasets():
+    (batch,) = ExampleSource([{"image": IMAGES, "label": LABELS, "mask": IMAGES[..., :1]}])
+    np.testing.assert_array_equal(batch.images, IMAGES)
+    np.testing.assert_array_equal(batch.labels, LABELS)
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
@@ -201,7 +207,7 @@ def assert_needs_max_examples(endless):
         ([], "empty data set"),
         ([IMAGES], r"Received: an element of type ndarray, shape \(23, 6, 5, 3\)"),
         ([(IMAGES,)], "an element tuple of 1"),
-        ([{"image": IMAGES, "labels": LABELS}], r"keys \['image', 'labels'\]"),
+        ([{"picture": IMAGES, "labels": LABELS}], r"keys \['labels', 'picture'\]"),
         ([((IMAGES, IMAGES), LABELS)], "`images` must be one array: models with several inputs"),
         ([(IMAGES[..., 0], LABELS)], r"Images must be .*shape \(23, 6, 5\)"),
         ([(IMAGES.astype(str), LABELS)], "Images must be numbers"),

@@ -340,3 +340,11 @@ def test_the_order_of_members_does_not_matter():
     first, *others = (run(suite=list(order)) for order in itertools.permutations(SUITE))
     for other in others:
         assert sorted(map(repr, other.rows)) == sorted(map(repr, first.rows))
+
+
+def test_a_set_in_another_range_than_the_benchmarks_is_warned_of():
+    images, labels = constant_data(12)
+    shrunk = {"images": (images / 255).astype(np.float32), "labels": labels}
+    suite = [DatasetOcclusion(shrunk, name="small")]
+    with pytest.warns(UserWarning, match="The images of the set 'small' span .* value_range"):
+        evaluate(READER, (images, labels), suite, batch_size=6)

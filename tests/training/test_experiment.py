@@ -279,3 +279,14 @@ def test_wrong_flags_have_the_status_2(name, tmp_path):
     assert process.returncode == 2
     assert "unrecognized arguments: --batchsize 3" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_a_photograph_that_is_broken_ends_it_with_a_line_that_names_it(run_here, tmp_path):
+    write_folder(tmp_path / "photos")
+    (tmp_path / "photos" / "class1" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    flags = ("--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all")
+    status, _, errors = run_here(*flags, *FLAGS[4:], "--batch-size", 30, "--output", tmp_path / "a")
+    assert status == 1
+    last = errors.strip().splitlines()[-1]
+    assert "torn.png" in last
+    assert "make_records.py" in last

@@ -79,6 +79,11 @@ def write_records(
     _check(source, image_size, quality, shards, seed)
     directory = os.path.expanduser(os.fspath(directory))
     names = list(splits or split_names(source, data_dir))
+    if "all" in names:
+        raise ValueError(
+            '`splits` must not hold "all", a name that TensorFlow Datasets keeps for itself. Leave '
+            f"`splits` out: all images are then in the splits of the source. Received: {names}"
+        )
     sources = _open_all(names, splits is None, source, seed, data_dir, download)
     settings = {"source": source, "image_size": image_size, "quality": quality, "seed": seed}
     settings |= {"shards": shards, "splits": list(sources)}

@@ -6,14 +6,14 @@ from typing import NamedTuple
 from keras_patchmix import _hashing as hashing
 from keras_patchmix.occluders.covering import HIGHEST_LEVEL
 
-_LOWEST = 0.001
+_LOWEST = 0.01
 
 
 class Coverage(NamedTuple):
     """A share of the pixels, or a range of shares.
 
     Attributes:
-        low: Share, 0.001 to 0.9, or 0, which leaves images as they are.
+        low: Share, 0.01 to 0.9, or 0, which leaves images as they are.
         high: The same number; or the other end of the range.
     """
 
@@ -36,7 +36,7 @@ class Coverage(NamedTuple):
         fits = _LOWEST <= low <= high <= HIGHEST_LEVEL and (low < high) == bool(dash)
         if not fits and not (low == high == 0 and not dash):
             raise ValueError(
-                "a coverage must be 0, a percentage from 0.1 to 90, or a range of such, as in "
+                "a coverage must be 0, a percentage from 1 to 90, or a range of such, as in "
                 f"10-30. Received: {text!r}"
             )
         return cls(low, high)
@@ -74,6 +74,8 @@ def check_coverage(values):
     Raises:
         ValueError: There is none, one is out of range, or two are the same.
     """
+    if isinstance(values, str | int | float):
+        values = (values,)
     found = [v if isinstance(v, Coverage) else Coverage.parse(v) for v in values]
     names = [one.split for one in found]
     if not found or len(set(names)) != len(names):
