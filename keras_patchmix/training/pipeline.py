@@ -89,6 +89,8 @@ def _kept(options, info):
 def training_batches(data, options, total_steps, first_step=0, local=None):
     """The endless stream of training batches, a function of the options' seed and of the step.
 
+    The shuffle of tf.data also takes in TensorFlow's global seed: set it first, as `fit` does.
+
     A pass over the images has as many batches as fit, in an order of its own, so that a run that
     resumes reads again only what came before in the pass that it was in.
 

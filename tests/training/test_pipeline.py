@@ -248,6 +248,7 @@ def digest(steps, first_step=0, local=None, **arguments):
     place = np.arange(COUNT * 16 * 16 * 3)
     noise = ((place * 2654435761 >> 7) % 251).astype("uint8").reshape(COUNT, 16, 16, 3)
     options = TrainOptions(batch_size=8, seed=3, **arguments)
+    keras.utils.set_random_seed(options.seed)  # as `fit` does: a shuffle of tf.data has it too
     sha = hashlib.sha256()
     for x, y in pipeline.training_batches(data(noise), options, 20, first_step, local).take(steps):
         assert x.dtype == "uint8"
@@ -259,10 +260,10 @@ def digest(steps, first_step=0, local=None, **arguments):
 @pytest.mark.parametrize(
     ("expected", "first_step", "local", "arguments"),
     [
-        ("efbb83695791a22d", 0, None, {}),
-        ("8a5ceeb6563aa071", 6, None, {}),
-        ("2e6fc22e30ef15d6", 0, None, {"augmentation": "none", "mixing": "none"}),
-        ("48acd0f709b32701", 2, LocalBatches(8, 4, 1, 2), {}),
+        ("4ffcc3556c03b50d", 0, None, {}),
+        ("b584e162228e6f86", 6, None, {}),
+        ("c41678aac9f708f0", 0, None, {"augmentation": "none", "mixing": "none"}),
+        ("0eff5c660cb03f89", 2, LocalBatches(8, 4, 1, 2), {}),
     ],
 )
 def test_batches_are_those_of_earlier_versions(expected, first_step, local, arguments):
