@@ -48,7 +48,6 @@ tf-data)
         exit 1
     fi
     mixing=(
-        tests/test_mixing_unknown_sizes.py
         tests/layers/test_patch_mixing_tf_data.py
         tests/layers/test_seeded_map.py
         tests/layers/test_random_choice.py
