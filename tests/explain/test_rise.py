@@ -183,3 +183,19 @@ def test_errors(arguments, message):
     settings = {"model": linear, "images": IMAGES, "num_masks": 4, "grid_size": 2, **arguments}
     with pytest.raises(ValueError, match=message):
         explain.c_rise(**settings)
+
+
+def test_the_error_of_a_map_of_nothing_is_a_large_part_of_its_range():
+    shares = []
+    for seed in range(6):
+        noise = np.random.default_rng(seed)
+
+        def undecided(images, noise=noise):
+            scores = 0.5 + 0.1 * np.clip(noise.standard_normal(len(images)), -3, 3)
+            return np.stack([scores, 1 - scores], axis=1)
+
+        image = np.full((32, 32, 3), 200, np.uint8)
+        found = explain.rise(undecided, image, 0, num_masks=512, seed=seed, return_details=True)
+        shares.append(found.standard_errors.max() / np.ptp(found.maps))
+    assert min(shares) > 0.15
+    assert max(shares) < 0.45
