@@ -1,5 +1,7 @@
 """RISE and c-RISE against closed forms, brute force, and models whose saliency is known."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -199,3 +201,19 @@ def test_the_error_of_a_map_of_nothing_is_a_large_part_of_its_range():
         shares.append(found.standard_errors.max() / np.ptp(found.maps))
     assert min(shares) > 0.15
     assert max(shares) < 0.45
+
+
+def test_memory_does_not_grow_with_the_number_of_masks():
+    image = np.zeros((1, 48, 48, 3), np.float32)
+
+    def model(images):
+        return np.full((len(images), 2), 0.5, np.float32)
+
+    peaks = []
+    for num_masks in (64, 1024):
+        tracemalloc.start()
+        explain.rise(model, image, 0, num_masks=num_masks, batch_size=16, verbose=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    masks = 1024 * 48 * 48 * 4
+    assert peaks[1] < 1.1 * peaks[0] < masks / 4
