@@ -1,5 +1,7 @@
 """Patch Mixing for Keras: train classifiers that survive occlusion, and measure that they do."""
 
+from keras_patchmix import _backend  # noqa: F401  first, as it says what Keras itself lacks
+
 # Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
 from keras_patchmix._lazy import attach
 from keras_patchmix._version import __version__

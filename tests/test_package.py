@@ -46,8 +46,23 @@ class Finder(importlib.machinery.PathFinder):
         return super().find_spec(name, *arguments)
 
 sys.meta_path[sys.meta_path.index(importlib.machinery.PathFinder)] = Finder
-import numpy as np, keras, keras_patchmix as kpm
+import numpy as np
 """
+USE = "import keras, keras_patchmix as kpm\n"
+
+
+def test_importing_without_a_backend_says_what_to_install():
+    program = """
+import os
+os.environ["KERAS_BACKEND"] = "tensorflow"
+try:
+    import keras_patchmix
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    message = run(WITHOUT_TENSORFLOW + program)
+    assert "pip install 'keras-patchmix[tensorflow]'" in message
+    assert message.startswith("Keras runs on 'tensorflow' here")
 
 
 @elsewhere
@@ -70,7 +85,7 @@ assert kpm.datasets.shapes.generate(range(3), "test", 32)[0].shape == (3, 32, 32
 assert "tensorflow" not in sys.modules
 print("done")
 """
-    assert run(WITHOUT_TENSORFLOW + program) == "done"
+    assert run(WITHOUT_TENSORFLOW + USE + program) == "done"
 
 
 @elsewhere
@@ -94,7 +109,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    said = run(WITHOUT_TENSORFLOW + program)
+    said = run(WITHOUT_TENSORFLOW + USE + program)
     assert re.search(rf"{message}.*pip install 'keras-patchmix\[\w+\]'", said), said
 
 
