@@ -160,7 +160,7 @@ def try_row(row, python, wheel, folder):
         }
         settings["env"].pop("PYTHONPATH", None)
         if row.smoke:
-            passed = run(own, HERE / "smoke" / f"{row.smoke}.py", **settings)
+            passed = run(own, HERE / "smoke" / f"use_{row.smoke}.py", **settings)
         else:
             settings["cwd"] = copy_tests(folder)
             passed = run(own, "-m", "pytest", "-q", "-n", "2", *TESTS, **settings)
