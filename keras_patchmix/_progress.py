@@ -53,3 +53,18 @@ class Progress:
         """Moves the bar on by a number of images."""
         if self._bar is not None:
             self._bar.update(count)
+
+
+def spanning(verbose, title):
+    """Returns the bar of a call that may be a part of a longer one.
+
+    Args:
+        verbose: A `Progress` that is entered and started, which goes on; or as `Progress` takes it.
+        title: What stands before a bar of its own.
+
+    Returns:
+        A context manager of a `Progress`.
+    """
+    if isinstance(verbose, Progress):
+        return contextlib.nullcontext(verbose)
+    return Progress(verbose, title)

@@ -58,15 +58,7 @@ def read_class_map(path, num_outputs, class_names):
     Raises:
         ValueError: It is no such file, a class is missing, or an output is out of range.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"--class-map: {path!r} cannot be read as JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError(
-            f'--class-map: {path!r} must hold an object, {{"class name": output or [outputs]}}'
-        )
+    data = _read(path)
     missing = [name for name in class_names if name not in data]
     if missing:
         raise ValueError(f"--class-map: {path!r} lacks the classes {_some(missing)}")
@@ -84,6 +76,59 @@ def read_class_map(path, num_outputs, class_names):
     return outputs
 
 
+def read_names(path):
+    """Returns the names of the classes in the file of a class map, in its order.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Tuple of at least two strings.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    names = tuple(_read(path))
+    if len(names) < 2:
+        raise ValueError(f"--class-map: {path!r} must hold at least two classes")
+    return names
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--class-map: {path!r} cannot be read as JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(
+            f'--class-map: {path!r} must hold an object, {{"class name": output or [outputs]}}'
+        )
+    return data
+
+
+def imagenet_names():
+    """Returns the names of ImageNet's 1,000 classes in the order of Keras' models.
+
+    Raises:
+        ValueError: Keras' list cannot be had.
+    """
+    return tuple(name.replace("_", " ") for _, name in _imagenet_classes())
+
+
+def _imagenet_classes():
+    """Returns a list of (WordNet id, name), in the order of the outputs of Keras' models."""
+    try:
+        # Keras' own list, which it downloads once: row i scores class i alone.
+        decoded = keras.applications.imagenet_utils.decode_predictions(np.eye(1000), top=1)
+    except Exception as error:  # Keras raises no narrower kind
+        raise ValueError(
+            f"--class-map imagenet: Keras' list of the classes cannot be had ({error}). Give "
+            "--class-map FILE.json"
+        ) from error
+    return [(wordnet_id, name) for ((wordnet_id, name, _),) in decoded]
+
+
 def imagenet_outputs(class_names):
     """Finds the outputs of Keras' ImageNet models that stand for classes.
 
@@ -97,25 +142,17 @@ def imagenet_outputs(class_names):
     Raises:
         ValueError: Some are not found, or two classes of ImageNet have the name.
     """
-    try:
-        # Keras' own list, which it downloads once: row i scores class i alone.
-        decoded = keras.applications.imagenet_utils.decode_predictions(np.eye(1000), top=1)
-    except Exception as error:  # Keras raises no narrower kind
-        raise ValueError(
-            f"--class-map imagenet: Keras' list of the classes cannot be had ({error}). Give "
-            "--class-map FILE.json"
-        ) from error
     found = {}
-    for output, ((wordnet_id, name, _),) in enumerate(decoded):
-        for key in (wordnet_id, _plain(name)):
+    for output, (wordnet_id, name) in enumerate(_imagenet_classes()):
+        for key in (wordnet_id, plain(name)):
             found.setdefault(key, []).append(output)
-    unknown = [name for name in class_names if len(found.get(_plain(name), ())) != 1]
+    unknown = [name for name in class_names if len(found.get(plain(name), ())) != 1]
     if unknown:
         raise ValueError(
             "--class-map imagenet: these classes of the data set are no WordNet ids or names of "
             f"ImageNet classes, or are names of two: {_some(unknown)}. Give --class-map FILE.json"
         )
-    return [found[_plain(name)] for name in class_names]
+    return [found[plain(name)] for name in class_names]
 
 
 def _needs_imagenet_map(loaded, num_outputs, class_names):
@@ -124,7 +161,8 @@ def _needs_imagenet_map(loaded, num_outputs, class_names):
     return len(class_names) != 1000 or _are_wordnet_ids(class_names)
 
 
-def _plain(name):
+def plain(name):
+    """Returns a name as names are compared: in small letters, words joined by "_"."""
     return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
 

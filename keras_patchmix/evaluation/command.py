@@ -28,13 +28,26 @@ def main(argv=None, description=None):
     Raises:
         SystemExit: With status 2, where the flags are wrong.
     """
-    options = parse_options(argv, description)
+    return status_of(lambda options: run(options), parse_options(argv, description), argv)
+
+
+def status_of(work, options, argv=None):
+    """Does the work of a command, and says in a line how it ended.
+
+    Args:
+        work: Function of the options, with the directory of the results settled.
+        options: A dataclass with a field `output` and a method `directory`.
+        argv: List of strings that the options were read from; None is the arguments of the process.
+
+    Returns:
+        The exit status, as `main` does.
+    """
     options = dataclasses.replace(options, output=options.directory())
     arguments = sys.argv[1:] if argv is None else list(argv)
     program = os.path.basename(sys.argv[0])
     try:
         with _stopped_with_a_word():
-            run(options)
+            work(options)
     except KeyboardInterrupt as interrupt:
         print(f"\n{program}: interrupted. To go on: {_again(arguments, options)}", file=sys.stderr)
         return TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED

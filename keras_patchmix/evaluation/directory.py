@@ -10,7 +10,65 @@ __all__ = ["RunDirectory", "file_digest"]
 _REPORT, _BACKUP = "report.json", "backup.json"
 
 
-class RunDirectory(_run_directory.RunDirectory):
+class DataDirectory(_run_directory.RunDirectory):
+    """The directory of a run, which notices that the data are no longer those of its results.
+
+    Args:
+        path: As of `keras_patchmix._run_directory.RunDirectory`.
+        recipe: As there.
+        options: As there.
+        files: As there.
+        results: As there.
+        flag: As there.
+
+    Raises:
+        FileExistsError: As there.
+        ValueError: As there.
+        OSError: As there.
+    """
+
+    def __init__(self, path, recipe, options, files, results, flag):
+        self._data_there = self._data = None
+        super().__init__(path, recipe, options, files, results, flag)
+
+    @property
+    def data(self):
+        """What the data set held, of `data_listing`, when results were made; None without any."""
+        computed = any(any(self.path.rglob(name)) for name in self._results)
+        return self._data_there if computed else None
+
+    def of_data(self, listing):
+        """Takes up what the data set holds now, for `config.json`.
+
+        Raises:
+            ValueError: The results that are there are of other data.
+        """
+        different = self.data and difference(self.data, listing)
+        if different:
+            raise ValueError(f"--output {str(self.path)!r}: {different}: use another --output")
+        self._data = listing
+
+    def _encode(self, recipe, options, files):
+        return {**super()._encode(recipe, options, files), "data": self._data}
+
+    def _decode(self, data):
+        decoded = super()._decode(data)
+        self._data_there = data.get("data")
+        return decoded
+
+
+def files_of(specs, *others):
+    """Returns the paths that models and their settings name, for the digests of a directory.
+
+    Args:
+        specs: List of `ModelSpec`.
+        *others: Further paths.
+    """
+    named = [value for spec in specs for value in (spec.source, spec.weights, spec.class_map)]
+    return [*named, *others]
+
+
+class RunDirectory(DataDirectory):
     """Where the results go, and where an interrupted run is taken up.
 
     Args:
@@ -25,35 +83,15 @@ class RunDirectory(_run_directory.RunDirectory):
     """
 
     def __init__(self, path, options, specs):
-        self._data_there = self._data = None
-        named = [spec.source for spec in specs]
-        named += [value for spec in specs for value in (spec.weights, spec.class_map)]
         super().__init__(
             path,
             "evaluate_occlusion",
             options.deciding(),
-            [*named, *options.imports, options.suite],
+            files_of(specs, *options.imports, options.suite),
             (_REPORT, _BACKUP),
             flag,
         )
         self._several = len(specs) > 1
-
-    @property
-    def data(self):
-        """What the data set held, of `data_listing`, when results were made; None without any."""
-        computed = any(any(self.path.rglob(name)) for name in (_REPORT, _BACKUP))
-        return self._data_there if computed else None
-
-    def of_data(self, listing):
-        """Takes up what the data set holds now, for `config.json`.
-
-        Raises:
-            ValueError: The results that are there are of other data.
-        """
-        different = self.data and difference(self.data, listing)
-        if different:
-            raise ValueError(f"--output {str(self.path)!r}: {different}: use another --output")
-        self._data = listing
 
     def folder(self, spec):
         """Returns where the report of one model goes."""
@@ -66,11 +104,3 @@ class RunDirectory(_run_directory.RunDirectory):
     def backup(self, spec):
         """Returns the path of the state of one model that is being scored."""
         return self.folder(spec) / _BACKUP
-
-    def _encode(self, recipe, options, files):
-        return {**super()._encode(recipe, options, files), "data": self._data}
-
-    def _decode(self, data):
-        decoded = super()._decode(data)
-        self._data_there = data.get("data")
-        return decoded

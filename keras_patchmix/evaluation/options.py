@@ -48,6 +48,7 @@ class EvaluationOptions:
     suite: str = "default"
     occluded: tuple = ()
     saliency: str | None = None
+    selectivity: int | None = None
     seed: int = 0
     batch_size: int = 64
     output: str | None = None
@@ -70,8 +71,9 @@ class EvaluationOptions:
     def deciding(self):
         """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
         values = {key: value for key, value in self.to_dict().items() if key not in _FREE}
-        if not values["occluded"]:
-            del values["occluded"]  # as in directories from before there was this flag
+        for later in ("occluded", "selectivity"):
+            if not values[later]:
+                del values[later]  # as in directories from before there was this flag
         return values
 
     def command(self):
@@ -116,36 +118,8 @@ def parse_options(argv=None, description=None):
     )
     defaults = {f.name: f.default for f in dataclasses.fields(EvaluationOptions)}
 
-    def add(group, field, text, **arguments):
-        if not arguments.get("required"):
-            arguments["default"] = default = defaults[field]
-            if default not in (None, ()) and default is not False:
-                text += f" (default: {default})"
-        if arguments.get("action") == "append":
-            arguments["default"] = None
-        group.add_argument(flag(field), dest=field, help=text, **arguments)
-
-    models = parser.add_argument_group("models")
-    text = "a model to score, see below; again for each further one, to be set side by side"
-    add(models, "model", text, required=True, action="append", metavar="[NAME=]MODEL")
-    text = "of keras.applications models: imagenet (the default), none, or a .weights.h5 file"
-    add(models, "weights", text, action="append", metavar="[NAME=]WHERE")
-    text = (
-        "what a model needs done to images of 0..255: none (default for files), unit (division by "
-        "255), a module of keras.applications such as resnet50 (default for its models), or "
-        "MODULE:FUNCTION"
-    )
-    add(models, "preprocess", text, action="append", metavar="[NAME=]HOW")
-    text = (
-        'JSON file, {"class name": output or [outputs]}, where outputs are not the data set\'s '
-        "classes in their order; imagenet finds them by WordNet ids or names (the default for "
-        "ImageNet weights where it is needed); none"
-    )
-    add(models, "class_map", text, action="append", metavar="[NAME=]FILE")
-    text = "import a module, or a .py file, before models are loaded: it registers their classes"
-    add(models, "imports", text, action="append", metavar="MODULE")
-    text = "trust the model files: they may hold Python code, which loading then runs"
-    add(models, "unsafe_load", text, action="store_true")
+    add = flag_adder(defaults, flag)
+    add_model_flags(parser, add)
 
     data = parser.add_argument_group("data")
     text = "'shapes', a TensorFlow Datasets name, or folder:PATH with a folder for each class"
@@ -174,6 +148,11 @@ def parse_options(argv=None, description=None):
     add(scoring, "occluded", text, action="append", metavar="NAME[:SPLIT]")
     text = "function from images to saliency maps, for suites with salient patches"
     add(scoring, "saliency", text, metavar="MODULE:FUNCTION")
+    text = (
+        "measure patch selectivity too, on the first N images: 2,000 passes through each model for "
+        "each of them"
+    )
+    add(scoring, "selectivity", text, type=whole(1), metavar="N")
     add(scoring, "seed", "of everything that is drawn", type=whole(0), metavar="N")
     add(scoring, "batch_size", "images a forward pass", type=whole(1), metavar="N")
 
@@ -190,3 +169,53 @@ def parse_options(argv=None, description=None):
         if default == () or field == "model":
             values[field] = tuple(values[field] or ())
     return EvaluationOptions(**values)
+
+
+def flag_adder(defaults, flag):
+    """Returns a function that adds the flag of a field to a group of an `argparse` parser.
+
+    Args:
+        defaults: Dict from fields to defaults, which the help states.
+        flag: Function from a field to its flag.
+    """
+
+    def add(group, field, text, **arguments):
+        if not arguments.get("required"):
+            arguments["default"] = default = defaults[field]
+            if default not in (None, ()) and default is not False:
+                text += f" (default: {default})"
+        if arguments.get("action") == "append":
+            arguments["default"] = None
+        group.add_argument(flag(field), dest=field, help=text, **arguments)
+
+    return add
+
+
+def add_model_flags(parser, add):
+    """Adds the flags that say which models are loaded, and how.
+
+    Args:
+        parser: An `argparse.ArgumentParser`.
+        add: Of `flag_adder`.
+    """
+    models = parser.add_argument_group("models")
+    text = "a model to score, see below; again for each further one, to be set side by side"
+    add(models, "model", text, required=True, action="append", metavar="[NAME=]MODEL")
+    text = "of keras.applications models: imagenet (the default), none, or a .weights.h5 file"
+    add(models, "weights", text, action="append", metavar="[NAME=]WHERE")
+    text = (
+        "what a model needs done to images of 0..255: none (default for files), unit (division by "
+        "255), a module of keras.applications such as resnet50 (default for its models), or "
+        "MODULE:FUNCTION"
+    )
+    add(models, "preprocess", text, action="append", metavar="[NAME=]HOW")
+    text = (
+        'JSON file, {"class name": output or [outputs]}, where outputs are not the data set\'s '
+        "classes in their order; imagenet finds them by WordNet ids or names (the default for "
+        "ImageNet weights where it is needed); none"
+    )
+    add(models, "class_map", text, action="append", metavar="[NAME=]FILE")
+    text = "import a module, or a .py file, before models are loaded: it registers their classes"
+    add(models, "imports", text, action="append", metavar="MODULE")
+    text = "trust the model files: they may hold Python code, which loading then runs"
+    add(models, "unsafe_load", text, action="store_true")

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     names={
         "CausalCurves": "curves",
         "Saliency": "saliency",
-        "SelectivityReport": "benchmark",
+        "SelectivityReport": "selectivity_report",
         "c_rise": "saliency",
         "deletion_insertion": "curves",
         "patch_selectivity": "selectivity",

@@ -1,116 +1,21 @@
-"""Patch selectivity of a model on a data set, with an interval."""
-
-import dataclasses
-import json
-import os
-from pathlib import Path
-from typing import Any
+"""Patch selectivity of a model on a data set."""
 
 import numpy as np
 
-from keras_patchmix import _atomic
-from keras_patchmix._hashing import hash_integers, stream
-from keras_patchmix.explain.arguments import checked_whole
+from keras_patchmix._progress import Progress
+from keras_patchmix.explain.arguments import checked_images
+from keras_patchmix.explain.class_scores import ClassScores
+from keras_patchmix.explain.measured import Measured
+from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.saliency import c_rise
 from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.occlusion.bank import build_bank
-from keras_patchmix.occlusion.base import Corruption
-from keras_patchmix.occlusion.data import ExampleSource
-from keras_patchmix.occlusion.patch_replacement import PatchReplacement
+from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.occlusion.backup import Backup, digest_of
+from keras_patchmix.occlusion.describing import function_name
 
-_RESAMPLES = 10_000
-
-
-@dataclasses.dataclass(frozen=True)
-class SelectivityReport:
-    """Patch selectivity of each image, and what it was measured with.
-
-    Attributes:
-        rows: List of dicts, one for each image: "index", "label", "contrast" (the class contrasted
-            with), "share" (of the pixels out of context), "num_masks", "selectivity", and
-            "noise": the greatest standard error of the map over its range.
-        settings: Dict of JSON values.
-        examples: Dict with the first images, "images" (N, H, W, C), "masks" and "maps" (N, H, W);
-            not written to JSON.
-    """
-
-    rows: list
-    settings: dict
-    examples: dict = dataclasses.field(default_factory=dict, compare=False)
-
-    @property
-    def values(self):
-        """float64 array of shape (n,): the selectivity of each image."""
-        return np.array([row["selectivity"] for row in self.rows])
-
-    @property
-    def mean(self):
-        """Mean over the images."""
-        return float(self.values.mean())
-
-    @property
-    def interval(self):
-        """(low, high): 95 % interval of the mean over further images, by the bootstrap."""
-        return _interval(self.values)
-
-    def compare(self, other):
-        """Compares with the report of another model on the same images, image by image.
-
-        Args:
-            other: A `SelectivityReport`.
-
-        Returns:
-            (difference, low, high): the mean of this one's values less those of the other, and its
-            95 % interval by the bootstrap over images.
-
-        Raises:
-            ValueError: They are of other images, foreign parts or masks.
-        """
-        for name in ("corruption", "num_masks", "grid_size", "keep_probability", "seed"):
-            ours, theirs = self.settings[name], other.settings[name]
-            if ours != theirs:
-                raise ValueError(
-                    f"`other` must be measured in the same way: its {name} is {theirs}, here it is "
-                    f"{ours}"
-                )
-        pairs = [(row["index"], row["label"]) for row in self.rows]
-        if pairs != [(row["index"], row["label"]) for row in other.rows]:
-            raise ValueError("`other` must be of the same images in the same order")
-        differences = self.values - other.values
-        return float(differences.mean()), *_interval(differences)
-
-    def to_dict(self):
-        """Returns the report as a dict of JSON values."""
-        low, high = self.interval
-        return {
-            "schema_version": 1,
-            "mean": self.mean,
-            "low": low,
-            "high": high,
-            "settings": self.settings,
-            "rows": self.rows,
-        }
-
-    def to_json(self, path=None):
-        """Returns the report as JSON text, or writes it atomically to `path`."""
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
-        return text if path is None else _atomic.write_text(path, text)
-
-    @classmethod
-    def load(cls, path):
-        """Reads what `to_json` wrote.
-
-        Raises:
-            ValueError: The file holds something else.
-        """
-        try:
-            found = json.loads(Path(path).read_text("utf-8"))
-            return cls(found["rows"], found["settings"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"`path` must be a file written by `to_json`. Received: {os.fspath(path)!r}, "
-                f"{type(error).__name__}: {error}"
-            ) from error
+# Images of one call of `c_rise`: enough that an accelerator does not wait for the host, few enough
+# that little is lost with a process that is killed.
+_GROUP = 8
 
 
 def selectivity_benchmark(
@@ -131,6 +36,7 @@ def selectivity_benchmark(
     num_kept=4,
     seed=0,
     verbose="auto",
+    backup=None,
 ):
     """Measures how much more a model looks at what belongs to an image than at what does not.
 
@@ -158,13 +64,16 @@ def selectivity_benchmark(
         num_kept: Images and maps kept in the report, to look at. Defaults to `4`.
         seed: Integer, of the foreign parts and of the masks. Defaults to `0`.
         verbose: As in `rise`.
+        backup: Path of a file that keeps what has been measured while it runs, or None. A call with
+            the same arguments, and the file that an interrupted one left, measures what is missing.
+            It is deleted at the end. Defaults to `None`.
 
     Returns:
         A `SelectivityReport`.
 
     Raises:
         ValueError: An argument out of range, a corruption that leaves nothing or everything in
-            context, labels that the model has no output for.
+            context, labels that the model has no output for, a backup of another call.
 
     Example:
     ```python
@@ -172,108 +81,178 @@ def selectivity_benchmark(
     print(report.mean, report.interval)
     ```
     """
-    for name, value in (("max_examples", max_examples), ("bank_size", bank_size)):
-        checked_whole(name, value)
-    corruption = _checked_corruption(corruption)
-    source = ExampleSource(dataset, batch_size, max_examples)
-    bank = None
-    if corruption.needs_bank:
-        everything = ExampleSource(dataset, batch_size)
-        bank = build_bank(((b.images, b.labels, b.index) for b in everything), bank_size, seed)
-    rows, kept = [], {"images": [], "masks": [], "maps": []}
-    for batch in source:
-        mixed, masks, contrast = _mixed(batch, corruption, bank, seed, value_range)
-        found = c_rise(
-            model,
-            mixed,
-            batch.labels,
-            contrast,
-            num_masks=num_masks,
-            grid_size=grid_size,
-            keep_probability=keep_probability,
-            batch_size=batch_size,
-            from_logits=from_logits,
-            preprocess=preprocess,
-            value_range=value_range,
-            data_format="channels_last",
-            tolerance=tolerance,
-            seed=seed,
-            verbose=verbose,
-            return_details=True,
-        )
-        values = patch_selectivity(found.maps, masks)
-        height = np.maximum(np.ptp(found.maps, axis=(1, 2)), np.finfo(np.float32).tiny)
-        noise = found.standard_errors.max((1, 2)) / height
-        for number in range(len(mixed)):
-            rows.append(
-                {
-                    "index": int(batch.index[number]),
-                    "label": int(batch.labels[number]),
-                    "contrast": int(found.contrast_ids[number]),
-                    "share": float(masks[number].mean()),
-                    "num_masks": int(found.num_masks[number]),
-                    "noise": float(min(noise[number], 1e9)),
-                    "selectivity": float(values[number]),
-                }
+    mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
+    return measure(
+        model,
+        mixed,
+        mixed.corruption,
+        num_masks=num_masks,
+        grid_size=grid_size,
+        keep_probability=keep_probability,
+        tolerance=tolerance,
+        batch_size=batch_size,
+        from_logits=from_logits,
+        preprocess=preprocess,
+        value_range=value_range,
+        num_kept=num_kept,
+        seed=seed,
+        verbose=verbose,
+        backup=backup,
+    )
+
+
+def measure(
+    model,
+    batches,
+    corruption,
+    *,
+    num_kept,
+    verbose,
+    backup=None,
+    keep_backup=False,
+    title="c-RISE",
+    **settings,
+):
+    """Measures patch selectivity on images whose foreign parts are known.
+
+    Args:
+        model: As in `selectivity_benchmark`.
+        batches: Iterable of `keras_patchmix.explain.mixed_images.MixedBatch`, the same each time.
+        corruption: What mixed them, for the report.
+        num_kept: Images and maps kept in the report.
+        verbose: As in `rise`.
+        backup: As in `selectivity_benchmark`.
+        keep_backup: Whether the file, complete, is left for the caller to delete, once the report
+            is somewhere safe.
+        title: What stands before the progress bar.
+        **settings: The other arguments of `c_rise`, all of them.
+
+    Returns:
+        A `SelectivityReport`.
+    """
+    described = _settings(model, corruption, settings)
+    kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
+    measured = Measured.of_state(kept.load())
+    scores = _class_scores(model, settings)
+    seen = 0
+    with Progress(verbose, title) as progress:
+        for part in _groups(batches, settings):
+            seen += len(part.labels)
+            _start(progress, batches, len(measured.rows), settings)
+            if seen <= len(measured.rows):
+                _check_same(measured.rows[seen - len(part.labels) : seen], part)
+                continue
+            found = c_rise(
+                model,
+                part.images,
+                part.labels,
+                part.contrast,
+                data_format="channels_last",
+                return_details=True,
+                verbose=progress,
+                **settings,
             )
-        room = max(0, num_kept - len(kept["maps"]))
-        for name, part in (("images", mixed), ("masks", masks), ("maps", found.maps)):
-            kept[name].extend(part[:room])
-    if not rows:
+            # What an early stop has left out is done too.
+            progress.add(settings["num_masks"] * len(part.labels) - int(found.num_masks.sum()))
+            predicted = scores.finish(scores.start(checked_images(part.images)[0])).argmax(1)
+            arrays = {"images": part.images, "masks": part.masks, "maps": found.maps}
+            measured.add(_rows(part, found, predicted), arrays, num_kept)
+            kept.save_now_and_then(measured)
+    if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
-    settings = {
+    if seen < len(measured.rows):
+        raise _other_images(f"{seen} examples, of which {len(measured.rows)} were measured")
+    if keep_backup:
+        kept.save(measured)
+    else:
+        kept.remove()
+    described["n"] = len(measured.rows)
+    return SelectivityReport(measured.rows, described, measured.stacked())
+
+
+def _groups(batches, settings):
+    """Yields batches of few images, after each of which what was measured can be saved."""
+    size = min(_GROUP, settings["batch_size"], settings["num_masks"])
+    for batch in batches:
+        for start in range(0, len(batch.labels), size):
+            part = slice(start, start + size)
+            yield type(batch)(*(None if field is None else field[part] for field in batch))
+
+
+def _start(progress, batches, done, settings):
+    count = getattr(batches, "num_examples", lambda: None)()
+    total = None if count is None else count * settings["num_masks"]
+    progress.start(total, done * settings["num_masks"])
+
+
+def _class_scores(model, settings):
+    size = min(settings["batch_size"], settings["num_masks"])  # as `c_rise`, compiled once for both
+    return ClassScores(model, size, settings["from_logits"], settings["preprocess"])
+
+
+def _check_same(rows, part):
+    there = [(row["index"], row["label"]) for row in rows]
+    now = list(zip(part.index.tolist(), part.labels.tolist(), strict=True))
+    if there != now:
+        raise _other_images(f"example {now[0][0]} of class {now[0][1]}, then {there[0]}")
+
+
+def _other_images(received):
+    return ValueError(
+        "`dataset` must hold the images that it held before the interruption, in the same order. "
+        f"Received: {received}"
+    )
+
+
+def _rows(batch, found, predicted):
+    values = patch_selectivity(found.maps, batch.masks)
+    noise = noise_of(found)
+    return [
+        {
+            "index": int(batch.index[number]),
+            "label": int(batch.labels[number]),
+            "contrast": int(found.contrast_ids[number]),
+            "predicted": int(predicted[number]),
+            "share": float(batch.masks[number].mean()),
+            "num_masks": int(found.num_masks[number]),
+            "noise": float(noise[number]),
+            "selectivity": float(values[number]),
+        }
+        for number in range(len(batch.labels))
+    ]
+
+
+def noise_of(found):
+    """Returns the greatest standard error of each map over the map's range.
+
+    Args:
+        found: A `Saliency`.
+
+    Returns:
+        float64 array of shape (B,), at most 1e9, for maps without any range.
+    """
+    height = np.maximum(np.ptp(found.maps, axis=(1, 2)), np.finfo(np.float32).tiny)
+    return np.minimum(found.standard_errors.max((1, 2)) / height.astype(np.float64), 1e9)
+
+
+def _settings(model, corruption, settings):
+    grid_size = settings["grid_size"]
+    same = ("num_masks", "keep_probability", "tolerance", "from_logits", "seed")
+    return {
         "model": getattr(model, "name", None) or type(model).__name__,
         "corruption": {"class_name": type(corruption).__name__, "config": corruption.get_config()},
-        "n": len(rows),
-        "num_masks": num_masks,
+        "n": None,
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
-        "keep_probability": keep_probability,
-        "tolerance": tolerance,
-        "from_logits": from_logits,
-        "value_range": list(value_range),
-        "seed": seed,
+        "value_range": list(settings["value_range"]),
+        **{name: settings[name] for name in same},
     }
-    return SelectivityReport(rows, settings, {name: np.stack(v) for name, v in kept.items() if v})
 
 
-def _checked_corruption(corruption: Any):
-    if corruption is None:
-        return PatchReplacement(7, 0.4)
-    if not isinstance(corruption, Corruption) or len(corruption.conditions) != 1:
-        raise ValueError(
-            "`corruption` must be a corruption of keras_patchmix.occlusion with one level, such as "
-            f"PatchReplacement(7, 0.4). Received: {corruption!r}"
-        )
-    if corruption.needs_saliency:
-        raise ValueError(
-            "`corruption` must not need a map of what is salient. "
-            f"Received: {type(corruption).__name__}"
-        )
-    return corruption
-
-
-def _mixed(batch, corruption, bank, seed, value_range):
-    """Returns the corrupted images, which pixels are out of context, and the foreign classes."""
-    images = np.ascontiguousarray(batch.images)
-    plan = corruption.draw(images, batch.labels, batch.index, seed, bank, value_range, None)
-    condition = corruption.conditions[0]
-    mixed, _ = corruption.apply(images, plan, condition)
-    # What is left of the image's own value: white less black, after the same corruption.
-    low, high = value_range
-    black, white = (
-        corruption.apply(np.full_like(images, value), plan, condition)[0].astype(np.float64)
-        for value in (low, high)
-    )
-    masks = (white - black).mean(-1) < (high - low) / 2
-    if "donors" not in plan:
-        return mixed, masks, None
-    return mixed, masks, bank.labels[plan["donors"]]
-
-
-def _interval(values):
-    if len(values) < 2:
-        return float(values[0]), float(values[0])
-    key = stream(0, "selectivity", "bootstrap")
-    draws = hash_integers(key, np.arange(_RESAMPLES)[:, None], np.arange(len(values)))
-    means = values[(draws % np.uint64(len(values))).astype(np.int64)].mean(1)
-    return tuple(float(bound) for bound in np.quantile(means, (0.025, 0.975)))
+def _of_backup(path, model, num_kept, settings):
+    """What else decides the rows and arrays of a backup."""
+    return {
+        "num_kept": num_kept,
+        "batch_size": settings["batch_size"],
+        "preprocess": function_name(settings["preprocess"]),
+        "weights_sha256": None if path is None else digest_of(model),
+    }

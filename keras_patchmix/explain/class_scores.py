@@ -7,6 +7,10 @@ from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_
 _SLACK = 1e-3
 
 
+class NonFiniteScoresError(ValueError):
+    """A model's scores are nan or infinite, as those of a training that has diverged."""
+
+
 class ClassScores:
     """Probabilities of a model for batches of one size.
 
@@ -52,12 +56,13 @@ class ClassScores:
             float32 array of shape (N, K) of probabilities.
 
         Raises:
-            ValueError: The scores are not finite, or are no probabilities though they should be.
+            NonFiniteScoresError: The scores are not finite.
+            ValueError: They are no probabilities though they should be.
         """
         scores = to_scores(*started)
         if not np.isfinite(scores).all():
             bad = int((~np.isfinite(scores).all(axis=1)).sum())
-            raise ValueError(
+            raise NonFiniteScoresError(
                 f"`model` must return finite scores. Received: {bad} of {len(scores)} images have "
                 "scores that are nan or infinite"
             )

@@ -1,5 +1,7 @@
 """The picture of saliency: images, and the maps of one or several models beside each other."""
 
+import textwrap
+
 import numpy as np
 
 from keras_patchmix import _atomic
@@ -9,10 +11,18 @@ from keras_patchmix.explain.arguments import checked_images, checked_maps
 from keras_patchmix.explain.selectivity import patch_selectivity
 
 _OUTLINE = "#ffffff"
+_TITLE_WIDTH = 36  # characters of a line over a picture
 
 
 def plot_saliency(
-    images, maps, path=None, masks=None, captions=None, value_range=(0, 255), diverging=None
+    images,
+    maps,
+    path=None,
+    masks=None,
+    captions=None,
+    value_range=(0, 255),
+    diverging=None,
+    notes=None,
 ):
     """Draws images and the maps of models over them.
 
@@ -29,6 +39,8 @@ def plot_saliency(
         value_range: (low, high) of the images' values. Defaults to `(0, 255)`.
         diverging: Whether colours are centred on 0, as for `c_rise`. None is where a map has values
             of both signs. Defaults to `None`.
+        notes: None, or a dict from a model's name to a string for each image, which stands over the
+            map: the class that it explains, say. Defaults to `None`.
 
     Returns:
         A `matplotlib.figure.Figure`; no window is opened and no global state changed.
@@ -48,10 +60,15 @@ def plot_saliency(
         masks = to_numpy(masks).reshape(images.shape[:3]).astype(bool)
     low, high = value_range
     shown = np.clip((images - low) / (high - low), 0, 1)
+    titles = _titles(maps, masks, notes)
     rows, columns = len(images), 1 + len(maps)
+    texts = [text for own in titles.values() for text in own]
+    texts += [] if captions is None else map(_wrapped, captions)
+    lines = 0.16 * max(text.count("\n") for text in texts)
     height, width = images.shape[1:3]
     figure = require("matplotlib.figure", "plotting saliency").Figure(
-        figsize=(0.4 + 2.6 * columns, 0.5 + 2.3 * rows * height / width), layout="constrained"
+        figsize=(0.4 + 2.6 * columns, 0.4 + rows * (0.35 + 2.1 * height / width + lines)),
+        layout="constrained",
     )
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
@@ -60,16 +77,11 @@ def plot_saliency(
     for row in range(rows):
         axes[row, 0].imshow(shown[row], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         if captions is not None:
-            axes[row, 0].set_title(captions[row], fontsize=8)
+            axes[row, 0].set_title(_wrapped(captions[row]), fontsize=8, parse_math=False)
         for column, (name, values) in enumerate(maps.items(), start=1):
             mask = None if masks is None else masks[row]
             _draw_map(figure, axes[row, column], shown[row], values[row], mask, diverging)
-            title = (
-                name
-                if mask is None or not _has_both(mask)
-                else (f"{name}: {patch_selectivity(values[row], mask):.2f}")
-            )
-            axes[row, column].set_title(title, fontsize=8)
+            axes[row, column].set_title(titles[name][row], fontsize=8, parse_math=False)
         if masks is not None:
             _outline(axes[row, 0], masks[row])
     if masks is not None:
@@ -77,6 +89,24 @@ def plot_saliency(
     if path is not None:
         _atomic.write_figure(path, figure)
     return figure
+
+
+def _titles(maps, masks, notes):
+    """Returns a dict from a model's name to what stands over its maps, a string for each."""
+    found = {}
+    for name, values in maps.items():
+        found[name] = []
+        for row, one in enumerate(values):
+            text = name
+            if masks is not None and _has_both(masks[row]):
+                text = f"{name}: {patch_selectivity(one, masks[row]):.2f}"
+            lines = [text] if notes is None else [text, notes[name][row]]
+            found[name].append("\n".join(map(_wrapped, lines)))
+    return found
+
+
+def _wrapped(text):
+    return "\n".join(textwrap.wrap(text, _TITLE_WIDTH)) or text
 
 
 def _draw_map(figure, axis, image, values, mask, diverging):
@@ -87,7 +117,8 @@ def _draw_map(figure, axis, image, values, mask, diverging):
     grey = image.mean(-1)
     axis.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     drawn = axis.imshow(values, alpha=0.6, interpolation="nearest", **scale)
-    bar = figure.colorbar(drawn, ax=axis, shrink=0.8, pad=0.02)
+    # Within the map's axes: it is as high as the picture, whatever its proportions.
+    bar = figure.colorbar(drawn, cax=axis.inset_axes([1.03, 0.1, 0.05, 0.8]))
     bar.ax.tick_params(labelsize=6)
     if mask is not None:
         _outline(axis, mask)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_patchmix._progress import Progress
+from keras_patchmix._progress import spanning
 from keras_patchmix.explain.arguments import (
     checked_format,
     checked_ids,
@@ -236,7 +236,7 @@ class _Explainer:
         class_ids, contrast_ids = self._classes(class_ids, contrast_ids, contrast)
         sums = [MapSums(self._masks) for _ in self._images]
         active = list(range(len(sums)))
-        with Progress(self._verbose, title) as progress:
+        with spanning(self._verbose, title) as progress:
             progress.start(len(active) * self._num_masks)
             for start in range(0, self._num_masks, self._batch_size):
                 end = min(start + self._batch_size, self._num_masks)
@@ -279,10 +279,11 @@ class _Explainer:
 
     def _classes(self, class_ids, contrast_ids, contrast):
         """The classes of each image, as given or as the model ranks them."""
+        images = self._images.copy()  # Keras' own preprocessing writes into what it is given
         found = np.concatenate(
             [
-                self._scores.finish(self._scores.start(self._images[i : i + self._batch_size]))
-                for i in range(0, len(self._images), self._batch_size)
+                self._scores.finish(self._scores.start(images[i : i + self._batch_size]))
+                for i in range(0, len(images), self._batch_size)
             ]
         )
         given = checked_ids("class_ids", class_ids, found.shape)

@@ -47,3 +47,13 @@ def test_contrasts_are_centred_on_zero():
 def test_maps_that_do_not_fit_are_errors(maps):
     with pytest.raises(ValueError, match=r"`maps` must be a dict|`saliency` must be of shape"):
         explain.plot_saliency(IMAGES, maps)
+
+
+def test_notes_stand_over_the_maps_and_a_dollar_is_a_dollar():
+    notes = {"plain": ["a $cat$", "a dog"], "mixed": ["an owl", "an eel"]}
+    figure = explain.plot_saliency(IMAGES, MAPS, masks=MASKS, notes=notes)
+    titles = [axis.title for axis in figure.axes]
+    plain = explain.patch_selectivity(MAPS["plain"], MASKS)
+    assert titles[1].get_text() == f"plain: {plain[0]:.2f}\na $cat$"
+    assert not titles[1].get_parse_math()
+    assert titles[5].get_text().endswith("\nan eel")

@@ -1,0 +1,98 @@
+"""Whether a model returns logits or probabilities: asked of the model itself."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_patchmix.occlusion.forward import forward_function, to_scores
+
+KINDS = ("auto", "logits", "probabilities")
+_SUM_SLACK = 0.01  # of half precision over 1,000 classes
+
+
+class ScoreKind(NamedTuple):
+    """What a model's scores are.
+
+    Attributes:
+        from_logits: Whether they are logits.
+        reason: How that is known, to follow "logits: " or "probabilities: ".
+    """
+
+    from_logits: bool
+    reason: str
+
+    @property
+    def word(self):
+        """What they are called: "logits" or "probabilities"."""
+        return "logits" if self.from_logits else "probabilities"
+
+
+def score_kind(loaded, images, asked="auto"):
+    """Finds out whether a model returns logits or probabilities.
+
+    Scores below 0 or above 1 are logits. Scores that sum to 1 for every image are probabilities.
+    What is left is decided by the activation of the last layer.
+
+    Args:
+        loaded: A `LoadedModel`.
+        images: uint8 array of shape (B, H, W, 3), a few real images.
+        asked: `"auto"`, or `"logits"` or `"probabilities"`, which are taken as they are.
+
+    Returns:
+        A `ScoreKind`.
+
+    Raises:
+        ValueError: It cannot be told, or the scores cannot be what was asked for.
+    """
+    scores = _scores(loaded, images)
+    low, high, sums = float(scores.min()), float(scores.max()), scores.sum(1)
+    between = low >= -_SUM_SLACK and high <= 1 + _SUM_SLACK
+    if asked != "auto":
+        if asked == "probabilities" and not between:
+            raise ValueError(
+                f"--scores probabilities: {loaded.spec.name!r} returns scores from {low:.4g} to "
+                f"{high:.4g}"
+            )
+        return ScoreKind(asked == "logits", "as --scores says")
+    if not between:
+        return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
+    if np.abs(sums - 1).max() <= _SUM_SLACK:
+        return ScoreKind(False, "scores that sum to 1")
+    activation = last_activation(loaded.model)
+    if activation in ("softmax", "sigmoid", "hard_sigmoid"):
+        return ScoreKind(False, f"the last layer's activation is {activation}")
+    if activation == "linear":
+        return ScoreKind(True, "the last layer has no activation")
+    raise ValueError(
+        f"--scores logits or --scores probabilities is needed: {loaded.spec.name!r} returns scores "
+        f"from {low:.4g} to {high:.4g} that sum to {sums.min():.4g} to {sums.max():.4g}, and its "
+        "last layer does not say what they are"
+    )
+
+
+def last_activation(model):
+    """Returns the name of the activation that a model ends with, or None where it does not say."""
+    layers = getattr(model, "layers", None) or ()
+    for layer in reversed(layers):
+        if getattr(layer, "layers", None):
+            return last_activation(layer)
+        if isinstance(layer, keras.layers.Softmax):
+            return "softmax"
+        if hasattr(layer, "activation"):
+            return getattr(layer.activation, "__name__", None)
+        if not isinstance(layer, keras.layers.Dropout):
+            return None
+    return None
+
+
+def _scores(loaded, images):
+    inputs = np.array(images)  # a copy: Keras' own preprocessing writes into floats
+    inputs = inputs if loaded.preprocess is None else loaded.preprocess(inputs.astype(np.float32))
+    scores = to_scores(forward_function(loaded.model)(inputs), len(images))
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"--model {loaded.spec.name}: returns scores that are nan or infinite for images of "
+            "the data"
+        )
+    return scores

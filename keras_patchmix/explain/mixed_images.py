@@ -1,0 +1,112 @@
+"""Images with foreign parts, and which of their pixels those are."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_patchmix.explain.arguments import checked_whole
+from keras_patchmix.explain.selectivity import patch_selectivity
+from keras_patchmix.occlusion.bank import build_bank
+from keras_patchmix.occlusion.base import Corruption
+from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.patch_replacement import PatchReplacement
+
+
+class MixedBatch(NamedTuple):
+    """Images of a data set after a corruption.
+
+    Attributes:
+        images: Array of shape (B, H, W, C), in the data set's dtype.
+        masks: Booleans of shape (B, H, W): what is out of context.
+        labels: int64 array of shape (B,).
+        contrast: int64 array of shape (B,), the classes of the foreign images; None where a
+            corruption has no such images.
+        index: int64 array of shape (B,), the examples' numbers in the data set.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
+    contrast: np.ndarray | None
+    index: np.ndarray
+
+
+class MixedImages:
+    """The first images of a data set with foreign parts in them, as `MixedBatch`es.
+
+    Each pass over it reads the data set anew and gives the same images.
+
+    Args:
+        dataset: As in `keras_patchmix.occlusion.evaluate`.
+        corruption: A corruption of one level. `PatchReplacement(7, 0.4)` when None.
+        max_examples: Integer: the first so many images.
+        batch_size: Images a batch.
+        bank_size: Images kept to take foreign parts from.
+        value_range: (low, high) of the images' values.
+        seed: Integer, of the foreign parts.
+
+    Attributes:
+        corruption: The corruption.
+        value_range: (low, high).
+
+    Raises:
+        ValueError: An argument out of range; while it is read, also a corruption that leaves
+            nothing or everything in context.
+    """
+
+    def __init__(self, dataset, corruption, max_examples, batch_size, bank_size, value_range, seed):
+        for name, value in (("max_examples", max_examples), ("bank_size", bank_size)):
+            checked_whole(name, value)
+        self.corruption = _checked_corruption(corruption)
+        self.value_range = value_range
+        self._source = ExampleSource(dataset, batch_size, max_examples)
+        self._of_bank = ExampleSource(dataset, batch_size) if self.corruption.needs_bank else None
+        self._bank_size, self._seed = bank_size, seed
+        self._bank = None
+
+    def __iter__(self):
+        if self._bank is None and self._of_bank is not None:
+            batches = ((b.images, b.labels, b.index) for b in self._of_bank)
+            self._bank = build_bank(batches, self._bank_size, self._seed)
+        for batch in self._source:
+            yield self._mixed(batch)
+
+    def num_examples(self):
+        """Returns about how many images there are, or None; known once iteration has begun."""
+        return self._source.num_examples()
+
+    def _mixed(self, batch):
+        images = np.ascontiguousarray(batch.images)
+        plan = self.corruption.draw(
+            images, batch.labels, batch.index, self._seed, self._bank, self.value_range, None
+        )
+        condition = self.corruption.conditions[0]
+        mixed, _ = self.corruption.apply(images, plan, condition)
+        # What is left of the image's own value: white less black, after the same corruption.
+        low, high = self.value_range
+        black, white = (
+            self.corruption.apply(np.full_like(images, value), plan, condition)[0].astype(
+                np.float64
+            )
+            for value in (low, high)
+        )
+        masks = (white - black).mean(-1) < (high - low) / 2
+        patch_selectivity(np.zeros(masks.shape), masks)  # refuses masks of one kind of pixels
+        contrast = self._bank.labels[plan["donors"]] if "donors" in plan else None
+        return MixedBatch(mixed, masks, batch.labels, contrast, batch.index)
+
+
+def _checked_corruption(corruption):
+    if corruption is None:
+        return PatchReplacement(7, 0.4)
+    if not isinstance(corruption, Corruption) or len(corruption.conditions) != 1:
+        raise ValueError(
+            "`corruption` must be a corruption of keras_patchmix.occlusion with one level, such as "
+            f"PatchReplacement(7, 0.4). Received: {corruption!r}"
+        )
+    if corruption.needs_saliency:
+        raise ValueError(
+            "`corruption` must not need a map of what is salient. "
+            f"Received: {type(corruption).__name__}"
+        )
+    return corruption

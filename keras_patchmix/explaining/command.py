@@ -1,0 +1,22 @@
+"""The command: options in, exit status out."""
+
+from keras_patchmix.evaluation.command import status_of
+from keras_patchmix.explaining.options import parse_options
+from keras_patchmix.explaining.running import run
+
+
+def main(argv=None, description=None):
+    """Runs the command line of `recipes/explain.py`.
+
+    Args:
+        argv: List of strings. Defaults to `None`, the arguments of the process.
+        description: The help's first paragraph.
+
+    Returns:
+        The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
+        after a signal to terminate, after a line that says how to go on.
+
+    Raises:
+        SystemExit: With status 2, where the flags are wrong.
+    """
+    return status_of(lambda options: run(options), parse_options(argv, description), argv)

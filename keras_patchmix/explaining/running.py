@@ -1,0 +1,111 @@
+"""A whole explanation, from the options to the last line printed."""
+
+from keras_patchmix import _atomic
+from keras_patchmix.evaluation import objects, remarks
+from keras_patchmix.evaluation.directory import file_digest
+from keras_patchmix.evaluation.listing import data_listing
+from keras_patchmix.evaluation.models import load_model, probe
+from keras_patchmix.evaluation.specs import model_specs
+from keras_patchmix.explaining import results
+from keras_patchmix.explaining.directory import ExplanationDirectory
+from keras_patchmix.explaining.drawing import draw_all
+from keras_patchmix.explaining.explanation import Explanation
+from keras_patchmix.explaining.on_data import DataWork
+from keras_patchmix.explaining.on_images import ImageWork
+from keras_patchmix.explaining.options import with_flags
+from keras_patchmix.explaining.pictures import list_pictures, listing_of
+
+_PROGRESS = {"auto": "auto", "on": True, "off": False}
+
+
+def run(options):
+    """Explains models, and writes the directory of results.
+
+    It holds config.json, rows.csv, explain.png, curves.png and, of a data set, selectivity.png;
+    explanation.json, maps.npz and, of a data set, selectivity.json for the model, with several
+    models in a folder each. While a model is explained its state is in backup.json. A run that was
+    interrupted goes on where it was.
+
+    Args:
+        options: An `ExplanationOptions`.
+
+    Returns:
+        Dict from a model's name to its `Explanation`.
+
+    Raises:
+        ValueError: Something does not fit; raised before anything is computed where it can be.
+        FileExistsError: The directory holds something else.
+        ImportError: A package that the command needs is not installed.
+    """
+    specs = model_specs(options)
+    pictures = list_pictures(options.image, options.mask)
+    files = [path for one in pictures for path in (one.path, one.mask) if path is not None]
+    directory = ExplanationDirectory(options.directory(), options, specs, files)
+    if all(directory.done(spec) for spec in specs):
+        _check_data(options, directory, pictures)
+        explanations = {spec.name: Explanation.load(directory.folder(spec)) for spec in specs}
+        if (directory.path / "explain.png").exists():
+            print(f"All of this was explained before: {directory.path}", flush=True)
+    else:
+        explanations = _explain(options, specs, directory, pictures)
+    if not (directory.path / "explain.png").exists():
+        _atomic.write_text(directory.path / "rows.csv", results.rows_csv(explanations))
+        draw_all(directory.path, explanations, options.figures)
+    print("\n" + results.tables(explanations) + "\n")
+    print(f"Figure: {directory.path / 'explain.png'}   Data: {directory.path / 'rows.csv'}")
+    print(results.result_line(options, directory.path, explanations), flush=True)
+    return explanations
+
+
+def _check_data(options, directory, pictures):
+    """Raises where results that are there are of other data; says so where nobody can tell."""
+    there = directory.data
+    if there is None:
+        return
+    try:
+        now = listing_of(pictures) if pictures else data_listing(options, there["split"])
+    except (ValueError, ImportError) as error:
+        print(f"The data set cannot be compared with that of the results: {error}", flush=True)
+        return
+    directory.of_data(now)
+
+
+def _explain(options, specs, directory, pictures):
+    """Explains the models that no explanation is there of."""
+    for module in options.imports:
+        objects.import_module(module, "--import")
+    loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
+    work = ImageWork(options, loaded, pictures) if pictures else DataWork(options, loaded)
+    directory.of_data(work.listing)
+    outputs = [probe(one, work.image_shape) for one in loaded]
+    print("\n".join([*work.lines(), f"Results go to {directory.path}"]), flush=True)
+    prepared = [work.prepare(one, count) for one, count in zip(loaded, outputs, strict=True)]
+    for one in prepared:
+        print(remarks.input_line(one.loaded), flush=True)
+        print(f"{one.loaded.spec.name}: returns {one.kind.word} ({one.kind.reason})", flush=True)
+    directory.begin()
+    return {one.loaded.spec.name: _explanation(options, directory, work, one) for one in prepared}
+
+
+def _explanation(options, directory, work, prepared):
+    """Returns the explanation by one model, the one that is there or a new one."""
+    spec = prepared.loaded.spec
+    if directory.done(spec):
+        print(f"{spec.name}: explained before", flush=True)
+        return Explanation.load(directory.folder(spec))
+    backup = directory.backup(spec)
+    print(f"{spec.name}: {'goes on' if backup.exists() else 'begins'}", flush=True)
+    try:
+        found = work.explain(prepared, backup, _PROGRESS[options.progress])
+    except ValueError as error:
+        raise ValueError(f"{spec.name}: {with_flags(str(error))}") from error
+    found.settings.update(
+        command=options.command(),
+        model_source=spec.source,
+        model_sha256=None if spec.application else file_digest(spec.source),
+        weights=(spec.weights or "imagenet") if spec.application else None,
+        scores=f"{prepared.kind.word} ({prepared.kind.reason})",
+    )
+    found.save(directory.folder(spec))
+    backup.unlink(missing_ok=True)
+    return found

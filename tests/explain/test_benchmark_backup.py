@@ -1,0 +1,105 @@
+"""The selectivity benchmark goes on where it was interrupted."""
+
+import numpy as np
+import pytest
+
+from keras_patchmix import explain
+from keras_patchmix.explain import benchmark
+from keras_patchmix.explain.measured import Measured
+from keras_patchmix.occlusion import backup
+from tests.explain.test_benchmark import DATA, IMAGES, LABELS, SETTINGS, by_colour
+
+SMALL = {**SETTINGS, "num_masks": 20, "num_kept": 7}
+
+
+class Stopping:
+    """The classifier, which at some call is interrupted."""
+
+    def __init__(self, at=None):
+        self.calls, self.at = 0, at
+
+    def __call__(self, images):
+        self.calls += 1
+        if self.calls == self.at:
+            raise KeyboardInterrupt
+        return by_colour(images)
+
+
+@pytest.fixture
+def left(tmp_path, monkeypatch):
+    """What is left of a run that was interrupted in its third group of four images."""
+    monkeypatch.setattr(benchmark, "_GROUP", 4)
+    monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
+    path = tmp_path / "backup.json"
+    with pytest.raises(KeyboardInterrupt):
+        explain.selectivity_benchmark(Stopping(2 * 6 + 3), DATA, backup=path, **SMALL)
+    assert path.exists()
+    return path
+
+
+def test_what_was_measured_is_not_measured_again(left):
+    whole, rest = Stopping(), Stopping()
+    expected = explain.selectivity_benchmark(whole, DATA, **SMALL)
+    report = explain.selectivity_benchmark(rest, DATA, backup=left, **SMALL)
+    assert whole.calls == 3 * rest.calls == 18  # of each group: ranking, 20 masks of 4, one of all
+    assert report == expected
+    for name in ("images", "masks", "maps"):
+        np.testing.assert_array_equal(report.examples[name], expected.examples[name])
+    assert len(report.examples["maps"]) == 7
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": 1}, "seed: 0 there, 1 now"),
+        ({"num_kept": 3}, "num_kept: 7 there, 3 now"),
+        ({"dataset": (IMAGES, LABELS[::-1])}, "`dataset` must hold the images that it held before"),
+        ({"max_examples": 6}, "`dataset` must hold the images that it held before"),
+        ({"max_examples": 4}, "Received: 4 examples, of which 8 were measured"),
+    ],
+)
+def test_a_backup_of_something_else_is_refused(left, arguments, message):
+    settings = {"model": Stopping(), "dataset": DATA, **SMALL, **arguments}
+    with pytest.raises(ValueError, match=message):
+        explain.selectivity_benchmark(backup=left, **settings)
+    assert left.exists()
+
+
+def test_arrays_are_kept_bit_by_bit():
+    measured = Measured()
+    maps = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
+    masks = maps > 0
+    measured.add([{"a": 0.1 + 0.2}] * 3, {"maps": maps, "masks": masks}, most=2)
+    found = Measured.of_state(measured.state())
+    assert found.rows == measured.rows
+    np.testing.assert_array_equal(found.stacked()["maps"], maps[:2])
+    np.testing.assert_array_equal(found.stacked()["masks"], masks[:2])
+    assert Measured.of_state(None).stacked() == {}
+
+
+def test_the_share_of_mixed_images_that_are_right_is_told():
+    report = explain.selectivity_benchmark(by_colour, DATA, **SMALL)
+    # Half of each image is foreign, and of equal scores the lowest class id is first.
+    right = [row["label"] < row["contrast"] for row in report.rows]
+    assert [row["predicted"] == row["label"] for row in report.rows] == right
+    assert report.accuracy == np.mean(right)
+    assert explain.SelectivityReport([{"selectivity": 0.5}], {}).accuracy is None
+
+
+def test_preprocessing_that_writes_into_images_changes_no_map():
+    def in_place(images):
+        images /= 255
+        return images
+
+    def of_unit(images):
+        return by_colour(np.asarray(images) * 255)
+
+    settings = {**SMALL, "batch_size": 4, "max_examples": 4}  # batches that need no padding
+    images = IMAGES.astype(np.float32)
+    expected = explain.selectivity_benchmark(by_colour, (images, LABELS), **settings)
+    found = explain.selectivity_benchmark(
+        of_unit, (images, LABELS), preprocess=in_place, **settings
+    )
+    # Not the selectivity, which is the same for a darker image.
+    np.testing.assert_allclose(found.examples["maps"], expected.examples["maps"], atol=1e-5)
