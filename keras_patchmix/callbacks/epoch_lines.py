@@ -1,4 +1,4 @@
-"""The file `occlusion.jsonl`: one JSON line for each epoch that was scored."""
+"""A file such as `occlusion.jsonl`: one JSON line for each epoch that was scored."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,12 @@ class EpochLines:
 
     Args:
         path: Where the file is or will be.
+        owner: Name of the callback that writes it, for messages.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, owner):
         self.path = Path(path)
+        self._owner = owner
 
     def before(self, epoch):
         """Returns the entries of earlier epochs, in order.
@@ -32,7 +34,7 @@ class EpochLines:
             return [entry for entry in lines if entry["epoch"] < epoch]
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(
-                f"{self.path} is not a file of OcclusionBenchmark: move it away or choose "
+                f"{self.path} is not a file of {self._owner}: move it away or choose "
                 "another `directory`."
             ) from error
 

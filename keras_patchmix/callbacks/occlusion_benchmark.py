@@ -1,37 +1,14 @@
 """Occlusion scores in every epoch's logs."""
 
-import time
-import traceback
-import warnings
-from pathlib import Path
-
-import keras
-import numpy as np
-
-from keras_patchmix.callbacks.epoch_lines import EpochLines
+from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.callbacks.epoch_scores import log_name, log_values
-from keras_patchmix.callbacks.neighbours import callbacks_around
-from keras_patchmix.callbacks.random_state import unchanged_random_state
-from keras_patchmix.callbacks.tensorboard_figure import TensorBoardFigure
-from keras_patchmix.callbacks.workers import is_chief
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.report import Report
 
-_REPORT = "occlusion.json"
-# They read logs, or, as BackupAndRestore does, count an epoch as done before it was scored.
-_LATER = (
-    keras.callbacks.ModelCheckpoint,
-    keras.callbacks.EarlyStopping,
-    keras.callbacks.ReduceLROnPlateau,
-    keras.callbacks.CSVLogger,
-    keras.callbacks.TensorBoard,
-    keras.callbacks.BackupAndRestore,
-)
 
-
-class OcclusionBenchmark(keras.callbacks.Callback):
+class OcclusionBenchmark(EpochBenchmark):
     """Scores the model under occlusion at the end of epochs and writes the scores into `logs`.
 
     Each row of `keras_patchmix.occlusion.evaluate` becomes a value such as
@@ -102,6 +79,9 @@ class OcclusionBenchmark(keras.callbacks.Callback):
         >>> model.fit(train, validation_data=val, callbacks=[benchmark, best])
     """
 
+    topic, picture = "occlusion", "occlusion_curves"
+    _other_kind = "are of another suite or seed"
+
     def __init__(
         self,
         dataset,
@@ -120,19 +100,7 @@ class OcclusionBenchmark(keras.callbacks.Callback):
         class_names=None,
         verbose="auto",
     ):
-        super().__init__()
-        if not isinstance(frequency, int | np.integer) or frequency < 1:
-            raise ValueError(
-                f"`frequency` must be a positive integer. Received: frequency={frequency!r}"
-            )
-        if verbose not in ("auto", True, False):
-            raise ValueError(
-                f'`verbose` must be "auto", True or False. Received: verbose={verbose!r}'
-            )
-        self.frequency = int(frequency)
-        self.verbose = verbose
-        self.report = None
-        self.timeline = []
+        super().__init__(frequency, directory, verbose)
         self._benchmark = Benchmark(
             dataset,
             suite,
@@ -146,63 +114,6 @@ class OcclusionBenchmark(keras.callbacks.Callback):
             class_map,
             class_names,
         )
-        self._directory = None if directory is None else Path(directory)
-        self._file = None if directory is None else EpochLines(self._directory / "occlusion.jsonl")
-        self._figure = TensorBoardFigure(())
-        self._values = None
-        self._begun, self._epoch_begun = time.perf_counter(), None
-        self._epochs = self._scored = 0
-        self._warned = set()
-
-    def on_train_begin(self, logs=None):
-        """Checks the place in the list of callbacks, and finds TensorBoard's folders."""
-        # A new fit starts from the file, if there is one: it may be another run of the model.
-        self._values = None
-        self._begun, self._epochs, self._scored = time.perf_counter(), 0, 0
-        others = callbacks_around(self)
-        early = [type(c).__name__ for c in _before(self, others) if isinstance(c, _LATER)]
-        if early:
-            self._warn_once(
-                "order",
-                f"OcclusionBenchmark stands after {', '.join(early)} in `callbacks`: its values "
-                "come too late for them, and an epoch that is interrupted while it is scored is "
-                "left out after a restart. Put it first in the list.",
-            )
-        with unchanged_random_state():
-            # What is wrong with the data is said now, not after the first epoch.
-            if self._benchmark.has_sets():
-                self._benchmark.check(self.model, self._progress(), share=True)
-            else:
-                self._benchmark.prepare(self._progress())
-        boards = [c for c in others if isinstance(c, keras.callbacks.TensorBoard)]
-        self._figure = TensorBoardFigure(boards if is_chief(self.model) else ())
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Takes up the last values of an interrupted run."""
-        self._epoch_begun = time.perf_counter()
-        if self._values is None and self._file is not None:
-            self._reload(epoch)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Scores the model, or repeats the last scores, and writes them into `logs`."""
-        self._epochs += 1
-        if self._values is None or epoch % self.frequency == 0:
-            self._score(epoch)
-        if logs is not None:
-            logs.update(self._values)
-
-    def on_train_end(self, logs=None):
-        """Writes the pictures and the last report, and says what scoring took."""
-        self._figure.close()
-        if not self.timeline or not is_chief(self.model):
-            return
-        if self._directory is not None:
-            self._drawn(self.plot, self._directory / "occlusion.png")
-            if self.report is not None:
-                self._drawn(self.report.plot, self._directory / "occlusion_curves.png")
-        if self._is_talkative() and self._scored:
-            print(f"\nAfter epoch {self.timeline[-1]['epoch']}, counted from 0:\n{self.report}\n")
-            print(self._cost())
 
     def plot(self, path=None):
         """Draws the values over the epochs that were scored, see `plot_epochs`.
@@ -216,58 +127,35 @@ class OcclusionBenchmark(keras.callbacks.Callback):
         curves = epoch_curves(self._benchmark.prepare(), log_name)
         return plot_epochs(self.timeline, curves, path)
 
-    def _score(self, epoch):
-        begun = time.perf_counter()
-        try:
-            with unchanged_random_state():
-                report = self._benchmark.run(
-                    self.model, self._progress(), share=True, title=self._title()
-                )
-        except Exception as error:
-            # Keras drops the cause on its way through `fit`, so the message says where it was.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            raise RuntimeError(
-                f"OcclusionBenchmark could not score the model after epoch {epoch}, counted from "
-                f"0: {type(error).__name__}: {error} "
-                f"({place.name}, {place.filename}, line {place.lineno})"
-            ) from error
-        report.settings["epoch"] = epoch
-        values = log_values(report, epoch)
-        entry = {
-            "epoch": epoch,
+    def _check(self):
+        if self._benchmark.has_sets():
+            self._benchmark.check(self.model, self._progress(), share=True)
+        else:
+            self._benchmark.prepare(self._progress())
+
+    def _measure(self):
+        title = f"occlusion of {self.model.name}"
+        return self._benchmark.run(self.model, self._progress(), share=True, title=title)
+
+    def _values_of(self, report, epoch):
+        return log_values(report, epoch)
+
+    def _details(self, report):
+        details = {
             "n": report.settings["n"],
             "n_nonfinite": sum(row.n_nonfinite for row in report.rows),
             "seed": self._benchmark.seed,
             "labels_sha256": report.settings["labels_sha256"],
             "examples_sha256": examples_digest(report.outcomes.labels, report.outcomes.index),
-            "values": values,
         }
         if report.datasets:
-            entry["sets_sha256"] = {
+            details["sets_sha256"] = {
                 name: examples_digest(each.outcomes.labels, each.outcomes.index)
                 for name, each in report.datasets.items()
             }
-        if self._file is None:
-            earlier = [line for line in self.timeline if line["epoch"] < epoch]
-        else:
-            earlier = self._file.before(epoch)
-        self._check(report, entry, earlier)
-        self._drawn(self._figure.write, report, epoch)
-        now = time.perf_counter()
-        entry["seconds"] = round(now - begun, 3)
-        entry["share_of_epoch"] = (
-            None
-            if self._epoch_begun is None
-            else round((now - begun) / (now - self._epoch_begun), 4)
-        )
-        if self._file is not None and is_chief(self.model):
-            # First: the time line knows no epoch whose report would be lacking.
-            report.to_json(self._directory / _REPORT)
-            self._file.write([*earlier, entry])
-        self.report, self.timeline, self._values = report, [*earlier, entry], values
-        self._scored += 1
+        return details
 
-    def _check(self, report, entry, earlier):
+    def _compare(self, report, entry, earlier):
         """Warns of rows without a score, and of other examples than in the epoch before."""
         empty = [log_name(row) for row in report.rows if row.top1 is None]
         if empty:
@@ -289,66 +177,19 @@ class OcclusionBenchmark(keras.callbacks.Callback):
                 "dicts that hold each example's number under the key 'index'.",
             )
 
-    def _reload(self, epoch):
-        """Takes up the time line before an epoch, and its last values where they fit."""
-        self.timeline = self._file.before(epoch)
-        if not self.timeline:
-            return
-        last = self.timeline[-1]
-        with unchanged_random_state():
-            conditions = self._benchmark.prepare(self._progress())
-        expected = {log_name(condition) for condition in conditions}
-        names = set(last["values"]) - {"val_occlusion_mean", "val_occlusion_epoch"}
-        if names != expected or last["seed"] != self._benchmark.seed:
-            self._warn_once(
-                "suite",
-                f"The last values in {self._file.path} are of another suite or seed: the model is "
-                "scored anew.",
-            )
-            return
-        self._values = last["values"]
-        self.report = self._last_report(last["epoch"])
-
-    def _last_report(self, epoch):
-        """Returns the report in the directory, if it is that of an epoch, else None."""
-        try:
-            report = Report.load(self._directory / _REPORT)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return report if report.settings.get("epoch") == epoch else None
-
-    def _drawn(self, draw, *arguments):
-        """Draws a picture; warns where matplotlib, which training does not need, is missing."""
-        try:
-            draw(*arguments)
-        except ImportError as error:
-            self._warn_once("matplotlib", f"OcclusionBenchmark draws no pictures: {error}")
-
-    def _is_talkative(self):
-        shown = (self.params or {}).get("verbose", 0) if self.verbose == "auto" else self.verbose
-        return bool(shown)
-
-    def _progress(self):
-        """Returns `verbose` for the benchmark: under "auto" a bar only where `fit` shows one."""
-        if self.verbose == "auto":
-            return "auto" if (self.params or {}).get("verbose", 0) == 1 else False
-        return self.verbose
-
-    def _title(self):
-        return f"occlusion of {self.model.name}"
-
-    def _cost(self):
-        seconds = sum(line["seconds"] for line in self.timeline[-self._scored :])
-        total = time.perf_counter() - self._begun
+    def _is_ours(self, entry):
+        conditions = self._benchmark.prepare(self._progress())
+        names = set(entry["values"]) - {"val_occlusion_mean", "val_occlusion_epoch"}
         return (
-            f"occlusion: {seconds:.1f} s of {total:.1f} s of training ({seconds / total:.0%}), "
-            f"{self._scored} of {self._epochs} epochs scored"
+            names == {log_name(condition) for condition in conditions}
+            and entry["seed"] == self._benchmark.seed
         )
 
-    def _warn_once(self, topic, message):
-        if topic not in self._warned:
-            self._warned.add(topic)
-            warnings.warn(message, UserWarning, stacklevel=3)
+    def _load(self, path):
+        return Report.load(path)
+
+    def _plot_report(self, report, path=None):
+        return report.plot(path)
 
 
 def _changed(before, now):
@@ -361,9 +202,3 @@ def _changed(before, now):
         if digests.get(name, digest) != digest:
             changed.append(f"The set {name!r}")
     return changed
-
-
-def _before(callback, callbacks):
-    """Returns those of a list of callbacks that stand before one."""
-    places = [place for place, other in enumerate(callbacks) if other is callback]
-    return callbacks[: places[0]] if places else []

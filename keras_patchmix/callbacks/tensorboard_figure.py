@@ -1,4 +1,4 @@
-"""The curves of a report as images beside the scalars of `keras.callbacks.TensorBoard`."""
+"""The figure of a report as images beside the scalars of `keras.callbacks.TensorBoard`."""
 
 import importlib.util
 import io
@@ -6,43 +6,53 @@ import os
 
 
 class TensorBoardFigure:
-    """Writes a report's curves for TensorBoard, one image for each epoch that is scored.
+    """Writes a report's figure for TensorBoard, one image for each epoch that is scored.
 
-    They stand in a run of their own, the folder `occlusion` of each log directory: TensorBoard
-    leaves the older of two event files in one folder as soon as it has seen the newer one.
+    They stand in a run of their own, a folder of each log directory: TensorBoard leaves the older
+    of two event files in one folder as soon as it has seen the newer one.
 
     Args:
         callbacks: `keras.callbacks.TensorBoard` objects, whose `log_dir` is used.
+        run: Name of that run.
+        name: Name of the image.
 
     Raises:
         ImportError: The package tensorboard is not installed. Keras would say so only at the end
             of the first epoch.
     """
 
-    def __init__(self, callbacks):
+    def __init__(self, callbacks, run, name):
         if callbacks and importlib.util.find_spec("tensorboard") is None:
             raise ImportError(
                 "keras.callbacks.TensorBoard needs the package 'tensorboard', which is not "
                 "installed. Install it with: pip install tensorboard"
             )
-        self._folders = [os.path.join(callback.log_dir, "occlusion") for callback in callbacks]
+        self._folders = [os.path.join(callback.log_dir, run) for callback in callbacks]
+        self._name = name
         self._writers = []
 
-    def write(self, report, epoch):
-        """Draws and writes the curves of a `keras_patchmix.occlusion.Report`."""
-        if not self._folders:
+    def write(self, draw, epoch):
+        """Draws and writes a figure.
+
+        Args:
+            draw: Function that returns a `matplotlib.figure.Figure`, or None to write nothing; it
+                is called where there is a folder to write to.
+            epoch: The epoch, counted from 0.
+        """
+        figure = draw() if self._folders else None
+        if figure is None:
             return
         import tensorflow as tf
 
         file = io.BytesIO()
-        report.plot().savefig(file, format="png", dpi=80)
+        figure.savefig(file, format="png", dpi=80)
         image = tf.io.decode_png(file.getvalue(), channels=3)[tf.newaxis]
         if not self._writers:
             self._writers = [tf.summary.create_file_writer(folder) for folder in self._folders]
         for writer in self._writers:
             # TensorBoard(update_freq=n) leaves its own condition, for batches, in force.
             with writer.as_default(step=epoch), tf.summary.record_if(True):
-                tf.summary.image("occlusion_curves", image)
+                tf.summary.image(self._name, image)
             writer.flush()
 
     def close(self):

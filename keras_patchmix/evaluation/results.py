@@ -13,20 +13,23 @@ from keras_patchmix.occlusion.plot import plot_reports
 _WORST = 15
 
 
-def write_all(directory, reports, examples):
+def write_all(directory, reports, examples, selectivity=None):
     """Writes the curves, the page, and with several models the common table.
 
     Args:
         directory: A `pathlib.Path`.
         reports: Dict from a model's name to its `keras_patchmix.occlusion.Report`.
         examples: Of `Benchmark.examples`.
+        selectivity: Dict from a model's name to its `SelectivityReport`, or None.
     """
     shown = reports if len(reports) > 1 else next(iter(reports.values()))
     if len(reports) > 1:
         _atomic.write_text(directory / "report.csv", joined_csv(reports))
     plot_reports(shown, directory / "curves.png")
     # The page comes last: where it is, everything is.
-    write_page(shown, directory / "report.html", examples)
+    if selectivity is not None and len(reports) == 1:
+        (selectivity,) = selectivity.values()
+    write_page(shown, directory / "report.html", examples, selectivity=selectivity)
 
 
 def joined_csv(reports):
@@ -98,7 +101,7 @@ def class_table(name, report):
     return f"{name}: classes that lose most\n\n{text.aligned(head, lines, left=1)}{more}"
 
 
-def result_line(options, split, directory, reports):
+def result_line(options, split, directory, reports, selectivity=None):
     """Returns the last line: RESULT and a JSON object of one line."""
     first = next(iter(reports.values()))
     sets = [row for row in first.rows if row.data is not None]
@@ -115,6 +118,8 @@ def result_line(options, split, directory, reports):
             for name, own in reports.items()
         },
     }
+    if selectivity:
+        result["selectivity"] = {name: round(one.mean, 4) for name, one in selectivity.items()}
     return "RESULT " + json.dumps(result)
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from keras_patchmix.evaluation import objects, remarks, results
+from keras_patchmix.evaluation import objects, remarks, results, selectivity
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.data import (
     open_data,
@@ -26,8 +26,10 @@ def run(options):
     """Scores models under occlusion, and writes the directory of results.
 
     It holds config.json, report.json, report.csv, curves.png and report.html; with several models
-    a folder for each with its report.json and report.csv. While a model is scored its state is in
-    backup.json. A run that was interrupted goes on where it was.
+    a folder for each with its report.json and report.csv. Where patch selectivity was asked for,
+    selectivity.json and selectivity.npz, the images and maps that are shown, stand beside each
+    report.json. While a model is scored its state is in backup.json. A run that was interrupted
+    goes on where it was.
 
     Args:
         options: A `keras_patchmix.evaluation.EvaluationOptions`.
@@ -50,6 +52,10 @@ def run(options):
     else:
         reports = _score(options, specs, directory)
     print("\n" + results.tables(reports) + "\n")
+    selective = {}
+    if options.selectivity is not None:
+        selective = {spec.name: selectivity.load(directory.folder(spec)) for spec in specs}
+        print(selectivity.table(selective) + "\n")
     for line in remarks.chance_lines(reports):
         print(line + "\n")
     if options.per_class:
@@ -58,7 +64,7 @@ def run(options):
             print(results.class_table(spec.name, reports[spec.name]) + "\n")
     print(f"Page: {page}   Data: {directory.path / 'report.csv'}")
     split = next(iter(reports.values())).settings["split"]
-    print(results.result_line(options, split, directory.path, reports), flush=True)
+    print(results.result_line(options, split, directory.path, reports, selective), flush=True)
     return reports
 
 
@@ -115,11 +121,20 @@ def _score(options, specs, directory):
         print(f"{name}: {each['images']} occluded images, {each['split']}", flush=True)
     benchmarks = _benchmarks(options, data, suites, loaded, maps, saliency)
     _check_sets(options, loaded, benchmarks)
+    work = None
+    if options.selectivity is not None:
+        work = selectivity.SelectivityWork(options, data, loaded, maps)
     directory.begin()
     reports = {}
     for one, benchmark in zip(loaded, benchmarks, strict=True):
         reports[one.spec.name] = _report(options, directory, data, one, benchmark)
-    results.write_all(directory.path, reports, benchmarks[0].examples(4))
+    selective = None
+    if work is not None:
+        progress = _PROGRESS[options.progress]
+        selective = {
+            spec.name: work.report(directory.folder(spec), spec.name, progress) for spec in specs
+        }
+    results.write_all(directory.path, reports, benchmarks[0].examples(4), selective)
     return reports
 
 

@@ -202,16 +202,18 @@ class Report:
             writer.writerow([_cell(value) for value in dataclasses.astuple(row)])
         return _returned_or_written(file.getvalue(), path)
 
-    def to_html(self, path=None, examples=None):
+    def to_html(self, path=None, examples=None, selectivity=None):
         """Returns the report as a page that stands alone, or writes it atomically to `path`.
 
         Args:
             path: File to write, or None.
             examples: What `Benchmark.examples` returned, for pictures; None leaves them out.
+            selectivity: `keras_patchmix.explain.SelectivityReport` of the same model, or None.
         """
         from keras_patchmix.occlusion.page import write_page
 
-        return _returned_or_written(write_page(self, examples=examples), path)
+        written = write_page(self, examples=examples, selectivity=selectivity)
+        return _returned_or_written(written, path)
 
     def table(self):
         """Returns rows and summary as text for people."""

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.callbacks import OcclusionBenchmark, occlusion_benchmark
+from keras_patchmix.callbacks import OcclusionBenchmark, epoch_benchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.callbacks.epoch_scores import log_name, log_values
 from keras_patchmix.occlusion import PatchDrop, PatchPermutation, evaluate
@@ -40,7 +40,7 @@ def test_the_timeline_holds_the_lines_of_the_file(finished):
 
 def test_the_share_of_an_epoch_is_that_of_the_seconds_it_took(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(occlusion_benchmark.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(epoch_benchmark.time, "perf_counter", lambda: now[0])
     callback = benchmark()
     run = callback._benchmark.run
 
@@ -254,7 +254,7 @@ def test_other_examples_after_a_restart_are_noticed(tmp_path):
 
 
 def test_only_the_chief_writes_and_speaks(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(occlusion_benchmark, "is_chief", lambda model: False)
+    monkeypatch.setattr(epoch_benchmark, "is_chief", lambda model: False)
     _, history = fit([benchmark(directory=tmp_path / "run", verbose=True)], 2)
     assert set(history) >= ALL
     assert os.listdir(tmp_path) == []

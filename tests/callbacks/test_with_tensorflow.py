@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.callbacks import OcclusionBenchmark
+from keras_patchmix.callbacks import OcclusionBenchmark, SelectivityBenchmark
 from keras_patchmix.callbacks.workers import is_chief
-from keras_patchmix.occlusion import evaluate
+from keras_patchmix.occlusion import PatchReplacement, evaluate
 from tests.arrays import BACKEND
 from tests.callbacks.runs import (
     NAMES,
@@ -140,18 +140,22 @@ def events(folder):
 
 @pytest.mark.needs("tensorboard", "matplotlib")
 @pytest.mark.parametrize("update_freq", ["epoch", 1000])
-def test_tensorboard_has_the_scalars_and_the_curves(update_freq, tmp_path):
+def test_tensorboard_has_the_scalars_the_curves_and_the_maps(update_freq, tmp_path):
     board = keras.callbacks.TensorBoard(tmp_path, write_graph=False, update_freq=update_freq)
-    _, history = fit([benchmark(frequency=2), board], 3)
-    images = list(events(tmp_path / "occlusion"))
-    assert [(step, tag) for step, tag, _ in images] == [(e, "occlusion_curves") for e in (0, 2)]
-    for _, _, (width, height, picture) in images:
-        assert tf.io.decode_png(picture).shape == (int(height), int(width), 3)
+    settings = {"max_examples": 3, "num_masks": 8, "batch_size": 8, "grid_size": 4}
+    settings["corruption"] = PatchReplacement(2, 0.5)
+    selectivity = SelectivityBenchmark(val_data(), 2, from_logits=True, **settings)
+    _, history = fit([benchmark(frequency=2), selectivity, board], 3)
+    for run, name in {"occlusion": "occlusion_curves", "selectivity": "selectivity_maps"}.items():
+        images = list(events(tmp_path / run))
+        assert [(step, tag) for step, tag, _ in images] == [(e, name) for e in (0, 2)]
+        for _, _, (width, height, picture) in images:
+            assert tf.io.decode_png(picture).shape == (int(height), int(width), 3)
     if update_freq == "epoch":  # otherwise Keras itself leaves its scalars of epochs out
         scalars = {
             (step, tag): float(value) for step, tag, value in events(tmp_path / "validation")
         }
-        for name in NAMES:
+        for name in (*NAMES, "val_patch_selectivity"):
             for epoch, value in enumerate(history[name]):
                 tag = "epoch_" + name.removeprefix("val_")
                 assert scalars[epoch, tag] == pytest.approx(value, abs=1e-6)

@@ -15,13 +15,14 @@ from keras_patchmix.occlusion.page.headline import header, sentences, title
 from keras_patchmix.occlusion.page.markup import Markup, join, tag
 from keras_patchmix.occlusion.page.notes import grid_note, warnings_box
 from keras_patchmix.occlusion.page.scores import comparison_table, rows_tables, summary_table
+from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivity_section
 from keras_patchmix.occlusion.page.settings import settings_section
 from keras_patchmix.occlusion.page.style import STYLE
 from keras_patchmix.occlusion.panels import as_dict, panels
 from keras_patchmix.occlusion.report import Report
 
 
-def write_page(reports, path=None, examples=None, comparisons=None):
+def write_page(reports, path=None, examples=None, comparisons=None, selectivity=None):
     """Puts one report, or several models side by side, on one HTML page that stands alone.
 
     The page asks for nothing from any host, holds no script, follows the reader's light or dark
@@ -37,20 +38,26 @@ def write_page(reports, path=None, examples=None, comparisons=None):
             leaves them out.
         comparisons: Dict from pairs of names in `reports` to `Comparison`s. Two models are compared
             without it; of more, none are.
+        selectivity: `keras_patchmix.explain.SelectivityReport` of a single report's model, or a
+            dict from names in `reports` to them; not all need one. Those that were just measured
+            have images and maps to show, those that were loaded have not. None leaves the section
+            out.
 
     Returns:
         The page as text, to be written as UTF-8.
 
     Raises:
-        ValueError: No report, or a comparison of names that are not in `reports`.
+        ValueError: No report, or a comparison or selectivity of names that are not in `reports`.
     """
     named = as_dict(reports)
     compared = _comparisons(named, comparisons)
+    selective = as_selectivity(selectivity, named)
     sections = [
         ("summary", "Summary", _summary(named)),
         ("curves", "Curves", _curves(named)),
         ("differences", "Differences", _differences(named, compared)),
         ("examples", "Examples", examples_section(named, examples)),
+        ("selectivity", "Patch selectivity", selectivity_section(selective, named)),
         ("rows", "All conditions", rows_tables(named)),
         ("classes", "Classes", class_tables(named)),
         ("settings", "Settings", settings_section(named)),

@@ -25,11 +25,12 @@ body {
   background: var(--paper); color: var(--text);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
-h1, h2, h3 { line-height: 1.25; overflow-wrap: anywhere; }
+h1, h2, h3, h4 { line-height: 1.25; overflow-wrap: anywhere; }
 h1 { font-size: 1.75rem; margin: .5rem 0 1rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
-h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
-h3 small { font-weight: normal; color: var(--soft); }
+h3, h4 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
+.cases h4 { margin-top: .75rem; }
+h3 small, h4 small { font-weight: normal; color: var(--soft); }
 p, ul, pre, dl { margin: 0 0 .75rem; }
 p, li, dd { overflow-wrap: anywhere; max-width: 46rem; }
 .small, footer, figcaption, caption { font-size: .875rem; }
@@ -115,6 +116,7 @@ svg text { font-size: 12px; fill: var(--soft); font-variant-numeric: tabular-num
 .line { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; }
 .band { fill: var(--c); fill-opacity: .15; }
 .mark { fill: var(--c); stroke: var(--paper); stroke-width: 1; }
+.dot { fill: var(--c); fill-opacity: .45; }
 .s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }
 .s4 { --c: var(--s4); } .s5 { --c: var(--s5); } .s6 { --c: var(--s6); }
 .d1 { stroke-dasharray: 7 4; } .d2 { stroke-dasharray: 2 3; } .d3 { stroke-dasharray: 8 3 2 3; }
@@ -126,6 +128,16 @@ svg text { font-size: 12px; fill: var(--soft); font-variant-numeric: tabular-num
 .strip img { display: block; width: 100%; height: auto; background: var(--tint); }
 .coarse { image-rendering: pixelated; }
 .strip figcaption { font-size: .75rem; line-height: 1.4; padding-top: .25rem; }
+.cases {
+  display: grid; gap: 0 2rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr));
+}
+.maps { grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); }
+@media screen and (max-width: 30rem) {
+  .maps { grid-template-columns: repeat(auto-fill, minmax(5.85rem, 1fr)); }
+}
+.scale { display: flex; align-items: center; gap: .5rem; }
+.bar img { display: block; width: 8rem; height: .75rem; }
 .verdict { display: block; font-weight: 600; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } .none { color: var(--soft); }
 
@@ -147,10 +159,11 @@ svg text { font-size: 12px; fill: var(--soft); font-variant-numeric: tabular-num
   pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--rule); }
   .panels { grid-template-columns: 1fr 1fr; gap: 12pt 18pt; }
   /* Browsers break pages badly inside grids. */
-  .strip { display: block; }
+  .strip, .cases { display: block; }
   .strip figure {
     display: inline-block; width: 17.5mm; margin: 0 1.6mm 2mm 0; vertical-align: top;
   }
+  .maps figure { width: 27mm; }
   .warning { border: 1px solid var(--warn); border-left-width: 4px; }
   /* What is folded away is printed, but for lists that would fill many sheets. */
   details:not(.long)::details-content { content-visibility: visible; block-size: auto; }

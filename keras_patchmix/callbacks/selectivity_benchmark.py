@@ -1,0 +1,250 @@
+"""Patch selectivity in the logs of epochs."""
+
+import hashlib
+import json
+
+import numpy as np
+
+from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
+from keras_patchmix.callbacks.selectivity_plot import plot_examples, plot_selectivity
+from keras_patchmix.explain.arguments import checked_whole
+from keras_patchmix.explain.benchmark import measure
+from keras_patchmix.explain.class_scores import NonFiniteScoresError
+from keras_patchmix.explain.masks import RandomMasks
+from keras_patchmix.explain.mixed_images import MixedImages
+from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
+
+_SLACK = 1e-3
+_SUM_SLACK = 0.01  # of half precision over 1,000 classes
+_NAME = "val_patch_selectivity"
+
+
+class SelectivityBenchmark(EpochBenchmark):
+    """Measures patch selectivity on a few images at the end of epochs and writes it into `logs`.
+
+    What `keras_patchmix.explain.selectivity_benchmark` measures becomes `val_patch_selectivity`,
+    the mean over the images, higher being better and 0.5 blind to what belongs;
+    `val_patch_selectivity_low` and `_high`, its 95 % interval over further images; and
+    `val_patch_selectivity_epoch`, the epoch in which it was measured. Epochs that are not scored
+    repeat the last values. Where the model's scores are not finite all but the epoch are 0, worse
+    than any other value, with one warning.
+
+    The images with their foreign parts are drawn once, before training begins, and kept: all epochs
+    meet the same images and masks, whether or not the data set is shuffled. So differences between
+    epochs are of the model and of nothing else; yet the interval is of few images, and wide.
+
+    It stands where `keras_patchmix.callbacks.OcclusionBenchmark` does: before `ModelCheckpoint`,
+    `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`, `TensorBoard` and `BackupAndRestore`, and it
+    warns where it does not. Callbacks that monitor one of its values need `mode="max"`. Scoring
+    changes nothing in training: weights and random states end as without it. What is wrong with the
+    data, and scores that do not fit `from_logits`, raise before the first epoch; an error while
+    scoring stops training with a `RuntimeError` that names the epoch. Of several workers that train
+    together by `tf.distribute` each measures all the images, which are few; only the chief writes
+    files, and all must see the same `directory`.
+
+    It costs `max_examples * num_masks` images through the model, 8,000 by default: measure the time
+    of that and choose `frequency`. With a `keras.callbacks.TensorBoard` in the list the values are
+    scalars there, and the first images with their maps an image, in the run "selectivity".
+
+    Args:
+        dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes.
+        frequency: Score every so many epochs; the first one always. Defaults to `5`.
+        max_examples: Integer: the first so many images. Defaults to `16`.
+        num_masks: Integer: the masks for each image. Maps of fewer are noisier, and noise draws the
+            number towards 0.5. Defaults to `500`.
+        seed: Integer, of the foreign parts and of the masks.
+        directory: Where to keep `selectivity.jsonl`, one line an epoch, `selectivity.json`, the
+            last report, with its epoch in the settings, and, once training has ended,
+            `selectivity.png`, the values over the epochs, and `selectivity_maps.png`, the first
+            images beside their last maps; all written atomically. A run that resumes there takes up
+            its last values; epochs that are run again replace their lines. None keeps no files.
+        preprocess: Function of float32 images, after foreign parts and masks, before the model; or
+            None.
+        from_logits: Whether the model returns logits. False is probabilities.
+        corruption: A corruption of one level that puts foreign parts into the images.
+            `keras_patchmix.occlusion.PatchReplacement(7, 0.4)` when None.
+        grid_size: Integer or (rows, columns): cells of a mask.
+        keep_probability: In (0, 1): the share of an image that masks show.
+        value_range: (black, white) of the data set's images, before `preprocess`.
+        batch_size: Images a forward pass.
+        bank_size: Images kept, before training, to take foreign parts from.
+        num_kept: Images and maps kept of the last score, for pictures.
+        verbose: Whether to show a progress bar, and at the end the result and what scoring took.
+            `"auto"` does as `fit` does.
+
+    Raises:
+        ValueError: An argument out of range.
+
+    Attributes:
+        report: The last `keras_patchmix.explain.SelectivityReport`, or None.
+        timeline: List of dicts, one for each epoch that was scored: "epoch"; "values", as in the
+            logs; "seconds" that scoring took; "share_of_epoch", in [0, 1]; "n"; "finite", whether
+            there was a score; "noise", the median of the maps', or None; "settings"; and
+            "images_sha256". The same as the lines of `selectivity.jsonl`.
+
+    Example:
+        >>> selectivity = SelectivityBenchmark(val, directory="run", from_logits=True)
+        >>> model.fit(train, validation_data=val, callbacks=[selectivity])
+    """
+
+    topic, picture = "selectivity", "selectivity_maps"
+    _other_kind = "are of other images, masks or settings"
+
+    def __init__(
+        self,
+        dataset,
+        frequency=5,
+        max_examples=16,
+        num_masks=500,
+        seed=0,
+        directory=None,
+        preprocess=None,
+        *,
+        from_logits=False,
+        corruption=None,
+        grid_size=7,
+        keep_probability=0.5,
+        value_range=(0, 255),
+        batch_size=64,
+        bank_size=256,
+        num_kept=4,
+        verbose="auto",
+    ):
+        super().__init__(frequency, directory, verbose)
+        for name, value in (("num_masks", num_masks), ("batch_size", batch_size)):
+            checked_whole(name, value)
+        self._mixed = MixedImages(
+            dataset, corruption, max_examples, batch_size, bank_size, value_range, seed
+        )
+        self._num_kept = num_kept
+        self._settings = {
+            "num_masks": num_masks,
+            "grid_size": grid_size,
+            "keep_probability": keep_probability,
+            "tolerance": None,
+            "batch_size": batch_size,
+            "from_logits": from_logits,
+            "preprocess": preprocess,
+            "value_range": value_range,
+            "seed": seed,
+        }
+        self._batches = None
+
+    def plot(self, path=None):
+        """Draws the mean and its interval over the epochs that were scored.
+
+        Args:
+            path: PNG, PDF or SVG file to write, atomically.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+        """
+        return plot_selectivity(self.timeline, path)
+
+    def _check(self):
+        if self._batches is None:
+            batches = list(self._mixed)
+            shape = batches[0].images.shape[1:3]
+            settings = (self._settings[name] for name in ("grid_size", "keep_probability", "seed"))
+            RandomMasks(shape, *settings)  # refuses what does not fit the images
+            self._batches = batches
+        for batch in self._batches:
+            self._probe(batch)
+
+    def _probe(self, batch):
+        """Raises where the model's scores, or the labels, are not what they should be."""
+        scores = self._scores(batch.images)
+        classes = [batch.labels] if batch.contrast is None else [batch.labels, batch.contrast]
+        most = int(np.max(classes))
+        if most >= scores.shape[1]:
+            raise ValueError(
+                f"The labels of `dataset` must be below {scores.shape[1]}, the number of the "
+                f"model's outputs. Received: class {most}"
+            )
+        if not np.isfinite(scores).all():
+            return  # training may begin with it, and mend it
+        low, high, sums = scores.min(), scores.max(), scores.sum(1)
+        within = low >= -_SLACK and high <= 1 + _SLACK
+        if self._settings["from_logits"] and within and np.abs(sums - 1).max() <= _SUM_SLACK:
+            raise ValueError(
+                "`from_logits` must be False where the model returns probabilities. Received: "
+                f"from_logits=True, and scores from {low:.4g} to {high:.4g} that sum to 1"
+            )
+        if not self._settings["from_logits"] and not within:
+            raise ValueError(
+                "`from_logits` must be True where the model returns logits. Received: "
+                f"from_logits=False, and scores from {low:.4g} to {high:.4g}"
+            )
+
+    def _scores(self, images):
+        """What the model returns, in batches of the one size that it is compiled for."""
+        size = min(self._settings["batch_size"], self._settings["num_masks"])
+        forward, preprocess = forward_function(self.model), self._settings["preprocess"]
+        found = []
+        for start in range(0, len(images), size):
+            part = images[start : start + size].astype(np.float32)
+            padded = np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), "f4")])
+            inputs = padded if preprocess is None else preprocess(padded)
+            check_inputs(self.model, inputs)
+            found.append(to_scores(forward(inputs), len(part)))
+        return np.concatenate(found)
+
+    def _measure(self):
+        try:
+            return measure(
+                self.model,
+                self._batches,
+                self._mixed.corruption,
+                num_kept=self._num_kept,
+                verbose=self._progress(),
+                **self._settings,
+            )
+        except NonFiniteScoresError:
+            return None
+
+    def _values_of(self, report, epoch):
+        mean, low, high = (0.0, 0.0, 0.0) if report is None else (report.mean, *report.interval)
+        return {_NAME: mean, f"{_NAME}_low": low, f"{_NAME}_high": high, f"{_NAME}_epoch": epoch}
+
+    def _details(self, report):
+        return {
+            "n": sum(len(batch.labels) for batch in self._batches),
+            "finite": report is not None,
+            "noise": None if report is None else report.noise,
+            **self._measured(),
+        }
+
+    def _measured(self):
+        """What makes the values of two epochs comparable, as JSON values."""
+        corruption = self._mixed.corruption
+        settings = {
+            name: self._settings[name]
+            for name in ("num_masks", "grid_size", "keep_probability", "value_range", "seed")
+        }
+        settings["corruption"] = [type(corruption).__name__, corruption.get_config()]
+        digest = hashlib.sha256()
+        for batch in self._batches:
+            for part in (batch.images, batch.labels):
+                digest.update(np.ascontiguousarray(part).tobytes())
+        measured = {"settings": settings, "images_sha256": digest.hexdigest()}
+        return json.loads(json.dumps(measured))
+
+    def _compare(self, report, entry, earlier):
+        if report is None:
+            self._warn_once(
+                "nonfinite",
+                f"After epoch {entry['epoch']}, counted from 0, the model's scores were not "
+                "finite: patch selectivity is logged as 0. The model may have diverged; "
+                "keras.callbacks.TerminateOnNaN stops training then.",
+            )
+
+    def _is_ours(self, entry):
+        ours = self._measured()
+        return all(entry.get(name) == value for name, value in ours.items())
+
+    def _load(self, path):
+        return SelectivityReport.load(path)
+
+    def _plot_report(self, report, path=None):
+        return plot_examples(report, path)
