@@ -29,14 +29,24 @@ PYTEST = [
     "scipy>=1.11",
 ]
 TENSORBOARD = ["tensorboard>=2.19"]  # TensorFlow no longer brings it
+RUFF = "ruff==0.17.5"
 TESTS = [
     *RECIPES,
     *PYTEST,
     *TENSORBOARD,
     "dill>=0.3",  # imported by tfds.testing, which does not declare it
-    "ruff==0.17.5",
+    RUFF,
 ]
 BENCHMARKS = [*RECIPES, "keras-cv>=0.9"]
+DOCS = [
+    "mkdocs>=1.6,<2",  # 2 has no plugins
+    "mkdocs-material>=9.8,<10",
+    "mkdocstrings[python]>=1.0",
+    "mkdocstrings-python>=2.0",
+    "latex2mathml>=3.81",
+    "websocket-client>=1.9",  # tools/check_site.py talks to Chromium
+    RUFF,
+]
 
 setup(
     name="keras-patchmix",
@@ -65,6 +75,7 @@ setup(
         "tests": TESTS,
         "tests-backends": [*PYTEST, *JAX, *TORCH],  # without TensorFlow
         "benchmarks": BENCHMARKS,
+        "docs": DOCS,
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = ("attention_labels.md", "explain.md", "explain_models.md", "occlusion.md", "pipelines.md")
 BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>[\w ]+) -->\n)?```python\n(?P<code>.*?)```", re.S)
 
 
@@ -19,7 +20,7 @@ def is_here(needs):
     return importlib.util.find_spec(name) is not None
 
 
-@pytest.mark.parametrize("page", ["explain.md", "pipelines.md", "occlusion.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_the_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = [match.groupdict() for match in BLOCK.finditer((DOCS / page).read_text("utf-8"))]
@@ -29,7 +30,7 @@ def test_the_python_blocks_run(page, tmp_path, monkeypatch):
         if block["needs"] is None or is_here(block["needs"]):
             exec(compile(block["code"], page, "exec"), names)
             run += 1
-    assert run >= 2
+    assert run >= 1
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
