@@ -94,7 +94,8 @@ def ways(options):
 def time_all(options):
     """Prints seconds of each way and the ratios of ours; returns them."""
     functions = ways(options)
-    maps = {name: run() for name, run in functions.items()}  # compiles, too
+    for run in functions.values():  # compiles
+        run()
     seconds = {name: [] for name in functions}
     for _ in range(options.rounds):
         for name, run in functions.items():
@@ -121,9 +122,6 @@ def time_all(options):
                 f"{top} / {bottom}: {statistics.median(values):.3f} "
                 f"(single rounds {min(values):.3f} to {max(values):.3f})"
             )
-    if "xplique Rise" in maps:
-        alike = np.corrcoef(maps["rise"].ravel(), maps["xplique Rise"].ravel())[0, 1]
-        print(f"correlation of both maps of RISE: {alike:.2f}")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     return {"seconds": medians, "ratios": ratios}
 

@@ -29,6 +29,12 @@ class ClassScores:
         self._from_logits = from_logits
         self._preprocess = preprocess
 
+    @property
+    def num_classes(self):
+        """How many scores the model returns for an image, or None where only a call would tell."""
+        shape = getattr(self._model, "output_shape", None)
+        return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
+
     def start(self, images):
         """Hands images to the model.
 

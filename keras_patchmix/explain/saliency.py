@@ -279,22 +279,19 @@ class _Explainer:
 
     def _classes(self, class_ids, contrast_ids, contrast):
         """The classes of each image, as given or as the model ranks them."""
-        images = self._images.copy()  # Keras' own preprocessing writes into what it is given
-        found = np.concatenate(
-            [
-                self._scores.finish(self._scores.start(images[i : i + self._batch_size]))
-                for i in range(0, len(images), self._batch_size)
-            ]
-        )
-        given = checked_ids("class_ids", class_ids, found.shape)
-        class_ids = found.argmax(1) if given is None else given
+        num_classes, clean = self._scores.num_classes, None
+        if num_classes is None or class_ids is None or (contrast and contrast_ids is None):
+            clean = self._clean_scores()
+            num_classes = clean.shape[1]
+        shape = len(self._images), num_classes
+        given = checked_ids("class_ids", class_ids, shape)
+        class_ids = clean.argmax(1) if given is None else given
         if not contrast:
             return class_ids, None
-        given = checked_ids("contrast_ids", contrast_ids, found.shape)
+        given = checked_ids("contrast_ids", contrast_ids, shape)
         if given is None:
-            others = found.copy()
-            others[np.arange(len(others)), class_ids] = -np.inf
-            return class_ids, others.argmax(1)
+            clean[np.arange(len(clean)), class_ids] = -np.inf
+            return class_ids, clean.argmax(1)
         same = np.flatnonzero(given == class_ids)
         if len(same):
             raise ValueError(
@@ -302,6 +299,17 @@ class _Explainer:
                 f"{given[same[0]]} as both for image {same[0]}"
             )
         return class_ids, given
+
+    def _clean_scores(self):
+        """The scores of the images without masks, float32 (B, K)."""
+        images = self._images.copy()  # Keras' own preprocessing writes into what it is given
+        starts = range(0, len(images), self._batch_size)
+        return np.concatenate(
+            [
+                self._scores.finish(self._scores.start(images[start : start + self._batch_size]))
+                for start in starts
+            ]
+        )
 
 
 def _check_tolerance(tolerance):
