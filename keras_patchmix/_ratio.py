@@ -1,4 +1,4 @@
-"""How many patches are replaced: the distribution of N1 = round-half-even(r N)."""
+"""How many patches are replaced: the distribution of N1, r N rounded."""
 
 import functools
 import math
@@ -7,33 +7,45 @@ import numpy as np
 
 from keras_patchmix import _ops
 
+# k patches are taken where r N is below k plus this.
+_BOUNDARY = {"nearest": 0.5, "down": 1.0}
+# 0.29 * 100 is a little less than 29 in floating point.
+_TINY = 1e-9
 
-def patch_counts(uniform, num_patches, alpha=1.0, ratio=None):
+
+def patch_counts(uniform, num_patches, alpha=1.0, ratio=None, rounding="nearest"):
     """Draws numbers of patches by inverting their distribution.
 
     N1 is discrete, and a tie of r N has probability zero for a continuous r, so that
     P(N1 <= k) = F((k + 1/2) / N) with F the distribution function of r. That makes the draw exact
-    for every `alpha`, from one uniform number and a table of N entries.
+    for every `alpha`, from one uniform number and a table of N entries. Rounded down,
+    P(N1 <= k) = F((k + 1) / N).
 
     Args:
         uniform: Float32 tensor `(draws,)`, uniform in [0, 1).
         num_patches: Integer or scalar int32 tensor, N.
         alpha: Positive float: r ~ Beta(alpha, alpha), where `ratio` is `None`.
         ratio: `None`, a number (fixed r), or `(low, high)` (uniform r).
+        rounding: `"nearest"`, N1 = round-half-even(r N), or `"down"`, N1 = floor(r N) and at most
+            N - 1. Defaults to `"nearest"`.
 
     Returns:
         Int32 tensor `(draws,)` in 0..N.
     """
     ops = _ops.of(uniform)
     if isinstance(num_patches, int):
-        return ops.searchsorted(ops.match(count_table(num_patches, alpha, ratio), uniform), uniform)
+        table = count_table(num_patches, alpha, ratio, rounding)
+        return ops.searchsorted(ops.match(table, uniform), uniform)
     # The grid of an image of unknown size: the same table, made when the graph runs.
     total = ops.cast(num_patches, "float64")
     fixed = _fixed(ratio)
     if fixed is not None:
-        count = ops.cast(ops.round(fixed * total), "int32")
+        count = ops.round(fixed * total) if rounding == "nearest" else fixed * total + _TINY
+        count = ops.cast(count, "int32")  # which rounds down
+        if rounding == "down":
+            count = ops.minimum(count, num_patches - 1)
         return ops.broadcast_to(count, ops.shape(uniform))
-    middle = (ops.cast(ops.arange(num_patches), "float64") + 0.5) / total
+    middle = (ops.cast(ops.arange(num_patches), "float64") + _BOUNDARY[rounding]) / total
     if ratio is not None:
         low, high = ratio
         table = (middle - low) / (high - low)
@@ -46,7 +58,7 @@ def patch_counts(uniform, num_patches, alpha=1.0, ratio=None):
 
 
 @functools.lru_cache(maxsize=64)
-def count_table(num_patches, alpha=1.0, ratio=None):
+def count_table(num_patches, alpha=1.0, ratio=None, rounding="nearest"):
     """P(N1 <= k) for k = 0..N-1, float32 `(num_patches,)`; arguments as in `patch_counts`.
 
     Made once for each setting and shared: not to be written to.
@@ -54,8 +66,11 @@ def count_table(num_patches, alpha=1.0, ratio=None):
     fixed = _fixed(ratio)
     if fixed is not None:
         # Python rounds half to even.
-        return (np.arange(num_patches) >= round(fixed * num_patches)).astype("float32")
-    middle = (np.arange(num_patches) + 0.5) / num_patches
+        count = round(fixed * num_patches)
+        if rounding == "down":
+            count = min(math.floor(fixed * num_patches + _TINY), num_patches - 1)
+        return (np.arange(num_patches) >= count).astype("float32")
+    middle = (np.arange(num_patches) + _BOUNDARY[rounding]) / num_patches
     if ratio is not None:
         low, high = ratio
         table = np.clip((middle - low) / (high - low), 0, 1)

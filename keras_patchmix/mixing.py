@@ -51,6 +51,8 @@ class Settings:
         probability: Float in [0, 1], how often a sample (a batch, in mode "batch") is mixed.
         mode: `"sample"`: coin, ratio and patches are drawn for every sample. `"batch"`: one coin,
             one ratio and one mask serve the whole batch. Partners differ in both.
+        rounding: `"nearest"`: round-half-even(r N) of the N patches are replaced; `"down"`:
+            floor(r N), and never all of them.
 
     Raises:
         ValueError: A value is out of range.
@@ -60,6 +62,7 @@ class Settings:
     ratio: Any = None
     probability: float = 1.0
     mode: str = "sample"
+    rounding: str = "nearest"
 
     def __post_init__(self):
         if not (is_number(self.alpha) and 0 < self.alpha < float("inf")):
@@ -78,6 +81,10 @@ class Settings:
             )
         if self.mode not in ("sample", "batch"):
             raise ValueError(f"`mode` must be 'sample' or 'batch'. Received: mode={self.mode!r}")
+        if self.rounding not in ("nearest", "down"):
+            raise ValueError(
+                f"`rounding` must be 'nearest' or 'down'. Received: rounding={self.rounding!r}"
+            )
 
 
 def is_number(value):
@@ -110,7 +117,7 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings(), like=No
 
     Returns:
         A `MixingPlan`. Partners are a random cycle through the batch, so that no sample is its
-        own. The number of patches is round-half-even(r N).
+        own. The number of patches is r N, rounded as the settings say.
     """
     seed = tuple(seed) if isinstance(seed, list) else seed
     ops = _ops.of(like, *(seed if isinstance(seed, tuple) else (seed,)), batch_size, *image_size)
@@ -127,7 +134,9 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings(), like=No
     order = uniform[draws * columns_drawn :]
     uniform = ops.reshape(uniform[: draws * columns_drawn], (draws, columns_drawn))
     mixed = (uniform[:, 0] < settings.probability) & (batch_size > 1)
-    count = patch_counts(uniform[:, 1], num_patches, settings.alpha, settings.ratio)
+    count = patch_counts(
+        uniform[:, 1], num_patches, settings.alpha, settings.ratio, settings.rounding
+    )
     count = ops.where(mixed, count, 0)
     mask = ops.reshape(_choose(uniform[:, 2:], count, num_patches), (draws, rows, columns))
     share = _pixel_share(mask, image_size, grid)

@@ -1,7 +1,13 @@
 """The layers of a vision transformer that Keras does not have."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
+
+# The `_Watch` of the forward passes that are run in this thread, if there is one.
+_WATCH = contextvars.ContextVar("keras_patchmix_watch", default=None)
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
@@ -47,6 +53,9 @@ class TokenEmbedding(keras.layers.Layer):
             Float tensor `(batch, 1 + rows * columns, channels)`, the class token first.
         """
         shape = ops.shape(patches)
+        watch = _WATCH.get()
+        if watch is not None:
+            watch.grid = shape[1:3]
         positions = self.positions
         if tuple(patches.shape[1:3]) != self.grid:
             positions = resample_positions(positions, shape[1:3])
@@ -120,6 +129,10 @@ class SelfAttention(keras.layers.Layer):
         channels = inputs.shape[-1] // 3
         size = channels // self.num_heads
         batch, tokens = ops.shape(inputs)[:2]
+        watch = _WATCH.get()
+        if watch is not None and watch.layer is self:
+            attention = class_token_attention(inputs, self.num_heads)
+            watch.attention = ops.reshape(attention, (batch, *watch.grid))
         heads = ops.reshape(inputs, (batch, tokens, 3, self.num_heads, size))
         # Scaled first: in float16 the products of large queries and keys overflow.
         query, key, value = heads[:, :, 0] * size**-0.5, heads[:, :, 1], heads[:, :, 2]
@@ -147,6 +160,69 @@ class SelfAttention(keras.layers.Layer):
         """Returns the constructor's arguments."""
         arguments = {"num_heads": self.num_heads, "dropout": self.dropout, "seed": self.seed}
         return {**super().get_config(), **arguments}
+
+
+class _Watch:
+    """What the forward passes of a block of code have shown.
+
+    Attributes:
+        layer: The `SelfAttention` that is watched.
+        grid: `(rows, columns)` of patches in the latest pass.
+        attention: Float32 `(batch, rows, columns)`: what the class token attended to in the
+            latest pass, or `None` before the first.
+    """
+
+    def __init__(self, layer):
+        self.layer, self.grid, self.attention = layer, None, None
+
+
+@contextlib.contextmanager
+def watch_class_token(layer):
+    """Keeps what the class token attends to in a layer, while the block runs.
+
+    It is kept beside the layer, of this thread alone: replicas that share a layer do not meet, and
+    no tensor of a compiled function outlives the block. What it costs is one row of attention; the
+    output of the layer is the same.
+
+    Args:
+        layer: A `SelfAttention` of a model with a `TokenEmbedding`.
+
+    Yields:
+        An object with `attention`, float32 `(batch, rows, columns)` of the latest forward pass, or
+        `None` before the first.
+    """
+    watch = _Watch(layer)
+    token = _WATCH.set(watch)
+    try:
+        yield watch
+    finally:
+        _WATCH.reset(token)
+
+
+def class_token_attention(qkv, num_heads):
+    """How much the first token attends to every other one, on average over the heads.
+
+    softmax(q k^T / sqrt(d)) of the first token's query, in float32, without its own entry: what
+    is left sums to one less that. No gradient flows through it.
+
+    Source: Chen et al. 2022, "TransMix: Attend to Mix for Vision Transformers", arXiv 2111.09833,
+    section 3.
+
+    Args:
+        qkv: Float tensor `(batch, tokens, 3 * channels)`, as `SelfAttention` takes it.
+        num_heads: Integer.
+
+    Returns:
+        Float32 tensor `(batch, tokens - 1)`.
+    """
+    qkv = ops.cast(ops.stop_gradient(qkv), "float32")
+    channels = qkv.shape[-1] // 3
+    size = channels // num_heads
+    batch, tokens = ops.shape(qkv)[:2]
+    query = ops.reshape(qkv[:, 0, :channels], (batch, 1, num_heads, size)) * size**-0.5
+    key = ops.reshape(qkv[:, :, channels : 2 * channels], (batch, tokens, num_heads, size))
+    weights = ops.softmax(ops.sum(query * key, axis=-1), axis=1)
+    return ops.mean(weights, axis=-1)[:, 1:]
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")

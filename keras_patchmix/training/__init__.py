@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "TrainOptions": "options",
+        "attention_labels": "attention_step",
         "main": "command",
         "mix_on_device": "on_device",
         "open_strategy": "strategies",

@@ -49,6 +49,25 @@ def mix_on_device(model, layer, seed=None):
     >>> mix_on_device(model, keras_patchmix.PatchMixing(num_classes=10, seed=1))
     >>> model.fit(images, class_ids)
     """
+    return replace_mixing(model, layer, seed, Mixing)
+
+
+def replace_mixing(model, layer, seed, make):
+    """Takes off a model's mixing and, if there is a layer, puts another one on.
+
+    Args:
+        model: As in `mix_on_device`, and so are `layer` and `seed`.
+        layer: The mixing layer or `None`.
+        seed: Integer or `None`.
+        make: Function of the model, the layer and an integer seed that returns a `Mixing`.
+
+    Returns:
+        `model`.
+
+    Raises:
+        TypeError: As `mix_on_device`.
+        ValueError: As `mix_on_device`.
+    """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
     if layer is not None:
@@ -65,14 +84,16 @@ def mix_on_device(model, layer, seed=None):
     if isinstance(attached, _MixedStep):
         attached.mixing.detach()
     if layer is not None:
-        _Mixing(model, layer, seed).attach()
+        make(model, layer, seed).attach()
     if model.train_function is not None:  # it was made around the step that was there before
         model.make_train_function(force=True)
     return model
 
 
-class _Mixing:
+class Mixing:
     """What mixing adds to one model: methods that stand in for the model's own.
+
+    A subclass may mix otherwise by its own `run_step`, and replace further methods by naming them.
 
     Args:
         model: The `keras.Model`.
@@ -109,6 +130,16 @@ class _Mixing:
         """Mixes, then trains, with the arguments of a step: (state, data) on JAX, else (data)."""
         *state, data = state_and_data
         seed = _seed_of_batch(self._seed, self._model, *state)
+        return self.run_step(state, data, seed)
+
+    def run_step(self, state, data, seed):
+        """Mixes with a seed, then calls the step that was there.
+
+        Args:
+            state: List of what the step gets beside data: one entry on JAX, else none.
+            data: What `fit` hands to a step.
+            seed: Integer tensor `(2,)`.
+        """
         return self._own["train_step"](*state, _mix(self._layer, seed, data))
 
     def make_train_function(self, force=False):
@@ -152,7 +183,7 @@ class _Mixing:
 
 
 class _MixedStep:
-    """The train step of a `_Mixing`.
+    """The train step of a `Mixing`.
 
     Each train function gets a new object: `jax.jit` would give the trace of an earlier one, with
     the loss of that time, to a function that is the same.
@@ -180,6 +211,16 @@ def _mix(layer, seed, data):
     if y is None and isinstance(x, dict):
         x = {key: _tensor(value) for key, value in x.items()}
         return layer.apply_plan(layer.sample_plan(x, seed=seed), x)
+    x, y, sample_weight = tensors_of(x, y, sample_weight)
+    return layer.apply_plan(layer.sample_plan(x, seed=seed), x, y, sample_weight)
+
+
+def tensors_of(x, y, sample_weight):
+    """Images, labels and weights (or `None`) of a step as tensors of the backend.
+
+    Raises:
+        ValueError: Images or labels are missing, or are several tensors.
+    """
     for name, value in (("x", x), ("y", y)):
         if not hasattr(value, "shape"):
             raise ValueError(
@@ -187,9 +228,7 @@ def _mix(layer, seed, data):
                 "custom train step, a dict with both. "
                 f"Received: {name} of type {type(value).__name__}"
             )
-    x, y = _tensor(x), _tensor(y)
-    sample_weight = None if sample_weight is None else _tensor(sample_weight)
-    return layer.apply_plan(layer.sample_plan(x, seed=seed), x, y, sample_weight)
+    return _tensor(x), _tensor(y), None if sample_weight is None else _tensor(sample_weight)
 
 
 def _tensor(value):
