@@ -205,8 +205,7 @@ def class_token_attention(qkv, num_heads):
     softmax(q k^T / sqrt(d)) of the first token's query, in float32, without its own entry: what
     is left sums to one less that. No gradient flows through it.
 
-    Source: Chen et al. 2022, "TransMix: Attend to Mix for Vision Transformers", arXiv 2111.09833,
-    section 3.
+    Source: Chen et al. 2022, "TransMix: Attend to Mix for Vision Transformers", arXiv 2111.09833.
 
     Args:
         qkv: Float tensor `(batch, tokens, 3 * channels)`, as `SelfAttention` takes it.

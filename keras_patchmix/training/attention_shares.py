@@ -1,8 +1,8 @@
 """How much of a mixed image's label belongs to its partner, by a vision transformer's attention.
 
 Pure functions of tensors of the Keras backend. Sources: Chen et al. 2022 (TransMix, arXiv
-2111.09833), section 3, for the share of attention; Zhao et al. 2023 (MixPro, arXiv 2304.12043),
-section 3, and its published code for the progressive factor. Both give the weight l of the image
+2111.09833) for the share of attention; Zhao et al. 2023 (MixPro, arXiv 2304.12043) and its
+published code for the progressive factor. Both give the weight l of the image
 itself; a plan has that of the partner, 1 - l.
 """
 
