@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = attach(
         "datasets",
         "evaluation",
         "explain",
+        "explaining",
         "layers",
         "mixing",
         "models",

@@ -123,7 +123,7 @@ def test_a_saved_model_loads_once_the_package_is_imported(tmp_path):
 
 def test_every_public_name_can_be_had():
     packages = [kpm, kpm.layers, kpm.occlusion, kpm.callbacks, kpm.models, kpm.datasets]
-    for package in [*packages, kpm.training, kpm.occluders, kpm.evaluation]:
+    for package in [*packages, kpm.training, kpm.occluders, kpm.evaluation, kpm.explaining]:
         for name in package.__all__:
             assert getattr(package, name) is not None
             assert name in dir(package) or name.startswith("__")

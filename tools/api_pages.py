@@ -30,6 +30,7 @@ ROOMS = (
     "keras_patchmix.occluders",
     "keras_patchmix.training",
     "keras_patchmix.evaluation",
+    "keras_patchmix.explaining",
 )
 NOTHING_TO_SHOW = {"__version__"}
 
