@@ -132,11 +132,15 @@ def test_ctrl_c_is_answered_at_once(capfd):
         assert capfd.readouterr().err == "\nstopping; what has been scored is saved\n"
         raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "run", work)
-        assert command.main(FLAGS) == 130
-    assert signal.getsignal(signal.SIGINT) is before
+    # A process in the background of a shell ignores Ctrl-C, and so would this test.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(command, "run", work)
+            assert command.main(FLAGS) == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_directory_is_named_where_none_was_asked_for(steering, capsys):
