@@ -1,6 +1,6 @@
 """Patch selectivity of trained runs, with and without mixing: the figures of docs/results.md.
 
-    python benchmarks/selectivity_study.py runs/study/imagenette-* --data-dir DIR \
+    python benchmarks/selectivity_study.py runs/study/imagenette-*-[123] --data-dir DIR \
         --output runs/selectivity
 
 Every directory is a run of one of the training recipes. All models meet the same images of the test
@@ -122,6 +122,20 @@ def table(reports, baseline):
     return numbers
 
 
+def between_models(reports, baseline):
+    """Prints how the models without mixing differ, pair by pair."""
+    models = [model for model in sorted(reports) if baseline in reports[model]]
+    for corruption in CORRUPTIONS:
+        for number, model in enumerate(models):
+            for other in models[number + 1 :]:
+                runs, others = reports[model][baseline], reports[other][baseline]
+                seeds = sorted(set(runs) & set(others))
+                difference = np.stack(
+                    [others[s][corruption].values - runs[s][corruption].values for s in seeds]
+                )
+                print(f"{corruption}, {other} - {model}: {with_interval(difference, '+')}")
+
+
 def draw(directories, configs, options):
     """Draws the maps of the first seed of every model and mixing, one picture a corruption."""
     for corruption in CORRUPTIONS:
@@ -133,7 +147,7 @@ def draw(directories, configs, options):
             first = kept if first is None else first
             maps[f"{config['model']}, {config['mixing']}"] = kept["maps"]
         path = options.output / f"{corruption}.png"
-        explain.plot_saliency(first["images"], maps, path, first["masks"])
+        explain.plot_saliency(first["images"], maps, path, first["masks"], diverging=False)
         print(f"Picture: {path}")
 
 
@@ -160,6 +174,7 @@ def main():
         found = measure(directory, config, options)
         reports[config["model"]][config["mixing"]][config["seed"]] = found
     numbers = table(reports, options.baseline)
+    between_models(reports, options.baseline)
     draw(directories, configs, options)
     print("RESULT " + json.dumps(numbers))
 
