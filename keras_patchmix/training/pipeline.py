@@ -13,7 +13,7 @@ from keras_patchmix.training import caching
 from keras_patchmix.training.augmentation import Augmentation
 from keras_patchmix.training.local_batches import LocalBatches
 from keras_patchmix.training.mixing_steps import MixingSteps
-from keras_patchmix.training.step_seeds import seed_of
+from keras_patchmix.training.step_seeds import shuffle_seed
 from keras_patchmix.training.streaming import BUFFER, streamed_batches
 
 
@@ -149,7 +149,7 @@ def _shuffled_batches(data, options, first_step, tf):
         # By default the whole set is in the buffer, so that every order is as likely.
         shuffled = source.shuffle(
             options.shuffle_buffer or data.num_train,
-            seed=seed_of(options.seed, "shuffle", number)[1],
+            seed=shuffle_seed(options.seed, number),
             reshuffle_each_iteration=False,
         )
         return shuffled.batch(options.batch_size, drop_remainder=True)

@@ -12,6 +12,8 @@ from keras_patchmix._optional import require
 # What draws at the same step draws from streams of its own.
 STREAMS = ("shuffle", "augment", "coin", "choice", "cutmix", "mixup", "rand_augment", "erasing")
 
+_NOT_ZERO = 87654321
+
 
 def seed_of(seed, stream, step, draw=0):
     """Returns an int64 tensor `(2,)`, a seed for `tf.random.stateless_*`.
@@ -26,6 +28,23 @@ def seed_of(seed, stream, step, draw=0):
     key = tf.constant([seed, STREAMS.index(stream) + len(STREAMS) * draw], tf.int64)
     words = tf.random.stateless_uniform((2,), key, 0, 2**31 - 1, tf.int64)
     return tf.stack([words[0], words[1] + tf.cast(step, tf.int64)])
+
+
+def shuffle_seed(seed, number, draw=0):
+    """Returns an int64 scalar for `tf.data.Dataset.shuffle`, inside a function that `tf.data` maps.
+
+    Args:
+        seed: Integer, the seed of the run.
+        number: Integer tensor, which pass over the data it is.
+        draw: Integer, which of several shuffles of the pass.
+    """
+    tf = require("tensorflow", "Training")
+    graph = tf.compat.v1.get_default_graph()
+    if graph.seed == 0:
+        # Where the global seed is 0, TensorFlow asks in Python whether this one is 0 too, which no
+        # tensor in a graph can answer.
+        graph.seed = _NOT_ZERO
+    return seed_of(seed, "shuffle", number, draw)[1]
 
 
 class StepSeeds(keras.random.SeedGenerator):

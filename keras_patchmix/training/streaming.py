@@ -6,7 +6,7 @@ from typing import Any
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.images import resize, to_rgb
 from keras_patchmix.training.crops import decode_crop
-from keras_patchmix.training.step_seeds import seed_of
+from keras_patchmix.training.step_seeds import seed_of, shuffle_seed
 
 BUFFER = 10_000  # examples that are shuffled among each other where the set is not in memory
 
@@ -86,10 +86,10 @@ def _encoded_batches(data, options, first_step, local):
     def one_pass(number):
         if cached is not None:
             buffer = options.shuffle_buffer or data.num_train
-            seed = seed_of(options.seed, "shuffle", number)[1]
+            seed = shuffle_seed(options.seed, number)
             shuffled = cached.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
         else:
-            seeds = [seed_of(options.seed, "shuffle", number, draw)[1] for draw in range(2)]
+            seeds = [shuffle_seed(options.seed, number, draw) for draw in range(2)]
             buffer = min(options.shuffle_buffer or BUFFER, data.num_train)
             shuffled = data.encoded.shuffled(buffer, seeds, exact, shard)
         return shuffled if own else shuffled.batch(options.batch_size, drop_remainder=True)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -125,28 +126,35 @@ def test_a_buffer_of_one_leaves_the_order_of_the_files(sources):
     assert pictures(stream) == stored
 
 
-@pytest.mark.parametrize(("source", "cache"), [("folder", "none"), ("records", "none")])
-def test_the_fast_order_holds_every_image_once_too(sources, source, cache):
-    stream = batches(sources[source], cache, PER_PASS, order="fast", **PLAIN)
-    assert len(set(pictures(stream))) == COUNT
+@pytest.mark.parametrize("source", ["folder", "records"])
+def test_the_fast_order_holds_every_image_too(sources, source):
+    stream = batches(sources[source], "none", PER_PASS, order="fast", **PLAIN)
+    # Decoded as they come, some images of the next pass overtake the last ones of this.
+    assert len(set(pictures(stream))) >= COUNT - BATCH
+    parts = [
+        {
+            (name.numpy(), content.numpy())
+            for name, content, _ in load(sources[source], "none").encoded.shuffled(
+                COUNT, [5, 6], False, (shard, 2)
+            )
+        }
+        for shard in range(2)
+    ]
+    assert len(parts[0]) == len(parts[1]) == COUNT // 2
+    assert not parts[0] & parts[1]
 
 
 @pytest.mark.parametrize("source", ["folder", "records"])
-def test_in_the_fast_order_no_image_is_with_two_workers(sources, source):
-    parts = [
-        batches(
-            sources[source],
-            "none",
-            PER_PASS,
-            local=LocalBatches(BATCH, BATCH // 2, shard, 2),
-            order="fast",
-            **PLAIN,
-        )
-        for shard in range(2)
+def test_in_the_fast_order_each_worker_has_its_part(sources, source):
+    local = [LocalBatches(BATCH, BATCH // 2, shard, 2) for shard in range(2)]
+    settings = {"order": "fast", **PLAIN}
+    seen = [
+        set(pictures(batches(sources[source], "none", PER_PASS - 2, local=one, **settings)))
+        for one in local
     ]
-    seen = [set(pictures(part)) for part in parts]
-    assert len(seen[0]) == len(seen[1]) == COUNT // 2
-    assert not seen[0] & seen[1]
+    # Of the 12 images of each, hardly one is of the next pass, whose parts are others.
+    assert min(map(len, seen)) >= 10
+    assert len(seen[0] & seen[1]) <= 2
 
 
 @pytest.mark.parametrize("files_a_worker", [1, 8])
@@ -341,3 +349,18 @@ def test_a_part_of_a_split_is_streamed_alone(sources):
     assert sorted(content for _, content, _ in seen) == sorted(stored)
     whole = load(sources["records"], "none").encoded
     assert data.encoded.num_bytes == pytest.approx(0.75 * whole.num_bytes, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("source", "cache"), [("folder", "decoded"), ("folder", "encoded"), ("records", "none")]
+)
+def test_a_global_seed_of_0_is_as_good_as_another(sources, source, cache):
+    keras.utils.set_random_seed(0)
+    try:
+        options = dataclasses.replace(OPTIONS, dataset=sources[source], cache=cache, seed=0)
+        stream = pipeline.training_batches(load(sources[source], cache), options, 100, 0, None)
+        first, again = ([x.numpy() for x, _ in stream.take(2)] for _ in range(2))
+    finally:
+        keras.utils.set_random_seed(3)
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(np.concatenate(first).sum((1, 2, 3)))) > BATCH
