@@ -4,6 +4,7 @@ r"""A Markdown extension: formulas become MathML when the site is built.
 pages hold formulas that every browser draws by itself, with no script and no outside host.
 """
 
+import html
 import xml.etree.ElementTree as etree
 
 from latex2mathml.converter import convert
@@ -46,7 +47,8 @@ class _Translate(Treeprocessor):
         for element in root.iter():
             if "arithmatex" not in (element.get("class") or "").split():
                 continue
-            marked = (element.text or "").strip()
+            # From version 13 on, arithmatex leaves "<" and "&" escaped.
+            marked = html.unescape(element.text or "").strip()
             if marked[:2] in ("\\(", "\\["):
                 display = "inline" if marked[:2] == "\\(" else "block"
                 element.text = None
