@@ -53,8 +53,8 @@ def unsmoothed():
 
 WAYS = {  # how, and how exact its labels are
     "patches": (kpm.PatchMixing, 1e-6),
-    "CutMix": (keras.layers.CutMix, 0.08),  # the box of Keras is continuous, pixels are not
-    "MixUp": (lambda: keras.layers.MixUp(alpha=1.0), 1e-5),
+    "CutMix": (lambda: keras.layers.CutMix(seed=2), 0.08),  # the box of Keras is continuous, pixels are not
+    "MixUp": (lambda: keras.layers.MixUp(seed=3, alpha=1.0), 1e-5),
     "none": (lambda: None, 0.0),
     "a pipeline": (lambda: keras.layers.Pipeline([keras.layers.RandomFlip(), unsmoothed()]), 1e-6),
 }
