@@ -1,40 +1,116 @@
-"""The code in the pages of docs/ runs as it is printed."""
+"""The code of README.md and of the pages in docs/ runs as it is printed, block by block.
 
-import importlib.util
+Each page starts in an empty directory, with what `STAND_INS` puts in place of downloads, large data
+sets and long training.
+"""
+
 import re
-from pathlib import Path
+import sys
+import types
 
-import keras
+import numpy as np
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("attention_labels.md", "explain.md", "explain_models.md", "occlusion.md", "pipelines.md")
-BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>[\w ]+) -->\n)?```python\n(?P<code>.*?)```", re.S)
+from keras_patchmix import datasets
+from tests import page_stand_ins
+from tests.page_blocks import blocks_of, name_of, pages
+
+TEXTS = {name_of(page): page.read_text("utf-8") for page in pages()}
+BLOCKS = {name: blocks_of(text) for name, text in TEXTS.items()}
+PYTHON = {
+    name: [block for block in blocks if block.language == "python"]
+    for name, blocks in BLOCKS.items()
+}
+STAND_INS = {
+    "attention_labels.md": page_stand_ins.one_block,
+    "data_sets/rod.md": page_stand_ins.rod_archives,
+    "data_sets/shapes.md": page_stand_ins.few_records,
+    "data_sets/smd.md": page_stand_ins.smd_archives,
+    "data_sets/your_own.md": page_stand_ins.made_data_set,
+    "distributed.md": page_stand_ins.quick_training,
+    "faq.md": page_stand_ins.few_images,
+    "how_to/fine_tune.md": page_stand_ins.few_images,
+    "how_to/migrate.md": page_stand_ins.few_images,
+    "how_to/own_data.md": page_stand_ins.few_images,
+    "index.md": page_stand_ins.few_images,
+    "models.md": page_stand_ins.with_tensorflow,
+    "on_device.md": page_stand_ins.quick_training,
+    "tutorials/score_a_saved_model.md": page_stand_ins.few_images,
+    "tutorials/train_against_occlusion.md": page_stand_ins.few_images,
+}
+# A block that is not run is added here too, so that it is meant.
+NOT_RUN = {("models.md", "reads a file of timm's weights, which has to be downloaded")}
 
 
-def is_here(needs):
-    """Whether a package is installed or, for "x backend", x is the Keras backend."""
-    name, _, backend = needs.partition(" ")
-    if backend:
-        return keras.backend.backend() == name
-    return importlib.util.find_spec(name) is not None
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_python_blocks_run(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    blocks = [match.groupdict() for match in BLOCK.finditer((DOCS / page).read_text("utf-8"))]
-    assert len(blocks) == (DOCS / page).read_text("utf-8").count("```python")
-    names, run = {}, 0
+def run(blocks, name, names):
     for block in blocks:
-        if block["needs"] is None or is_here(block["needs"]):
-            exec(compile(block["code"], page, "exec"), names)
-            run += 1
-    assert run >= 1
+        if block.runs_here():
+            code = "\n" * (block.line - 1) + block.code  # errors name the line of the page
+            exec(compile(code, name, "exec"), names)
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+@pytest.fixture
+def page_names():
+    """The names of a page, in a module so that its classes and functions have one."""
+    sys.modules["__page__"] = types.ModuleType("__page__")
+    yield vars(sys.modules["__page__"])
+    del sys.modules["__page__"]
+
+
+@pytest.mark.parametrize("page", [name for name in PYTHON if PYTHON[name] and name != "README.md"])
+def test_the_python_blocks_run(page, tmp_path, monkeypatch, page_names):
+    monkeypatch.chdir(tmp_path)
+    if page in STAND_INS:
+        STAND_INS[page](monkeypatch, tmp_path)
+    if not any(block.runs_here() for block in PYTHON[page]):
+        pytest.skip("all of it needs what is not here")
+    run(PYTHON[page], page, page_names)
+    if "status" in page_names:  # of a command
+        assert page_names["status"] == 0
+
+
+def test_the_python_blocks_of_the_readme_run(tmp_path, monkeypatch, capsys, page_names):
+    monkeypatch.chdir(tmp_path)
+    page_stand_ins.few_images(monkeypatch, tmp_path)
+    first, second = PYTHON["README.md"]
+    run([first], "README.md", page_names)
+    assert "patch_replacement" in capsys.readouterr().out
+    assert (tmp_path / "run" / "occlusion.jsonl").read_text().count("\n") == 1
+    page_names["train_batches"] = datasets.load("shapes", "train").batch(64)  # the reader's own
+    run([second], "README.md", page_names)
+    images, labels = next(iter(page_names["train"]))
+    assert images.shape == (64, 32, 32, 3)
+    np.testing.assert_allclose(labels.numpy().sum(1), 1, atol=1e-5)
+
+
+def test_blocks_that_are_not_run_say_why_and_are_known():
+    blocks = [(name, block) for name in BLOCKS for block in BLOCKS[name]]
+    marked = {(name, block.not_run) for name, block in blocks if block.not_run}
+    assert marked == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- not run: -->\n```python\n1\n```\n",
+        "<!-- not run: no reason holds\n```python\n1\n```\n",
+        "<!-- needs: grain -->\n\n```python\n1\n```\n",
+        "  ```python\n1\n```\n",
+        "```python\n1\n",
+    ],
+)
+def test_a_block_or_a_mark_that_would_not_be_read_is_an_error(text):
+    with pytest.raises(ValueError, match="no block that is read"):
+        blocks_of(text)
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_pages_and_pictures_that_they_name_exist(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXTS[name_of(page)]):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_only_the_cells_of_notebooks_are_left_to_the_test_of_notebooks():
+    other = {name for name in BLOCKS for block in BLOCKS[name] if block.language == "py"}
+    assert all(name.startswith("notebooks/") for name in other)

@@ -4,9 +4,9 @@
     python -m tools.check_site site --screenshots /tmp/screenshots
 
 Checked on a desktop and on a phone: nothing is asked of another host, every request is answered,
-nothing on the console, every picture is there, formulas are drawn, no page is wider than its
-window. Checked in the files: every link leads to a page and, with `#`, to a place in it. The exit
-status is 1 where something is wrong.
+nothing on the console, every picture is there, formulas are drawn and fit, no page is wider than
+its window. Checked in the files: every link leads to a page and, with `#`, to a place in it. The
+exit status is 1 where something is wrong.
 """
 
 import argparse
@@ -36,6 +36,14 @@ LOOK = """(() => ({
     e => !e.querySelector('math') || e.querySelector('math').getBoundingClientRect().width < 4
   ).map(e => e.textContent),
   refused: [...document.querySelectorAll('merror')].map(e => e.textContent),
+  cut: [...document.querySelectorAll('div.arithmatex')].filter(
+    e => e.scrollWidth > e.clientWidth + 1
+  ).map(e => e.textContent),
+  latex: [...document.querySelectorAll('article p, article li, article td')].filter(e => {
+    const text = e.cloneNode(true);
+    text.querySelectorAll('code, math, .arithmatex').forEach(part => part.remove());
+    return /\\$|\\\\[a-z]{2,}/.test(text.textContent);
+  }).map(e => e.textContent.slice(0, 80)),
 }))()"""
 LOAD_PICTURES = """(async () => {
   const all = [...document.images];
@@ -91,7 +99,9 @@ def wrong_looks(look, width):
         wrong.append(f"is {look['width']} pixels wide in a window of {width}: {look['wide']}")
     wrong += [f"picture is missing: {source}" for source in look["pictures"]]
     wrong += [f"picture without a description: {source}" for source in look["untitled"]]
-    wrong += [f"formula is not drawn: {text}" for text in look["raw"] + look["refused"]]
+    unset = look["raw"] + look["refused"] + look["latex"]
+    wrong += [f"formula is not drawn: {text}" for text in unset]
+    wrong += [f"formula is wider than the page: {text}" for text in look["cut"]]
     return wrong
 
 

@@ -42,7 +42,10 @@ def test_other_hosts_and_letters_are_not_followed(tmp_path):
 
 HAS_BROWSER = shutil.which("chromium") and importlib.util.find_spec("websocket")
 FAULTY = """<html><body style="width:700px"><div class="md-content"><img src="no.png" alt="x">
-<span class="arithmatex">\\(x\\)</span><div style="width:700px">wide</div></div>
+<span class="arithmatex">\\(x\\)</span><div style="width:700px">wide</div>
+<article><p>A share $p$ <code>$1</code></p><p><code>$2</code></p></article>
+<div class="arithmatex" style="width:90px;overflow-x:auto"><math>
+<mtext>a_long_formula_without_a_break</mtext></math></div></div>
 <script src="http://127.0.0.2:9/other.js"></script><script>console.error("told")</script></body>"""
 
 
@@ -64,7 +67,10 @@ def test_a_browser_sees_every_kind_of_fault(tmp_path):
         "404: http://127.0.0.1",
         "console: ['told']",
         "picture is missing: no.png",
-        "formula is not drawn",
+        "formula is not drawn: \\(x\\)",
+        "formula is not drawn: A share $p$",
+        "formula is wider than the page: ",
         "708 pixels wide in a window of 390: ['<div style=",
     ):
         assert part in said
+    assert "formula is not drawn: $2" not in said  # it is code
