@@ -10,12 +10,14 @@ VERSION = re.search(
     r'^__version__ = "([^"]+)"', (HERE / "keras_patchmix" / "_version.py").read_text(), re.M
 ).group(1)
 
-TENSORFLOW = ["tensorflow>=2.19"]
+# 2.19 holds protobuf at 5, with which the tensorflow-metadata that TFDS brings does not load.
+TENSORFLOW = ["tensorflow>=2.20"]
 JAX = ["jax>=0.5"]
-TORCH = ["torch>=2.6"]
+# Before 3.14 Keras refuses half of the seeds that a model of ours has, under PyTorch.
+TORCH = ["torch>=2.6", "keras>=3.14"]  # from Python 3.11 on
 DATASETS = [
     *TENSORFLOW,
-    "tensorflow-datasets>=4.9.9",
+    "tensorflow-datasets>=4.9.10",  # 4.9.9 does not go with protobuf 7
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
 PLOT = ["matplotlib>=3.8", "pillow>=10.1"]
@@ -26,16 +28,20 @@ PYTEST = [
     "pytest>=8",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
-    "scipy>=1.11",
+    "scipy>=1.11.2",  # the first for Python 3.12
 ]
-TENSORBOARD = ["tensorboard>=2.19"]  # TensorFlow no longer brings it
+TENSORBOARD = ["tensorboard>=2.20"]  # TensorFlow no longer brings it
 RUFF = "ruff==0.17.5"
+MYPY = "mypy==2.4.1"
 TESTS = [
     *RECIPES,
     *PYTEST,
     *TENSORBOARD,
-    "dill>=0.3",  # imported by tfds.testing, which does not declare it
+    "dill>=0.3.7",  # imported by tfds.testing, which does not declare it
+    "nbclient>=0.10",  # runs the notebooks, in a kernel
+    "ipykernel>=6.29",
     RUFF,
+    MYPY,
 ]
 BENCHMARKS = [*RECIPES, "keras-cv>=0.9"]
 DOCS = [
@@ -61,7 +67,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
     package_data={"keras_patchmix": ["py.typed", "training/presets/*.json"]},
-    install_requires=["keras>=3.10", "numpy>=1.26", "ml-dtypes>=0.4"],
+    install_requires=["keras>=3.10", "numpy>=1.26", "ml-dtypes>=0.5.1"],
     extras_require={
         "tensorflow": TENSORFLOW,
         "jax": JAX,
@@ -69,7 +75,7 @@ setup(
         "datasets": DATASETS,
         "plot": PLOT,
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
-        "keras-hub": ["keras-hub>=0.32"],
+        "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
         "recipes": RECIPES,
         "tensorboard": TENSORBOARD,
         "tests": TESTS,
