@@ -25,6 +25,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from turns import print_result
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -132,11 +134,7 @@ def main():
             row = {"name": name, "dtype": dtype, "peak_mib": round(peak, 1)}
             row |= {"call_percent": call, "process_percent": process}
             result["rows"].append(row)
-    text = json.dumps(result)
-    if options.json:
-        with open(options.json, "w") as file:
-            file.write(text + "\n")
-    print("RESULT " + text)
+    print_result(result, options.json)
 
 
 if __name__ == "__main__":

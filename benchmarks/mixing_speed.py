@@ -24,19 +24,15 @@ the copy's time in the same repeat. The last line is RESULT and a JSON object.
 
 import argparse
 import functools
-import gc
-import json
 import os
-import random
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from turns import nothing_ahead, print_result, seconds, shown, take_turns, two_ahead
 
 import keras_patchmix as kpm
 from keras_patchmix import mixing
@@ -113,49 +109,13 @@ def as_dataset(mix, images, labels):
 def as_parallel_dataset(mix, images, labels, batches):
     """Times several batches out of such a pipeline that makes two at a time."""
     iterator = pipeline(mix, images, labels, num_parallel_calls=2)
-
-    def take(count):
-        for _ in range(count):
-            next(iterator)[0, 0, 0].numpy()
-
-    def turn():
-        take(2)  # made in the last turn; as they are taken, the calls for the next two start
-        time_of_batch = seconds(lambda: take(batches)) / batches
-        time.sleep(4 * time_of_batch)  # two calls are under way: not in another one's turn
-        return time_of_batch
-
-    return turn
+    return two_ahead(lambda: next(iterator)[0, 0, 0].numpy(), batches)
 
 
 def pipeline(mix, images, labels, num_parallel_calls=None):
     """An endless iterator of mixed batches, nothing of which is made in advance but by the map."""
     data = tf.data.Dataset.from_tensors((images, labels)).repeat()
-    options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False
-    options.autotune.enabled = False
-    return iter(data.map(mix, num_parallel_calls=num_parallel_calls).with_options(options))
-
-
-def seconds(call):
-    """How long a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def measure(turns, repeats):
-    """Seconds of a batch in each repeat, taken in turn: dict of arrays `(repeats,)`."""
-    times = {name: [] for name in turns}
-    for turn in turns.values():
-        turn()
-        turn()
-    gc.disable()
-    order = random.Random(0)
-    for _ in tqdm(range(repeats), disable=None, leave=False):
-        for name in order.sample(list(turns), len(turns)):
-            times[name].append(turns[name]())
-    gc.enable()
-    return {name: np.array(values) for name, values in times.items()}
+    return iter(nothing_ahead(data.map(mix, num_parallel_calls=num_parallel_calls)))
 
 
 def main():
@@ -191,7 +151,7 @@ def main():
             for name, mix in contestants(names).items():
                 batch = channels_first if name == CHANNELS_FIRST else images
                 turns[name] = wrap(mix, batch, labels)
-            times = measure(turns, options.repeats)
+            times = take_turns(turns, shown(options.repeats))
             print(f"\n{dtype}, {way}: {'x'.join(map(str, shape))}, {options.repeats} repeats")
             print(f"  {'':36}{'median ms':>10}{'x copy':>8}   quartiles{'images/s':>14}")
             for name, values in times.items():
@@ -213,11 +173,7 @@ def main():
                         "images_per_second": round(rate),
                     }
                 )
-    text = json.dumps(result)
-    if options.json:
-        with open(options.json, "w") as file:
-            file.write(text + "\n")
-    print("RESULT " + text)
+    print_result(result, options.json)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ the quartiles, and the median of the difference to "no mixing" in the same repea
 """
 
 import argparse
-import json
 import os
-import random
 import sys
 import time
 
@@ -30,7 +28,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from turns import print_result, shown, take_turns
 
 import keras_patchmix as kpm
 
@@ -87,7 +85,7 @@ def make_batches(place, options):
 
 
 def make_turn(place, options):
-    """Two functions that train for some steps, or only draw batches: seconds of one step."""
+    """A function that trains for some steps, and draws as many batches: seconds of one of each."""
     batches = make_batches(place, options)
     model = make_model(options.image_size, options.width, options.jit_compile)
     if place == "on the device":
@@ -109,23 +107,7 @@ def make_turn(place, options):
             next(iterator)
         return (time.perf_counter() - start) / options.steps
 
-    return train, draw
-
-
-def measure(turns, repeats):
-    """Seconds a step, taken in turn: a pair of dicts from a place to an array `(repeats,)`."""
-    trained = {place: [] for place in turns}
-    drawn = {place: [] for place in turns}
-    for train, draw in turns.values():
-        train()
-        draw()
-    order = random.Random(0)
-    for _ in tqdm(range(repeats), disable=None, leave=False):
-        for place in order.sample(list(turns), len(turns)):
-            train, draw = turns[place]
-            trained[place].append(train())
-            drawn[place].append(draw())
-    return tuple({k: np.array(v) for k, v in times.items()} for times in (trained, drawn))
+    return lambda: (train(), draw())
 
 
 def main():
@@ -146,7 +128,9 @@ def main():
     if "GPU" not in devices:
         print("No GPU: the pipeline and the step share the processor's cores.", file=sys.stderr)
     turns = {place: make_turn(place, options) for place in PLACES}
-    trained, drawn = measure(turns, options.repeats)
+    times = take_turns(turns, shown(options.repeats))
+    trained = {place: values[:, 0] for place, values in times.items()}
+    drawn = {place: values[:, 1] for place, values in times.items()}
     result = {**vars(options), "devices": devices, "cores": os.cpu_count(), "rows": []}
     del result["json"]
     print(f"  {'':16}{'ms a step':>10}   quartiles {'+ no mixing':>13}{'batches alone':>15}")
@@ -165,11 +149,7 @@ def main():
                 "batches_alone_ms": round(alone, 3),
             }
         )
-    text = json.dumps(result)
-    if options.json:
-        with open(options.json, "w") as file:
-            file.write(text + "\n")
-    print("RESULT " + text)
+    print_result(result, options.json)
 
 
 if __name__ == "__main__":

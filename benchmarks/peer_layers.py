@@ -5,12 +5,12 @@ import json
 import pickle
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-from peer_measures import batch_of, seconds
+from peer_measures import batch_of
 from peer_table import CLASSES, OURS, Cell
+from turns import nothing_ahead, seconds, two_ahead
 
 
 class KerasPeer:
@@ -236,25 +236,11 @@ def keras_turns(peers, dtype, shape, batches):
 
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8").astype(dtype)
     batch = {"images": tf.constant(pixels), "labels": tf.one_hot(np.arange(len(pixels)) % 10, 10)}
-    options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False
-    options.autotune.enabled = False
 
     def make_turn(mix):
         data = tf.data.Dataset.from_tensors(batch).repeat()
-        iterator = iter(data.map(mix, num_parallel_calls=2).with_options(options))
-
-        def take(count):
-            for _ in range(count):
-                next(iterator)
-
-        def turn():
-            take(2)  # made in the last turn; as they are taken, the calls for the next two start
-            time_of_batch = seconds(lambda: take(batches)) / batches
-            time.sleep(4 * time_of_batch)  # two calls are under way: not in another one's turn
-            return time_of_batch
-
-        return turn
+        iterator = iter(nothing_ahead(data.map(mix, num_parallel_calls=2)))
+        return two_ahead(lambda: next(iterator), batches)
 
     def copy(batch):
         order = tf.range(tf.shape(batch["images"])[0])

@@ -3,11 +3,8 @@
 `peer.map(arrays, batch_size, ...)` gives mixed batches, a list of dicts of NumPy arrays.
 """
 
-import gc
 import hashlib
-import random
 import re
-import time
 
 import numpy as np
 from peer_table import CLASSES, OURS, Cell
@@ -82,27 +79,6 @@ def digest(batches):
         for name in sorted(batch):
             state.update(np.ascontiguousarray(batch[name]).tobytes())
     return state.hexdigest()
-
-
-def measure_turns(turns, repeats):
-    """Seconds a batch, taken in turn in another order each time: dict of arrays `(repeats,)`."""
-    times = {name: [] for name in turns}
-    for turn in turns.values():
-        turn()
-    gc.disable()
-    order = random.Random(0)
-    for _ in range(repeats):
-        for name in order.sample(list(turns), len(turns)):
-            times[name].append(turns[name]())
-    gc.enable()
-    return {name: np.array(values) for name, values in times.items()}
-
-
-def seconds(call):
-    """How long a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def batch_of(peer, count, size=(33, 47), batch_size=None, dtype="float32"):

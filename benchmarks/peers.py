@@ -26,8 +26,9 @@ from pathlib import Path
 
 import numpy as np
 from peer_layers import keras_peers, keras_turns, torch_peers, torch_turns
-from peer_measures import COMMON, OWN, digest_of_run, guarded, measure_turns
+from peer_measures import COMMON, OWN, digest_of_run, guarded
 from peer_table import Cell, as_markdown, write_markdown
+from turns import take_turns
 
 PACKAGES = ("keras-patchmix", "keras", "tensorflow", "keras-cv", "torch", "timm", "torchvision")
 
@@ -36,7 +37,7 @@ def speeds(peers, make_turns, dtype, options):
     """Cells of images/s and of time over the copy's, for each peer; and copies' times as text."""
     size = options.image_size
     turns = make_turns(peers, dtype, (options.batch_size, size, size, 3), options.batches)
-    times = measure_turns(turns, options.repeats)
+    times = take_turns(turns, range(options.repeats))
     cells = {}
     for peer in peers:
         rate = options.batch_size / np.median(times[peer.name])

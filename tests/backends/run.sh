@@ -23,10 +23,12 @@ alone)
         tests/test_golden.py
         tests/layers
         tests/training/test_on_device.py
+        tests/training/test_on_device_models.py
+        tests/training/test_on_device_refusals.py
         tests/test_docs.py
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
         # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.
-        --deselect=tests/layers/test_patch_mixing.py::test_two_processes_mix_the_same_batches
+        --deselect=tests/layers/test_patch_mixing.py::test_another_process_mixes_the_same_batches
         --deselect="tests/test_docs.py::test_the_python_blocks_run[occlusion.md]"
         --deselect="tests/test_docs.py::test_the_python_blocks_run[explain_models.md]"
     )
@@ -51,9 +53,9 @@ tf-data)
     mixing=(
         tests/layers/test_patch_mixing_tf_data.py
         tests/layers/test_seeded_map.py
-        tests/layers/test_random_choice.py
+        tests/layers/test_random_choice_tf_data.py
         tests/layers/test_compositions.py
-        --deselect=tests/layers/test_seeded_map.py::test_two_processes_and_parallel_calls_give_bit_identical_batches
+        --deselect=tests/layers/test_seeded_map.py::test_another_process_and_parallel_calls_give_bit_identical_batches
     )
     models=(
         tests/occlusion/test_data.py

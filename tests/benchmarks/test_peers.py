@@ -17,7 +17,7 @@ def load():
     names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
-        for module in ("peer_table", "peer_measures", "peer_layers"):
+        for module in ("turns", "peer_table", "peer_measures", "peer_layers"):
             names.update(vars(importlib.import_module(module)))
     return types.SimpleNamespace(**names)
 
@@ -173,12 +173,12 @@ def test_every_cell_can_be_written_as_json(measure):
     assert score == cell.score
 
 
-def test_everyone_has_a_turn_in_every_repeat_after_one_that_is_not_counted():
+def test_everyone_has_a_turn_in_every_repeat_after_two_that_are_not_counted():
     numbers = {"a": iter(range(9)), "b": iter(range(10, 19))}
     turns = {name: lambda name=name: next(numbers[name]) for name in numbers}
-    times = peers.measure_turns(turns, repeats=3)
-    assert times["a"].tolist() == [1, 2, 3]
-    assert times["b"].tolist() == [11, 12, 13]
+    times = peers.take_turns(turns, range(3))
+    assert times["a"].tolist() == [2, 3, 4]
+    assert times["b"].tolist() == [12, 13, 14]
 
 
 def table_of(ours, theirs):

@@ -175,6 +175,24 @@ def test_a_failed_preparation_is_raised(tmp_path, monkeypatch):
         datasets.load("patchmix_fake", data_dir=tmp_path)
 
 
+def test_splits_are_asked_of_a_name():
+    with pytest.raises(ValueError, match=r"`name` must be .*Received: name=None"):
+        datasets.split_names(None)
+
+
+def test_a_folder_without_its_prefix_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ValueError, match=r"Received: name='photos'.*mean 'folder:photos'\?"):
+        datasets.load("photos")
+    (tmp_path / "photos" / "dataset_info.json").touch()
+    with pytest.raises(ValueError, match=r"Did you mean 'records:photos'\?"):
+        datasets.load("photos")
+    with pytest.raises(ValueError, match="`name` must be") as error:
+        datasets.load("pictures")
+    assert "mean 'folder" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -141,8 +141,9 @@ def test_files_that_cannot_be_used_are_named_with_the_reason(tmp_path, small_siz
 @needs_tfds
 def test_archives_of_another_size_are_refused_unless_asked_for(tmp_path):
     manual = write_archives(tmp_path / "manual")
-    with pytest.raises(ValueError, match=r"'rod_0\.tar\.gz'.*1,350,865,094 are published"):
+    with pytest.raises(ValueError, match=r"1,350,865,094 are pub.*check_sizes=False\)") as error:
         prepare(tmp_path / "data", manual)
+    assert "'rod_0.tar.gz'" in str(error.value)
     made = prepare(tmp_path / "data", manual, rod.RodConfig(name="any_size", check_sizes=False))
     assert made.info.splits["test"].num_examples == 6
 

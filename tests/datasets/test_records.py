@@ -1,4 +1,5 @@
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ tf = pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
+from keras_patchmix.datasets.records import command  # noqa: E402
 from keras_patchmix.datasets.records import journal as journals  # noqa: E402
 
 tfds.disable_progress_bar()
@@ -180,10 +182,12 @@ def test_a_shard_cut_off_or_missing_is_named_and_written_again(photos, copied):
         datasets.load(f"records:{copied}", image_size=16)
     second.unlink()
     first.write_bytes(whole)
-    with pytest.raises(ValueError, match=rf"{second.name}' is missing"):
+    with pytest.raises(ValueError, match=rf"{second.name}' is missing\. Write the records again"):
         datasets.split_names(f"records:{copied}")
+    first.write_bytes(whole[:-10])  # neither is to be taken away before
     datasets.write_records(f"folder:{photos}", copied, shards=3)
     assert first.read_bytes() == whole
+    assert second.exists()
     assert len(list(datasets.load(f"records:{copied}", image_size=16))) == 45
 
 
@@ -206,7 +210,7 @@ def test_a_journal_that_cannot_be_read_is_named(copied, text):
 
 def test_other_arguments_and_other_files_are_refused(photos, copied):
     source = f"folder:{photos}"
-    with pytest.raises(ValueError, match=r"records of another call.*Different: seed \(0 there, 1 "):
+    with pytest.raises(ValueError, match=r"another call.*Different: `seed` \(0 there, 1 "):
         datasets.write_records(source, copied, shards=3, seed=1)
     added = photos / "train/ant/new.jpg"
     added.write_bytes(encoded(smooth(3, 20, 20)))
@@ -267,6 +271,7 @@ def test_a_tfds_set_keeps_its_order_over_all_shards(tmp_path):
         ({"shards": 1.5}, "`shards` must be .*Received: shards=1.5"),
         ({"quality": 101}, "`quality` must be .*Received: quality=101"),
         ({"seed": -1}, "`seed` must be .*Received: seed=-1"),
+        ({"splits": "train"}, "`splits` must be a list of names. Received: splits='train'"),
         ({"splits": ["dev"]}, "`split` must be .*Received: split='dev'"),
         ({"splits": ["all"]}, '`splits` must not hold "all"'),
     ],
@@ -319,4 +324,26 @@ def test_the_recipe_names_what_it_left_out_and_ends_with_a_result(
     assert result["splits"]["train"]["skipped"] == 2
     status, _, err = run_recipe(monkeypatch, capsys, *arguments, "--seed", "2")
     assert status == 1
-    assert err.splitlines()[-1].startswith("make_records.py: `directory` holds records of another")
+    last = err.splitlines()[-1]
+    assert last.startswith("make_records.py: --output holds records of another call")
+    assert "Different: --seed (0 there, 2 now); images of train" in last
+    assert last.endswith(f"Received: --output '{tmp_path}'")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--dataset", "records:x"], "--dataset must be .* Received: --dataset 'records:x'"),
+        (
+            ["--dataset", "nowhere"],
+            "--dataset must be .* Received: --dataset 'nowhere', --da",
+        ),
+        (["--splits", "dev"], "--splits must be one of .* Received: --splits 'dev'"),
+        (["--splits", "all"], '--splits must not hold "all"'),
+    ],
+)
+def test_the_command_names_flags_in_place_of_arguments(photos, tmp_path, capsys, flags, message):
+    given = ["--dataset", f"folder:{photos}", "--output", str(tmp_path), *flags]
+    assert command.main(given) == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())

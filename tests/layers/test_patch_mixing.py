@@ -9,7 +9,15 @@ import pytest
 
 import keras_patchmix as kpm
 from tests.arrays import BACKEND, as_kind, dtype_name, to_numpy
-from tests.layers.cases import BATCH, IDS, LABELS, assert_exact, images, layer
+from tests.layers.cases import (
+    BATCH,
+    IDS,
+    LABELS,
+    assert_exact,
+    digest_of_two_batches,
+    images,
+    layer,
+)
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
@@ -160,23 +168,11 @@ def test_consecutive_batches_differ_and_the_seed_decides_them():
     assert (first != other).any()
 
 
-TWO_BATCHES = """
-import hashlib
-from tests.arrays import to_numpy
-from tests.layers.cases import IDS, images, layer
-mix = layer()
-outputs = [part for _ in range(2) for part in mix(images(), IDS)]
-print("digest", hashlib.sha256(b"".join(to_numpy(part).tobytes() for part in outputs)).hexdigest())
-"""
-
-
-def test_two_processes_mix_the_same_batches():
-    def run():
-        command = [sys.executable, "-c", TWO_BATCHES]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()[-1]
-
-    assert run() == run()
+def test_another_process_mixes_the_same_batches():
+    program = "from tests.layers import cases; print(cases.digest_of_two_batches())"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == digest_of_two_batches()
 
 
 def test_without_a_seed_keras_global_seed_decides():

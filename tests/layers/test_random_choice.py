@@ -1,8 +1,6 @@
-"""Batches mixed in one of several ways: the choice, the common form, seeds, saving, errors."""
+"""Batches mixed in one of several ways: the choice, the common form, seeds."""
 
 import itertools
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -12,39 +10,7 @@ import keras_patchmix as kpm
 from keras_patchmix.layers.random_choice import ChoicePlan
 from tests.arrays import BACKEND, as_kind, dtype_name, to_numpy
 from tests.layers.cases import BATCH, IDS, LABELS, assert_exact, images
-
-on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="is about TensorFlow's graphs")
-
-
-@pytest.fixture
-def tf():
-    return pytest.importorskip("tensorflow")
-
-
-def choice(*layers, **arguments):
-    defaults = {"num_classes": BATCH, "label_smoothing": 0.0, "seed": 1}
-    return kpm.layers.RandomChoice(list(layers), **{**defaults, **arguments})
-
-
-def four(**arguments):
-    """Patch Mixing, CutMix, MixUp and none."""
-    layers = (
-        kpm.PatchMixing(),
-        keras.layers.CutMix(seed=2),
-        keras.layers.MixUp(seed=3, alpha=1.0),
-        None,
-    )
-    return choice(*layers, **arguments)
-
-
-def coloured(dtype="float32", size=28):
-    """Image i is 1 in channel i and 0 in the others, so that its mean pixel is its label."""
-    channels = np.eye(BATCH, dtype=dtype)[:, None, None, :]
-    return np.broadcast_to(channels, (BATCH, size, size, BATCH)).copy()
-
-
-def mean_pixel(mixed):
-    return to_numpy(mixed).astype("float64").mean((1, 2))
+from tests.layers.choices import choice, coloured, four, mean_pixel
 
 
 def unsmoothed():
@@ -53,7 +19,8 @@ def unsmoothed():
 
 WAYS = {  # how, and how exact its labels are
     "patches": (kpm.PatchMixing, 1e-6),
-    "CutMix": (lambda: keras.layers.CutMix(seed=2), 0.08),  # the box of Keras is continuous, pixels are not
+    # The box of Keras is continuous, pixels are not.
+    "CutMix": (lambda: keras.layers.CutMix(seed=2), 0.08),
     "MixUp": (lambda: keras.layers.MixUp(seed=3, alpha=1.0), 1e-5),
     "none": (lambda: None, 0.0),
     "a pipeline": (lambda: keras.layers.Pipeline([keras.layers.RandomFlip(), unsmoothed()]), 1e-6),
@@ -176,22 +143,6 @@ def test_only_the_layer_drawn_is_called():
     assert set(calls) == {0, 1}
 
 
-def test_only_the_layer_drawn_is_computed_in_a_graph(tf):
-    counts = [tf.Variable(0) for _ in range(3)]
-
-    def counting(i):
-        def mix(data):
-            counts[i].assign_add(1)
-            return {**data, "images": data["images"] * 0 + tf.cast(i, tf.uint8)}
-
-        return mix
-
-    mix = choice(*map(counting, range(3)), weights=[1, 1, 0])
-    drawn = [int(x[0, 0, 0, 0]) for x, _ in dataset(tf, (images(), IDS)).repeat(30).map(mix)]
-    assert [int(count) for count in counts] == [drawn.count(i) for i in range(3)]
-    assert min(drawn.count(0), drawn.count(1)) > 0
-
-
 def test_a_plan_means_what_it_means_to_the_layer_drawn():
     layers = [kpm.PatchMixing(grid_size=(3, 5), num_classes=BATCH), kpm.PatchMixing(patch_size=4)]
     mix = choice(*layers, label_smoothing=0.1)
@@ -246,100 +197,6 @@ def test_without_a_seed_keras_global_seed_decides():
         return to_numpy(choice(kpm.PatchMixing(), seed=None)(images(), IDS)[1])
 
     np.testing.assert_array_equal(run(), run())
-
-
-def dataset(tf, structure, batch=BATCH):
-    return tf.data.Dataset.from_tensor_slices(structure).batch(batch)
-
-
-def test_a_sequential_map_repeats_with_seeds_in_foreign_layers_too(tf):
-    def run():
-        data = dataset(tf, (images(), IDS)).repeat(8).map(four())
-        return [(x.numpy(), y.numpy()) for x, y in data]
-
-    first, again = run(), run()
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one[0], other[0])
-        np.testing.assert_array_equal(one[1], other[1])
-    assert len({x.tobytes() for x, _ in first}) > 3
-
-
-@pytest.mark.parametrize("form", ["tuple", "dict"])
-def test_data_sets_of_every_form_keep_it(tf, form):
-    parts = (images(), IDS)
-    names = np.array([f"image {i}" for i in IDS])
-    given = parts if form == "tuple" else {"name": names, "labels": IDS, "images": images()}
-    data = dataset(tf, given).repeat(6).map(four())
-    for mixed in data:
-        if form == "dict":
-            assert list(mixed) == list(data.element_spec)
-            assert mixed["name"].numpy().tolist() == [name.encode() for name in names]
-            mixed = (mixed["images"], mixed["labels"])
-        assert mixed[0].dtype == "uint8"
-        assert mixed[1].dtype == "float32"
-        np.testing.assert_allclose(mean_pixel(mixed[0])[:, 0], mixed[1].numpy() @ IDS, atol=0.7)
-
-
-def test_a_ragged_last_batch_of_images_of_known_size(tf):
-    data = dataset(tf, (images(), IDS), 3).repeat(6).map(four())
-    assert data.element_spec[0] == tf.TensorSpec((None, 28, 28, 3), tf.uint8)
-    assert [len(mixed) for mixed, _ in data] == [3, 3, 2] * 6
-
-
-def test_unknown_sizes_a_ragged_last_batch_and_a_batch_of_one(tf):
-    def generate():
-        for size, count in (((28, 28), 8), ((33, 47), 5), ((14, 30), 1)):
-            yield images(size=size)[:count], IDS[:count]
-
-    signature = (tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
-    batches = tf.data.Dataset.from_generator(generate, output_signature=signature).repeat(6)
-    # CutMix of Keras 3.15 does not run where height or width are unknown.
-    mixed = batches.map(choice(kpm.PatchMixing(), keras.layers.MixUp(seed=3), None))
-    assert mixed.element_spec[0] == signature[0]
-    assert mixed.element_spec[1] == tf.TensorSpec((None, BATCH), tf.float32)
-    for (x, _), (mixed_x, rows) in zip(batches, mixed, strict=True):
-        assert mixed_x.shape == x.shape
-        assert rows.shape == (len(x), BATCH)
-        np.testing.assert_allclose(tf.reduce_sum(rows, 1), 1, atol=1e-5)
-        if len(x) == 1:
-            np.testing.assert_array_equal(mixed_x, x)
-
-
-@pytest.mark.parametrize("first_step", [None, 3])
-def test_seeded_maps_are_equal_however_many_run_in_parallel(tf, first_step):
-    def run(parallel):
-        mix = choice(kpm.PatchMixing(), kpm.PatchMixing(grid_size=4), None)
-        data = kpm.layers.map_seeded(
-            dataset(tf, (images(), IDS)).repeat(20),
-            mix,
-            seed=7,
-            first_step=first_step,
-            num_parallel_calls=parallel,
-        )
-        return np.stack([labels.numpy() for _, labels in data])
-
-    first = run(8)
-    np.testing.assert_array_equal(first, run(1))
-    unmixed = (first == np.eye(BATCH)).all((1, 2)).sum()
-    assert 0 < unmixed < 20
-    assert len(np.unique(first.reshape(20, -1), axis=0)) == 20 - unmixed + 1
-
-
-def test_a_parallel_map_never_uses_a_plan_twice(tf):
-    data = dataset(tf, (images(), IDS)).repeat(200)
-    data = data.map(choice(kpm.PatchMixing()), num_parallel_calls=8, deterministic=False)
-    assert len({labels.numpy().tobytes() for _, labels in data}) == 200
-
-
-@on_tensorflow
-@pytest.mark.parametrize("xla", [False, True])
-def test_tf_function(tf, xla):
-    mix = choice(kpm.PatchMixing(), kpm.PatchMixing(grid_size=(5, 6)), None)
-    compiled = tf.function(lambda x, y: mix(x, y), jit_compile=xla)
-    results = [compiled(tf.constant(images()), tf.constant(IDS)) for _ in range(8)]
-    for mixed, labels in results:
-        np.testing.assert_allclose(mean_pixel(mixed)[:, 0], labels.numpy() @ IDS, atol=1e-4)
-    assert len({labels.numpy().tobytes() for _, labels in results}) > 3
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="is about jax.jit")
@@ -434,169 +291,6 @@ def test_mixing_on_the_device_takes_the_choice():
     kpm.training.mix_on_device(model, four())
     with pytest.raises(ValueError, match="follow a seed or a plan"):
         model.fit(images("float32"), IDS, verbose=0)
-
-
-ARGUMENTS = {
-    "weights": [2.0, 1.0, 0.5],
-    "num_classes": 9,
-    "label_smoothing": 0.2,
-    "seed": 5,
-    "data_format": "channels_first",
-    "name": "choice",
-}
-
-
-def nested():
-    return [
-        kpm.PatchMixing(grid_size=(3, 5), alpha=0.4, data_format="channels_first"),
-        keras.layers.CutMix(factor=(0.2, 0.4), seed=3, data_format="channels_first"),
-        None,
-    ]
-
-
-def test_config_round_trip():
-    mix = kpm.layers.RandomChoice(nested(), **ARGUMENTS)
-    config = mix.get_config()
-    for name, value in ARGUMENTS.items():
-        assert config[name] == value
-    again = keras.layers.deserialize(keras.layers.serialize(mix))
-    assert again.get_config() == config
-    assert [type(layer) for layer in again.layers] == [type(layer) for layer in nested()]
-    assert again.layers[0].grid_size == (3, 5)
-    assert choice(None).get_config()["weights"] is None
-
-
-def test_a_functional_model_saves_and_loads_in_a_new_process(tmp_path):
-    x = keras.Input((28, 28, 3), dtype="uint8")
-    y = keras.Input((), dtype="int32")
-    mix = choice(kpm.PatchMixing(), keras.layers.CutMix(), None, weights=[1, 0, 0])
-    model = keras.Model([x, y], mix(x, y))
-    assert model.output_shape == [(None, 28, 28, 3), (None, BATCH)]
-    assert [output.dtype for output in model.outputs] == ["uint8", "float32"]
-    path = str(tmp_path / "model.keras")
-    model.save(path)
-    loaded = keras.models.load_model(path)
-    assert_exact(*loaded([images(), IDS.astype("int32")], training=True))
-    program = f"""
-import keras, keras_patchmix
-model = keras.models.load_model({path!r})
-print([type(layer).__name__ for layer in model.layers[-1].layers])
-"""
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[-1] == "['PatchMixing', 'CutMix', 'NoneType']"
-
-
-def test_compute_output_shape():
-    mix = four()
-    assert mix.compute_output_shape((None, 28, 28, 3), (None,)) == ((None, 28, 28, 3), (None, 8))
-    assert mix.compute_output_shape({"images": (4, 2, 2, 3), "labels": (4, 1)}) == {
-        "images": (4, 2, 2, 3),
-        "labels": (4, 8),
-    }
-
-
-def with_masks():
-    return {"images": images(), "labels": IDS, "segmentation_masks": images("int32")[..., 0]}
-
-
-ERRORS = {
-    "no layers": (lambda: choice(), ValueError, "`layers` must be a list of at least one"),
-    "one layer": (
-        lambda: kpm.layers.RandomChoice(kpm.PatchMixing()),
-        ValueError,
-        "`layers` must be a list",
-    ),
-    "a name": (lambda: choice("CutMix"), TypeError, "`layers` must be a layer.*'CutMix'"),
-    "a class": (lambda: choice(keras.layers.CutMix), TypeError, "`layers`.*made and callable"),
-    "nested": (lambda: choice(choice(None)), ValueError, "`layers` must hold no RandomChoice"),
-    "fewer weights": (
-        lambda: choice(None, None, weights=[1]),
-        ValueError,
-        r"`weights` must be.*\[1\] for 2 layers",
-    ),
-    "negative weights": (
-        lambda: choice(None, None, weights=[2, -1]),
-        ValueError,
-        "`weights` must be non-negative",
-    ),
-    "zero weights": (lambda: choice(None, weights=[0]), ValueError, "`weights`.*not all zero"),
-    "nan weights": (lambda: choice(None, weights=[np.nan]), ValueError, "`weights` must be"),
-    "infinite weights": (lambda: choice(None, weights=[np.inf]), ValueError, "`weights` must be"),
-    "weights of text": (lambda: choice(None, weights="1"), ValueError, "`weights` must be"),
-    "smoothing within": (
-        lambda: choice(kpm.PatchMixing(label_smoothing=0.3)),
-        ValueError,
-        r"`label_smoothing` belongs to RandomChoice.*label_smoothing=0\.0 and.*=0\.3",
-    ),
-    "other classes within": (
-        lambda: choice(kpm.PatchMixing(num_classes=9)),
-        ValueError,
-        "`num_classes` belongs to.*num_classes=8 and, in PatchMixing.*num_classes=9",
-    ),
-    "other data format": (
-        lambda: choice(keras.layers.MixUp(data_format="channels_first")),
-        ValueError,
-        "`data_format` belongs to.*MixUp",
-    ),
-    "num_classes": (lambda: choice(None, num_classes=1), ValueError, "`num_classes` must"),
-    "label_smoothing": (
-        lambda: choice(None, label_smoothing=2),
-        ValueError,
-        "`label_smoothing` must",
-    ),
-    "seed": (lambda: choice(None, seed=0.5), ValueError, "`seed` must"),
-    "data_format": (lambda: choice(None, data_format="NHWC"), ValueError, "`data_format` must"),
-    "images alone": (lambda: four()(images()), ValueError, "needs `labels`.*training=False"),
-    "ids without num_classes": (
-        lambda: four(num_classes=None)(images(), IDS),
-        ValueError,
-        "give `num_classes`",
-    ),
-    "unbatched": (lambda: four()(images()[0], IDS), ValueError, "rank 4.*put `.batch"),
-    "weights of samples": (
-        lambda: four()(images(), IDS, np.ones(BATCH)),
-        ValueError,
-        "only PatchMixing and None can take 'sample_weight'.*CutMix.*MixUp",
-    ),
-    "masks": (
-        lambda: four()(with_masks()),
-        ValueError,
-        "only PatchMixing and None can take 'segmentation_masks'.*CutMix.*MixUp",
-    ),
-    "a seed for foreign layers": (
-        lambda: four().sample_plan(images(), seed=(1, 2)),
-        ValueError,
-        "only PatchMixing and None can follow a seed or a plan.*CutMix.*MixUp",
-    ),
-    "a plan for foreign layers": (
-        lambda: four().apply_plan(ChoicePlan(np.int32(0), np.zeros(2, "int32")), images(), IDS),
-        ValueError,
-        "only PatchMixing and None can follow a seed or a plan.*CutMix.*MixUp",
-    ),
-    "no dict returned": (
-        lambda: choice(lambda data: data["images"])(images(), IDS),
-        ValueError,
-        "must return a dict with 'images' and 'labels'",
-    ),
-    "another shape returned": (
-        lambda: choice(keras.layers.CenterCrop(14, 14))(images(), IDS),
-        ValueError,
-        r"must keep the shape of 'images', \(8, 28, 28, 3\).*\(8, 14, 14, 3\) from CenterCrop",
-    ),
-}
-
-
-@pytest.mark.parametrize(("call", "kind", "message"), ERRORS.values(), ids=ERRORS.keys())
-def test_errors_name_the_argument_and_what_arrived(call, kind, message):
-    with pytest.raises(kind, match=f"(?s){message}") as error:
-        call()
-    assert "Received: " in str(error.value)
-
-
-def test_a_seeded_map_of_foreign_layers_raises(tf):
-    with pytest.raises(ValueError, match=r"follow a seed or a plan.*CutMix"):
-        kpm.layers.map_seeded(dataset(tf, (images(), IDS)), four(), seed=1)
 
 
 def test_smoothing_of_a_layer_within_may_be_the_default_none_or_the_same():
