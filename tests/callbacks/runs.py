@@ -64,6 +64,19 @@ def fit(callbacks, epochs=3, model=None, **kwargs):
     return model, history.history
 
 
+def drive(callback, model, epochs, first=0):
+    """Calls what `fit` calls, without training; returns what each epoch has in its logs."""
+    callback.set_model(model)
+    callback.on_train_begin()
+    found = []
+    for epoch in range(first, epochs):
+        callback.on_epoch_begin(epoch)
+        found.append({})
+        callback.on_epoch_end(epoch, found[-1])
+    callback.on_train_end()
+    return found
+
+
 def benchmark(**kwargs):
     return OcclusionBenchmark(val_data(), **{"suite": SUITE, **kwargs})
 

@@ -14,6 +14,7 @@ from tests.callbacks.runs import (
     NAMES,
     SUITE,
     benchmark,
+    drive,
     fit,
     lines_of,
     val_data,
@@ -61,35 +62,33 @@ def test_the_first_epoch_is_scored_whatever_its_number():
 
 
 def test_a_resumed_run_takes_up_the_values_and_replaces_lines(tmp_path):
-    _whole, straight = fit([benchmark(frequency=2, directory=tmp_path / "a")], epochs=6)
-    model, _ = fit([benchmark(frequency=2, directory=tmp_path / "b")], epochs=4)
-    before = lines_of(tmp_path / "b")
+    model, straight = fit([benchmark(frequency=2, directory=tmp_path)], epochs=4)
+    before = lines_of(tmp_path)
     assert [line["epoch"] for line in before] == [0, 2]
     # It goes on from a checkpoint after epoch 3, with a callback of a new process.
-    model.stop_training = False
-    _, resumed = fit([benchmark(frequency=2, directory=tmp_path / "b")], 6, model, initial_epoch=3)
-    assert resumed["val_occlusion_epoch"] == [2, 4, 4]
-    assert resumed[NAMES[1]][0] == before[1]["values"][NAMES[1]] == straight[NAMES[1]][2]
-    assert [line["epoch"] for line in lines_of(tmp_path / "b")] == [0, 2, 4]
+    resumed = drive(benchmark(frequency=2, directory=tmp_path), model, 6, 3)
+    assert [logs["val_occlusion_epoch"] for logs in resumed] == [2, 4, 4]
+    assert resumed[0][NAMES[1]] == before[1]["values"][NAMES[1]] == straight[NAMES[1]][2]
+    assert [line["epoch"] for line in lines_of(tmp_path)] == [0, 2, 4]
     # Back to epoch 1: later lines were of a time line given up.
-    _, back = fit([benchmark(frequency=2, directory=tmp_path / "b")], 3, model, initial_epoch=1)
-    assert back["val_occlusion_epoch"] == [0, 2]
-    after = lines_of(tmp_path / "b")
+    back = drive(benchmark(frequency=2, directory=tmp_path), model, 3, 1)
+    assert [logs["val_occlusion_epoch"] for logs in back] == [0, 2]
+    after = lines_of(tmp_path)
     assert [line["epoch"] for line in after] == [0, 2]
     assert after[0] == before[0]
-    assert sorted(os.listdir(tmp_path / "b")) == FILES
+    assert sorted(os.listdir(tmp_path)) == FILES
 
 
-def test_values_of_another_suite_or_seed_are_not_taken_up(tmp_path):
-    model, _ = fit([benchmark(directory=tmp_path)], epochs=1)
+def test_values_of_another_suite_or_seed_are_not_taken_up(model, tmp_path):
+    drive(benchmark(directory=tmp_path), model, 1)
     other = OcclusionBenchmark(val_data(), [PatchDrop(2, 0.5)], frequency=5, directory=tmp_path)
     with pytest.warns(UserWarning, match="are of another suite"):
-        _, history = fit([other], 3, model, initial_epoch=1)
-    assert history["val_occlusion_epoch"] == [1, 1]
-    assert set(history) >= {"val_patch_drop_2x2_50"}
-    assert "val_patch_drop_4x4_50" not in history
+        logs = drive(other, model, 3, 1)
+    assert [values["val_occlusion_epoch"] for values in logs] == [1, 1]
+    assert "val_patch_drop_2x2_50" in logs[0]
+    assert "val_patch_drop_4x4_50" not in logs[0]
     with pytest.warns(UserWarning, match="another suite or seed"):
-        fit([benchmark(directory=tmp_path, seed=1, frequency=5)], 3, model, initial_epoch=2)
+        drive(benchmark(directory=tmp_path, seed=1, frequency=5), model, 3, 2)
 
 
 def test_a_foreign_file_is_named(tmp_path):

@@ -19,6 +19,7 @@ from tests.callbacks.runs import (
     assert_same_state,
     compiled_model,
     data,
+    drive,
     fit,
     val_data,
 )
@@ -48,19 +49,6 @@ def lines_of(directory):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def drive(made, model, epochs, first=0):
-    """Calls what `fit` calls, without training; returns what each epoch has in its logs."""
-    made.set_model(model)
-    made.on_train_begin()
-    found = []
-    for epoch in range(first, epochs):
-        made.on_epoch_begin(epoch)
-        found.append({})
-        made.on_epoch_end(epoch, found[-1])
-    made.on_train_end()
-    return found
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of three epochs, every second one scored: callback, folder, history, model."""
@@ -68,11 +56,6 @@ def finished(tmp_path_factory):
     made = callback(directory=directory)
     model, history = fit([made], 3)
     return made, directory, history, model
-
-
-@pytest.fixture(scope="module")
-def model():
-    return compiled_model()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.callbacks import OcclusionBenchmark
+from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.occlusion import DatasetOcclusion, PatchDrop, Report, evaluate
 from tests.callbacks.runs import (
     ALL,
@@ -16,6 +17,7 @@ from tests.callbacks.runs import (
     benchmark,
     compiled_model,
     data,
+    drive,
     fit,
     lines_of,
     val_data,
@@ -121,7 +123,7 @@ def test_a_set_is_read_once_a_score_and_opened_before_training():
     assert counted.begun == 4  # one batch, to see whether it fits the model
 
 
-def test_a_set_that_is_shuffled_anew_is_warned_about():
+def test_a_set_that_is_shuffled_anew_is_warned_about(model):
     class Shuffled:
         def __init__(self):
             self.passes = 0
@@ -136,33 +138,32 @@ def test_a_set_that_is_shuffled_anew_is_warned_about():
     with pytest.warns(
         UserWarning, match="The set 'shuffled' of OcclusionBenchmark came with other"
     ):
-        fit([benchmark(suite=suite)], 2)
+        drive(benchmark(suite=suite), model, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        fit([benchmark(suite=SETS)], 2)
+        drive(benchmark(suite=SETS), model, 2)
 
 
-def run_to(directory, epochs, first=0, **settings):
-    """Trains up to a number of epochs, from one on, as a run that resumes does."""
-    callback = benchmark(directory=directory, **{"frequency": 3, **settings})
-    model = compiled_model()
-    fit([callback], epochs, model, initial_epoch=first)
+def run_to(directory, model, epochs, first=0):
+    """Goes up to a number of epochs, from one on, as a run that resumes does."""
+    callback = benchmark(directory=directory, frequency=3)
+    drive(callback, model, epochs, first)
     return callback
 
 
-def test_a_run_that_resumes_after_its_last_score_keeps_the_report(tmp_path):
-    before = run_to(tmp_path, 4)
+def test_a_run_that_resumes_after_its_last_score_keeps_the_report(model, tmp_path):
+    before = run_to(tmp_path, model, 4)
     path = tmp_path / "occlusion.json"
     assert json.loads(path.read_text())["settings"]["epoch"] == 3
     (tmp_path / "occlusion_curves.png").unlink()
-    after = run_to(tmp_path, 6, 4)
+    after = run_to(tmp_path, model, 6, 4)
     assert after.report.to_json() == before.report.to_json()
     assert Report.load(path).settings["epoch"] == 3
     assert (tmp_path / "occlusion_curves.png").exists()
     assert [line["epoch"] for line in lines_of(tmp_path)] == [0, 3]
 
 
-def test_a_run_killed_in_its_second_epoch_has_the_report_of_its_first(tmp_path):
+def test_a_run_killed_in_its_second_epoch_has_the_report_of_its_first(model, tmp_path):
     class Killed(Exception):
         pass
 
@@ -174,14 +175,15 @@ def test_a_run_killed_in_its_second_epoch_has_the_report_of_its_first(tmp_path):
     with pytest.raises(Killed):
         fit([callback, keras.callbacks.LambdaCallback(on_epoch_begin=kill)])
     assert Report.load(tmp_path / "occlusion.json").rows == callback.report.rows
-    assert run_to(tmp_path, 2, 1).report.to_json() == callback.report.to_json()
+    assert run_to(tmp_path, model, 2, 1).report.to_json() == callback.report.to_json()
 
 
-def test_the_report_of_a_time_line_that_was_given_up_is_not_taken_up(tmp_path):
-    run_to(tmp_path, 4)
-    assert run_to(tmp_path, 2, 1).report is None  # the last line is now of epoch 0
+def test_the_report_of_a_time_line_that_was_given_up_is_not_taken_up(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(EpochBenchmark, "_drawn", lambda *_: None)  # pictures take seconds
+    run_to(tmp_path, model, 4)
+    assert run_to(tmp_path, model, 2, 1).report is None  # the last line is now of epoch 0
     (tmp_path / "occlusion.json").write_text("damaged")
-    assert run_to(tmp_path, 2, 1).report is None
+    assert run_to(tmp_path, model, 2, 1).report is None
 
 
 def test_the_bar_names_the_model(monkeypatch):

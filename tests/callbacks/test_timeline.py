@@ -12,11 +12,21 @@ from keras_patchmix.callbacks import OcclusionBenchmark, epoch_benchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.callbacks.epoch_scores import log_name, log_values
 from keras_patchmix.occlusion import PatchDrop, PatchPermutation, evaluate
-from keras_patchmix.occlusion.base import Condition
+from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.report import Report
 from keras_patchmix.occlusion.rows import Row
-from tests.callbacks.runs import ALL, NAMES, SUITE, benchmark, data, fit, lines_of, val_data
+from tests.callbacks.runs import (
+    ALL,
+    NAMES,
+    SUITE,
+    benchmark,
+    data,
+    drive,
+    fit,
+    lines_of,
+    val_data,
+)
 from tests.occlusion.closed_form import Batches
 
 
@@ -61,12 +71,12 @@ def test_the_share_of_an_epoch_is_that_of_the_seconds_it_took(monkeypatch):
     )
 
 
-def test_without_a_file_the_timeline_goes_on_and_back_with_the_epochs():
+def test_without_a_file_the_timeline_goes_on_and_back_with_the_epochs(model):
     callback = benchmark()
-    model, _ = fit([callback], 2)
-    fit([callback], 4, model, initial_epoch=2)
+    drive(callback, model, 2)
+    drive(callback, model, 4, 2)
     assert [line["epoch"] for line in callback.timeline] == [0, 1, 2, 3]
-    fit([callback], 2, model, initial_epoch=1)
+    drive(callback, model, 2, 1)
     assert [line["epoch"] for line in callback.timeline] == [0, 1]
 
 
@@ -225,10 +235,10 @@ class Reshuffled(Batches):
         )
 
 
-def test_a_data_set_that_reshuffles_is_noticed_and_told_the_way_out():
+def test_a_data_set_that_reshuffles_is_noticed_and_told_the_way_out(model):
     shuffled = Reshuffled(data(50, seed=1), 16)
     with pytest.warns(UserWarning, match="in another order, after epoch 1 than after epoch 0") as w:
-        fit([OcclusionBenchmark(shuffled, SUITE)], 3)
+        drive(OcclusionBenchmark(shuffled, SUITE), model, 3)
     text = next(str(x.message) for x in w if "another order" in str(x.message))
     assert "reshuffle_each_iteration=False" in text
     assert "'index'" in text
@@ -246,11 +256,12 @@ def test_with_an_index_a_reshuffled_data_set_scores_the_same_images():
     assert [row.top1 for row in report.rows] == [history[name][-1] for name in (NAMES[0], NAMES[3])]
 
 
-def test_other_examples_after_a_restart_are_noticed(tmp_path):
-    model, _ = fit([benchmark(directory=tmp_path)], 1)
+def test_other_examples_after_a_restart_are_noticed(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(epoch_benchmark.EpochBenchmark, "_drawn", lambda *_: None)
+    drive(benchmark(directory=tmp_path), model, 1)
     other = benchmark(directory=tmp_path, max_examples=20)
     with pytest.warns(UserWarning, match="after epoch 1 than after epoch 0"):
-        fit([other], 2, model, initial_epoch=1)
+        drive(other, model, 2, 1)
 
 
 def test_only_the_chief_writes_and_speaks(tmp_path, monkeypatch, capsys):

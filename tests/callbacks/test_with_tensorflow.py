@@ -23,6 +23,7 @@ from tests.callbacks.runs import (
     compile_model,
     compiled_model,
     data,
+    drive,
     fit,
     val_data,
 )
@@ -94,7 +95,7 @@ def train(callbacks):
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = compiled_model()
     assert model.distribute_strategy.num_replicas_in_sync == 2
-    return fit(callbacks, 3, model, validation_data=val_data())
+    return fit(callbacks, 2, model)
 
 model, history = train([benchmark()])
 plain, _ = train([])
@@ -117,15 +118,15 @@ def test_on_two_replicas_training_is_the_same_and_values_are_those_of_one():
     assert len({tuple(values) for values in zip(*history.values(), strict=True)}) > 1, "it learns"
 
 
-def test_a_tf_data_set_that_is_shuffled_anew_is_noticed():
+def test_a_tf_data_set_that_is_shuffled_anew_is_noticed(model):
     shuffled = tf.data.Dataset.from_tensor_slices(data(50, seed=1)).shuffle(50, seed=1).batch(16)
     with pytest.warns(UserWarning, match=r"reshuffle_each_iteration=False") as caught:
-        fit([OcclusionBenchmark(shuffled, SUITE)], 3)
+        drive(OcclusionBenchmark(shuffled, SUITE), model, 3)
     assert sum("another order" in str(warning.message) for warning in caught) == 1
     once = tf.data.Dataset.from_tensor_slices(data(50, seed=1))
     once = once.shuffle(50, seed=1, reshuffle_each_iteration=False).batch(16)
     callback = OcclusionBenchmark(once, SUITE)
-    fit([callback], 2)
+    drive(callback, model, 2)
     assert len({line["examples_sha256"] for line in callback.timeline}) == 1
 
 

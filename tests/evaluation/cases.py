@@ -1,5 +1,6 @@
 """A folder of small images, small models, and the command in this process."""
 
+import functools
 import json
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 
 from keras_patchmix.evaluation import main
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement, serialize
+from tests.command_line import run_command
 
 SIZE = 24
 CLASSES = ("cat", "dog", "owl")
@@ -45,14 +47,4 @@ def small_model(seed=0, classes=3, size=SIZE, name="small"):
     )
 
 
-def run(flags, capsys):
-    """Returns exit status, standard output and standard error of the command."""
-    status = main([str(part) for part in flags])
-    said = capsys.readouterr()
-    return status, said.out, said.err
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("RESULT {")
-    return json.loads(last.removeprefix("RESULT "))
+run = functools.partial(run_command, main)

@@ -15,11 +15,11 @@ from keras_patchmix.callbacks import OcclusionBenchmark
 from keras_patchmix.evaluation import main, running
 from keras_patchmix.occlusion import PatchDrop, Report, evaluate
 from keras_patchmix.occlusion.benchmark import Benchmark
+from tests.command_line import result
 from tests.evaluation.cases import (
     CLASSES,
     ROWS,
     SUITE,
-    result,
     run,
     small_model,
     write_folder,

@@ -9,7 +9,8 @@ pytest.importorskip("tensorflow")
 
 from keras_patchmix.evaluation import EvaluationOptions
 from keras_patchmix.evaluation.listing import data_listing, difference
-from tests.evaluation.cases import result, run, small_model, write_folder, write_suite
+from tests.command_line import result
+from tests.evaluation.cases import run, small_model, write_folder, write_suite
 
 FLAGS = """--dataset folder:photos --split all --suite suite.json --model a.keras
     --output out""".split()

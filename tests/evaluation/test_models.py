@@ -13,6 +13,7 @@ from keras_patchmix.evaluation.errors import cause
 from keras_patchmix.evaluation.models import load_model, probe
 from keras_patchmix.evaluation.remarks import input_line
 from keras_patchmix.evaluation.specs import ModelSpec
+from keras_patchmix.models import applications
 from tests.evaluation.cases import SIZE, small_model
 
 # The longest beginning of a model's name decides; written down from Keras' documentation.
@@ -49,7 +50,7 @@ def refused(one, message, **arguments):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", objects.application_names())
+@pytest.mark.parametrize("name", applications.names())
 def test_every_model_of_keras_applications_gets_its_own_preprocessing(name):
     start = max((start for start in MODULES if name.startswith(start)), key=len)
     module = "resnet_v2" if name.startswith("ResNet") and name.endswith("V2") else MODULES[start]
@@ -60,8 +61,8 @@ def test_every_model_of_keras_applications_gets_its_own_preprocessing(name):
 
 
 def test_the_list_of_keras_applications_is_complete():
-    assert len(objects.application_names()) >= 38
-    assert {"ConvNeXtTiny", "MobileNetV3Small", "ResNet50V2"} <= set(objects.application_names())
+    assert len(applications.names()) >= 38
+    assert {"ConvNeXtTiny", "MobileNetV3Small", "ResNet50V2"} <= set(applications.names())
 
 
 def test_preprocessing_is_found_by_name(tmp_path, monkeypatch):

@@ -25,7 +25,8 @@ from keras_patchmix.occlusion import (
     opening,
     serialize,
 )
-from tests.evaluation.cases import CLASSES, SIZE, result, run, small_model, write_folder
+from tests.command_line import result
+from tests.evaluation.cases import CLASSES, SIZE, run, small_model, write_folder
 from tests.occlusion.occluded_data import NAMES, write_set
 
 SPLITS = ("coverage_20", "coverage_100")
@@ -299,9 +300,10 @@ def test_interrupted_inside_a_set_it_goes_on_there(at, flags, place, capsys, mon
 
     monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
     sets = "--occluded folder:hidden --occluded smd --preprocess steering_sets:steered"
-    steering_sets.calls, steering_sets.at = 0, None
-    assert run([*flags, *sets.split(), "--output", f"whole{at}"], capsys)[0] == 0
-    assert steering_sets.calls == BEFORE_THE_SETS + 2 * 3
+    if not Path("whole/report.json").exists():  # the same for every place
+        steering_sets.calls, steering_sets.at = 0, None
+        assert run([*flags, *sets.split(), "--output", "whole"], capsys)[0] == 0
+        assert steering_sets.calls == BEFORE_THE_SETS + 2 * 3
     steering_sets.calls, steering_sets.at = 0, at
     directory = f"stopped{at}"
     status, _, wrong = run([*flags, *sets.split(), "--output", directory], capsys)
@@ -312,7 +314,5 @@ def test_interrupted_inside_a_set_it_goes_on_there(at, flags, place, capsys, mon
     assert status == 0
     assert "scoring goes on" in said
     assert steering_sets.calls == 1 + 3 + BEFORE_THE_SETS + 2 * 3 - at + 1
-    whole, stopped = (
-        json.loads(Path(d, "report.json").read_text()) for d in (f"whole{at}", directory)
-    )
+    whole, stopped = (json.loads(Path(d, "report.json").read_text()) for d in ("whole", directory))
     assert stopped == whole

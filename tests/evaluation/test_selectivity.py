@@ -10,7 +10,8 @@ from keras_patchmix import datasets
 from keras_patchmix.evaluation import main, selectivity
 from keras_patchmix.evaluation.options import EvaluationOptions, parse_options
 from keras_patchmix.explain import selectivity_benchmark
-from tests.evaluation.cases import result, run, small_model, write_folder, write_suite
+from tests.command_line import result
+from tests.evaluation.cases import run, small_model, write_folder, write_suite
 from tests.occlusion.page_reader import Page
 
 MASKS = 30

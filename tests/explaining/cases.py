@@ -1,11 +1,12 @@
 """Photos of one colour each, and models that tell colours apart pixel by pixel."""
 
-import json
+import functools
 
 import keras
 import numpy as np
 
 from keras_patchmix.explaining import main, running
+from tests.command_line import run_command
 
 SIZE = 12
 CLASSES = ("blue", "green", "red")  # as folders are sorted; class k is the channel 2 - k
@@ -60,14 +61,4 @@ def without_pictures(monkeypatch):
     )
 
 
-def run(flags, capsys):
-    """Returns exit status, standard output and standard error of the command."""
-    status = main([str(part) for part in flags])
-    said = capsys.readouterr()
-    return status, said.out, said.err
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("RESULT {")
-    return json.loads(last.removeprefix("RESULT "))
+run = functools.partial(run_command, main)

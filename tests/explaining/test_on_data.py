@@ -14,11 +14,11 @@ from keras_patchmix import datasets, explain, occlusion
 from keras_patchmix.explain import benchmark
 from keras_patchmix.explaining import main
 from keras_patchmix.occlusion import backup
+from tests.command_line import result
 from tests.explaining.cases import (
     CLASSES,
     by_colour,
     deletion_area,
-    result,
     run,
     without_pictures,
     write_folder,

@@ -11,12 +11,12 @@ pytest.importorskip("matplotlib")
 
 from keras_patchmix.explaining import main, on_images
 from keras_patchmix.occlusion import backup
+from tests.command_line import result
 from tests.explaining.cases import (
     SIZE,
     by_colour,
     colour,
     deletion_area,
-    result,
     run,
     save,
     without_pictures,

@@ -169,6 +169,23 @@ def test_every_replica_mixes_every_step_with_a_plan_of_its_own(found, kind):
             assert np.abs(plans[i] - plans[j]).max() > 0.01, f"plans {j} and {i} are the same"
 
 
+def test_the_plans_of_replicas_are_those_of_another_run(found):
+    first, second = (found[kind]["plans_on_device"] for kind in ("mirrored", "worker 0"))
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-6)
+
+
+def test_labels_are_those_of_the_pixels_on_every_replica(found):
+    seen = json.loads(str(found["mirrored"]["spied"]))
+    assert sorted(seen) == [f"{step} {replica}" for step in range(4) for replica in range(2)]
+    labels = [np.array(y) for _, y in seen.values()]
+    for (means, _), y in zip(seen.values(), labels, strict=True):
+        np.testing.assert_allclose(means, y @ np.arange(8), atol=1e-5)
+        assert (y.max(axis=-1) < 1).mean() > 0.7, "mixed"
+    for i in range(len(labels)):
+        for j in range(i):
+            assert (labels[i] != labels[j]).any(), f"plans {j} and {i} are the same"
+
+
 def test_workers_mix_with_plans_of_their_own_in_the_pipeline(found):
     plans = [found[kind]["plans_in_pipeline"] for kind in ("worker 0", "worker 1")]
     assert np.abs(plans[0] - plans[1]).max() > 0.01

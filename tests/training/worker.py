@@ -202,6 +202,42 @@ def mixed(strategy):
     }
 
 
+class Spy(keras.Model):
+    """Notes what its train step is given on each replica."""
+
+    def train_step(self, data):
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        tf.numpy_function(
+            lambda *parts: self.seen.append([part.tolist() for part in parts]),
+            [replica, self.optimizer.iterations, *data],
+            [],
+        )
+        return super().train_step(data)
+
+
+def spied(strategy):
+    """Means of mixed images and their labels, of each step and replica, as JSON.
+
+    Image i is of the constant value i and of class i; class ids come in, and Keras builds a metric.
+    """
+    with strategy.scope():
+        inputs = keras.Input((14, 14, 1))
+        outputs = keras.layers.Dense(8)(keras.layers.Flatten()(inputs))
+        model = Spy(inputs, outputs)
+        model.seen = []
+        compile_model(model, keras.optimizers.SGD(0.01), metrics=["accuracy"])
+    mix_on_device(model, kpm.PatchMixing(num_classes=8, label_smoothing=0, seed=3))
+    ids = np.tile(np.arange(8), 4)
+    images = np.broadcast_to(ids[:, None, None, None], (32, 14, 14, 1)).astype("float32")
+    model.fit(images, ids, batch_size=16, epochs=2, shuffle=False, verbose=0)
+    return json.dumps(
+        {
+            f"{step} {replica}": [np.mean(x, (1, 2, 3)).tolist(), y]
+            for replica, step, x, y in model.seen
+        }
+    )
+
+
 def overflowed(strategy):
     """A step of a loss-scaled optimizer where the last row alone gives infinite gradients."""
     images, labels = data()
@@ -234,6 +270,8 @@ def main(name, directory, own):
         tf.config.set_logical_device_configuration(cpu, two)
     strategy = open_strategy(name)
     found = run(strategy, Path(directory), Path(own))
+    if name == "mirrored":
+        found["spied"] = spied(strategy)
     np.savez(Path(own) / "found.npz", strategy=repr(strategy), **found)
 
 

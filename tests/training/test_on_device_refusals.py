@@ -1,0 +1,120 @@
+"""What mixing inside the train step refuses, and what it warns of."""
+
+import functools
+import warnings
+
+import keras
+import pytest
+
+import keras_patchmix as kpm
+from keras_patchmix.training import mix_on_device
+from keras_patchmix.training.checks import warn_if_smoothed_twice
+from tests.training.on_device_cases import (
+    BACKEND,
+    BATCH,
+    data,
+    fit,
+    make_model,
+    mixing,
+    on_tensorflow,
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "seed", "error", "message"),
+    [
+        ("resnet", mixing(), None, TypeError, "`model` must be a keras.Model"),
+        (None, keras.layers.Dropout(0.5), None, TypeError, "no sample_plan and no apply_plan"),
+        (None, kpm.PatchMixing, None, TypeError, "a class"),
+        (None, mixing(), 0.5, ValueError, "`seed` must be an integer"),
+        (None, mixing(), True, ValueError, "`seed` must be an integer"),
+    ],
+)
+def test_what_cannot_mix_is_named(model, layer, seed, error, message):
+    with pytest.raises(error, match=message):
+        mix_on_device(make_model() if model is None else model, layer, seed)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX's trainer")
+def test_flax_nnx_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.config, "is_nnx_enabled", lambda: True)
+    with pytest.raises(ValueError, match="KERAS_NNX_ENABLED"):
+        mix_on_device(make_model(), mixing())
+
+
+def test_images_without_labels_are_refused():
+    model = mix_on_device(make_model(), mixing())
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="needs images `x` and labels `y`"):
+        model.fit(data()[0], batch_size=BATCH, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [keras.losses.SparseCategoricalCrossentropy(), "sparse_categorical_crossentropy"],
+)
+def test_a_loss_of_class_ids_still_evaluates_and_is_refused_in_training(loss):
+    model = make_model()
+    model.compile("sgd", loss, metrics=["accuracy"])
+    mix_on_device(model, mixing())
+    assert model.evaluate(*data(), verbose=0, return_dict=True)["accuracy"] == 1
+    with pytest.raises(ValueError, match="`loss` must take rows"):
+        fit(model)
+
+
+@on_tensorflow
+def test_a_model_without_an_optimizer_is_refused():
+    model = mix_on_device(make_model(), mixing())
+    model.compile(optimizer=None, loss="mean_squared_error")
+    with pytest.raises(ValueError, match="numbers the batches by the optimizer's steps"):
+        fit(model)
+
+
+SMOOTHING_LOSS = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
+
+
+def test_smoothing_twice_is_said_once_and_for_every_loss():
+    layer = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0.1)
+    model = make_model()
+    model.compile("sgd", SMOOTHING_LOSS)
+    with pytest.warns(UserWarning, match="smoothed twice"):
+        mix_on_device(model, layer)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Labels are smoothed twice")
+        fit(model)
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(label_smoothing=0.3))
+    with pytest.warns(UserWarning, match=r"label_smoothing=0\.3"):
+        fit(model)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SMOOTHING_LOSS,
+        [SMOOTHING_LOSS],
+        {"top": keras.losses.BinaryFocalCrossentropy(label_smoothing=0.2)},
+        functools.partial(keras.losses.categorical_crossentropy, label_smoothing=0.2),
+    ],
+)
+def test_losses_that_smooth_are_found(loss):
+    model = make_model()
+    model.compile("sgd", loss)
+    with pytest.warns(UserWarning, match=r"PatchMixing\(label_smoothing=0\.1\)"):
+        warn_if_smoothed_twice(model, kpm.PatchMixing())
+
+
+@pytest.mark.parametrize(
+    ("loss", "layer"),
+    [
+        (SMOOTHING_LOSS, kpm.PatchMixing(label_smoothing=0)),
+        (SMOOTHING_LOSS, keras.layers.Dropout(0.5)),
+        (keras.losses.CategoricalCrossentropy(), kpm.PatchMixing()),
+        ("categorical_crossentropy", kpm.PatchMixing()),
+        (None, kpm.PatchMixing()),
+    ],
+)
+def test_smoothing_once_is_not_warned_about(loss, layer, recwarn):
+    model = make_model()
+    model.compile("sgd", loss)
+    warn_if_smoothed_twice(model, layer)
+    assert not recwarn.list
