@@ -1,6 +1,7 @@
-"""Types of command-line flags that say what is allowed."""
+"""Command-line flags: types that say what is allowed, and messages that name flags."""
 
 import argparse
+import re
 
 
 def number(convert, valid, allowed):
@@ -24,6 +25,35 @@ def number(convert, valid, allowed):
     return parse
 
 
-def whole(minimum):
-    """Returns a type for `argparse`: whole numbers of at least `minimum`."""
-    return number(int, lambda n: n >= minimum, f"a whole number of at least {minimum}")
+def whole(minimum, maximum=None):
+    """Returns a type for `argparse`: whole numbers of at least `minimum`, or up to `maximum`."""
+    if maximum is None:
+        return number(int, lambda n: n >= minimum, f"a whole number of at least {minimum}")
+    allowed = f"a whole number from {minimum} to {maximum}"
+    return number(int, lambda n: minimum <= n <= maximum, allowed)
+
+
+def named(message, flags):
+    """Names flags where a message of the library names its arguments.
+
+    Args:
+        message: String with arguments in backticks, and perhaps "Received: " and their values,
+            each as "argument=value".
+        flags: Dict from arguments to their flags.
+
+    Returns:
+        The message, such as "--split must be ... Received: --split 'half'".
+    """
+    head, received, values = message.partition("Received: ")
+
+    def argument(match):
+        return flags.get(match[1], match[0])
+
+    def value(match):
+        flag = flags.get(match[1])
+        if flag is None:
+            return match[0]
+        return f"{flag} not given" if match[2] else f"{flag} "
+
+    values = re.sub(r"\b(\w+)=(None\b)?", value, values)
+    return re.sub(r"`(\w+)`", argument, head + received + values)

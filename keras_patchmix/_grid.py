@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_patchmix import _ops
+from keras_patchmix._types import Size
 
 
 class Strip(NamedTuple):
@@ -37,7 +38,7 @@ class Grid:
         ValueError: Both or none given, or a number that is no positive integer.
     """
 
-    def __init__(self, grid_size=None, patch_size=None):
+    def __init__(self, grid_size: Size | None = None, patch_size: Size | None = None):
         if (grid_size is None) == (patch_size is None):
             raise ValueError(
                 "Give exactly one of `grid_size` (patches a side) and `patch_size` (pixels a "

@@ -11,6 +11,7 @@ moves, so it is exact for grids that do not divide the image too.
 """
 
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from keras_patchmix import _ops
 from keras_patchmix._grid import Grid
 from keras_patchmix._moving import move_patches
 from keras_patchmix._ratio import patch_counts
+from keras_patchmix._types import Tensor
 
 __all__ = ["Grid", "MixingPlan", "Settings", "apply_to_images", "apply_to_labels"]
 __all__ += ["apply_to_masks", "sample_plan", "smooth_labels"]
@@ -101,7 +103,14 @@ def _is_ratio(value):
     )
 
 
-def sample_plan(seed, batch_size, image_size, grid, settings=Settings(), like=None):
+def sample_plan(
+    seed: Tensor | Sequence[int],
+    batch_size: Any,
+    image_size: Sequence[Any],
+    grid: Grid,
+    settings: Settings = Settings(),
+    like: Any = None,
+) -> MixingPlan:
     """Draws a plan for one batch.
 
     Args:
@@ -146,7 +155,9 @@ def sample_plan(seed, batch_size, image_size, grid, settings=Settings(), like=No
     return MixingPlan(_cycle(order, batch_size), mask, share)
 
 
-def apply_to_images(images, plan, grid, data_format="channels_last"):
+def apply_to_images(
+    images: Tensor, plan: MixingPlan, grid: Grid, data_format: str = "channels_last"
+) -> Tensor:
     """Replaces patches of every image by those of its partner.
 
     Args:
@@ -165,7 +176,9 @@ def apply_to_images(images, plan, grid, data_format="channels_last"):
     return move_patches(images, plan.partner, plan.mask, grid, data_format)
 
 
-def apply_to_masks(masks, plan, grid, data_format="channels_last"):
+def apply_to_masks(
+    masks: Tensor, plan: MixingPlan, grid: Grid, data_format: str = "channels_last"
+) -> Tensor:
     """Mixes segmentation masks as their images were mixed.
 
     Args:
@@ -185,7 +198,7 @@ def apply_to_masks(masks, plan, grid, data_format="channels_last"):
     return ops.reshape(mixed, ops.shape(masks))
 
 
-def apply_to_labels(labels, plan, sample_weight=None):
+def apply_to_labels(labels: Tensor, plan: MixingPlan, sample_weight: Tensor | None = None) -> Any:
     """Blends labels, and sample weights, by the share of pixels replaced.
 
     With weights, w = (1 - r) w_A + r w_B and y = ((1 - r) w_A y_A + r w_B y_B) / w, so that the
@@ -218,7 +231,7 @@ def apply_to_labels(labels, plan, sample_weight=None):
     return _blend(ops, labels, foreign, own, foreign_share, zero), weight
 
 
-def smooth_labels(labels, amount):
+def smooth_labels(labels: Tensor, amount: float) -> Tensor:
     """Label smoothing that keeps the sum of every row: (1 - e) y + e mean_k(y).
 
     For one-hot rows and their blends this is the smoothing of Szegedy et al. 2016,

@@ -1,26 +1,32 @@
 """Pictures of batches with their labels."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_patchmix import _atomic
 from keras_patchmix._host import to_numpy
 from keras_patchmix._optional import require
+from keras_patchmix._types import FilePath
 from keras_patchmix.layers.structures import IMAGES, LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SHOWN_LABELS = 3
 
 
 def visualize(
-    data,
-    path=None,
-    max_images=16,
-    columns=None,
-    class_names=None,
-    value_range=None,
-    data_format="channels_last",
-):
+    data: Any,
+    path: FilePath | None = None,
+    max_images: int = 16,
+    columns: int | None = None,
+    class_names: Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
+    data_format: str = "channels_last",
+) -> "Figure":
     """Draws images of a batch with the largest weights of their labels.
 
     Args:

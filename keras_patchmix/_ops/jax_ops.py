@@ -34,8 +34,9 @@ def dtype(x):
 
 def take(x, index, axis):
     """Gathers along an axis; indices are known to be in range, which saves JAX its own check."""
-    place = (slice(None),) * axis + (index,)
-    return jnp.asarray(x).at[place].get(mode="promise_in_bounds", wrap_negative_indices=False)
+    # Unsigned, so that JAX does not look for negative ones; its argument that says so is of 0.7.
+    place = (slice(None),) * axis + (jnp.asarray(index).astype("uint32"),)
+    return jnp.asarray(x).at[place].get(mode="promise_in_bounds")
 
 
 def match(x, like):

@@ -2,11 +2,13 @@
 
 from keras_patchmix import _atomic
 from keras_patchmix._optional import require
+from keras_patchmix.occlusion.dots import TITLE as SETS_TITLE
+from keras_patchmix.occlusion.dots import words
+from keras_patchmix.occlusion.panels import curve_title
 
 _CLEAN = "#777777"
 _MEAN = "#0072B2"
 _MOST_COLUMNS = 3
-_SETS = "Sets of occluded images"
 
 
 def plot_epochs(timeline, curves, path=None):
@@ -43,7 +45,7 @@ def plot_epochs(timeline, curves, path=None):
         _line(axes[0], entries, overview[label], label, color=colour, linewidth=2.2)
     axes[0].set_title("Overview", fontsize=11, loc="left", fontweight="bold")
     for axis, (title, members) in zip(axes[1:], curves.items(), strict=True):
-        if title != _SETS:  # which are other images
+        if title != SETS_TITLE:  # which are other images
             thin = {"color": _CLEAN, "linewidth": 0.9, "markersize": 2}
             _line(axis, entries, "val_occlusion_clean", "clean", **thin)
         for (label, name), colour in zip(members.items(), _ramp(len(members)), strict=True):
@@ -71,15 +73,15 @@ def epoch_curves(conditions, log_name):
     curves = {}
     for condition in conditions[1:]:
         if condition.data is not None:
-            curves.setdefault(_SETS, {})[condition.name.replace("_", " ")] = log_name(condition)
+            curves.setdefault(SETS_TITLE, {})[words(condition.name)] = log_name(condition)
             continue
-        title = condition.corruption.replace("_", " ").capitalize()
-        grid = "" if condition.grid is None else "×".join(map(str, condition.grid))
+        grid = condition.grid
         if condition.level is None:
-            label = f"{grid} tiles" if grid else "all"
+            title = curve_title(condition.corruption, None)
+            label = "all" if grid is None else f"{grid[0]}×{grid[1]} tiles"
         else:
+            title = curve_title(condition.corruption, grid)
             label = f"{100 * condition.level:g} %"
-            title += f", {grid} grid" if grid else ""
         curves.setdefault(title, {})[label] = log_name(condition)
     return curves
 

@@ -1,11 +1,18 @@
 """Occlusion scores in every epoch's logs."""
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from keras_patchmix._types import FilePath
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.callbacks.epoch_scores import log_name, log_values
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class OcclusionBenchmark(EpochBenchmark):
@@ -84,21 +91,21 @@ class OcclusionBenchmark(EpochBenchmark):
 
     def __init__(
         self,
-        dataset,
-        suite=None,
-        frequency=1,
-        max_examples=2000,
-        seed=0,
-        directory=None,
-        preprocess=None,
+        dataset: Any,
+        suite: str | Sequence[Any] | None = None,
+        frequency: int = 1,
+        max_examples: int | None = 2000,
+        seed: int = 0,
+        directory: FilePath | None = None,
+        preprocess: Callable[[Any], Any] | None = None,
         *,
-        value_range=(0, 255),
-        batch_size=None,
-        bank_size=256,
-        saliency=None,
-        class_map=None,
-        class_names=None,
-        verbose="auto",
+        value_range: Sequence[float] = (0, 255),
+        batch_size: int | None = None,
+        bank_size: int = 256,
+        saliency: Callable[[Any], Any] | None = None,
+        class_map: Sequence[int | Sequence[int]] | None = None,
+        class_names: Sequence[str] | None = None,
+        verbose: bool | Literal["auto"] = "auto",
     ):
         super().__init__(frequency, directory, verbose)
         self._benchmark = Benchmark(
@@ -115,7 +122,7 @@ class OcclusionBenchmark(EpochBenchmark):
             class_names,
         )
 
-    def plot(self, path=None):
+    def plot(self, path: FilePath | None = None) -> "Figure":
         """Draws the values over the epochs that were scored, see `plot_epochs`.
 
         Args:

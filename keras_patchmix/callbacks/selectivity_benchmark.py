@@ -2,20 +2,26 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from keras_patchmix._types import FilePath, Size
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.selectivity_plot import plot_examples, plot_selectivity
 from keras_patchmix.explain.arguments import checked_whole
-from keras_patchmix.explain.benchmark import measure
-from keras_patchmix.explain.class_scores import NonFiniteScoresError
+from keras_patchmix.explain.benchmark import measure, scores_of
+from keras_patchmix.explain.class_scores import SLACK, NonFiniteScoresError
 from keras_patchmix.explain.masks import RandomMasks
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity_report import SelectivityReport
-from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
 
-_SLACK = 1e-3
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from keras_patchmix.occlusion.base import Corruption
+
 _SUM_SLACK = 0.01  # of half precision over 1,000 classes
 _NAME = "val_patch_selectivity"
 
@@ -93,23 +99,23 @@ class SelectivityBenchmark(EpochBenchmark):
 
     def __init__(
         self,
-        dataset,
-        frequency=5,
-        max_examples=16,
-        num_masks=500,
-        seed=0,
-        directory=None,
-        preprocess=None,
+        dataset: Any,
+        frequency: int = 5,
+        max_examples: int = 16,
+        num_masks: int = 500,
+        seed: int = 0,
+        directory: FilePath | None = None,
+        preprocess: Callable[[Any], Any] | None = None,
         *,
-        from_logits=False,
-        corruption=None,
-        grid_size=7,
-        keep_probability=0.5,
-        value_range=(0, 255),
-        batch_size=64,
-        bank_size=256,
-        num_kept=4,
-        verbose="auto",
+        from_logits: bool = False,
+        corruption: "Corruption | None" = None,
+        grid_size: Size = 7,
+        keep_probability: float = 0.5,
+        value_range: Sequence[float] = (0, 255),
+        batch_size: int = 64,
+        bank_size: int = 256,
+        num_kept: int = 4,
+        verbose: bool | Literal["auto"] = "auto",
     ):
         super().__init__(frequency, directory, verbose)
         for name, value in (("num_masks", num_masks), ("batch_size", batch_size)):
@@ -131,7 +137,7 @@ class SelectivityBenchmark(EpochBenchmark):
         }
         self._batches = None
 
-    def plot(self, path=None):
+    def plot(self, path: FilePath | None = None) -> "Figure":
         """Draws the mean and its interval over the epochs that were scored.
 
         Args:
@@ -154,7 +160,8 @@ class SelectivityBenchmark(EpochBenchmark):
 
     def _probe(self, batch):
         """Raises where the model's scores, or the labels, are not what they should be."""
-        scores = self._scores(batch.images)
+        images = batch.images.astype(np.float32)
+        scores = scores_of(self.model, self._settings).raw(images)
         classes = [batch.labels] if batch.contrast is None else [batch.labels, batch.contrast]
         most = int(np.max(classes))
         if most >= scores.shape[1]:
@@ -165,7 +172,7 @@ class SelectivityBenchmark(EpochBenchmark):
         if not np.isfinite(scores).all():
             return  # training may begin with it, and mend it
         low, high, sums = scores.min(), scores.max(), scores.sum(1)
-        within = low >= -_SLACK and high <= 1 + _SLACK
+        within = low >= -SLACK and high <= 1 + SLACK
         if self._settings["from_logits"] and within and np.abs(sums - 1).max() <= _SUM_SLACK:
             raise ValueError(
                 "`from_logits` must be False where the model returns probabilities. Received: "
@@ -176,19 +183,6 @@ class SelectivityBenchmark(EpochBenchmark):
                 "`from_logits` must be True where the model returns logits. Received: "
                 f"from_logits=False, and scores from {low:.4g} to {high:.4g}"
             )
-
-    def _scores(self, images):
-        """What the model returns, in batches of the one size that it is compiled for."""
-        size = min(self._settings["batch_size"], self._settings["num_masks"])
-        forward, preprocess = forward_function(self.model), self._settings["preprocess"]
-        found = []
-        for start in range(0, len(images), size):
-            part = images[start : start + size].astype(np.float32)
-            padded = np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), "f4")])
-            inputs = padded if preprocess is None else preprocess(padded)
-            check_inputs(self.model, inputs)
-            found.append(to_scores(forward(inputs), len(part)))
-        return np.concatenate(found)
 
     def _measure(self):
         try:

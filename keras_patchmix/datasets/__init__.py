@@ -6,8 +6,21 @@ finds them. Without it the package imports all the same.
 """
 
 import importlib.util
+from typing import TYPE_CHECKING
 
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.datasets import realistic_occlusion_dataset as realistic_occlusion_dataset
+    from keras_patchmix.datasets import shapes as shapes
+    from keras_patchmix.datasets import superimposed_masked_dataset as superimposed_masked_dataset
+    from keras_patchmix.datasets import superimposing as superimposing
+    from keras_patchmix.datasets.loading import DatasetInfo as DatasetInfo
+    from keras_patchmix.datasets.loading import load as load
+    from keras_patchmix.datasets.records.writing import write_records as write_records
+    from keras_patchmix.datasets.scoring import ScoringData as ScoringData
+    from keras_patchmix.datasets.scoring import load_for_scoring as load_for_scoring
+    from keras_patchmix.datasets.splits import split_names as split_names
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -68,13 +68,14 @@ def locate(dl_manager, names, patterns, page, hint=""):
     return {name: found[name] for name in names}
 
 
-def check_size(name, path, size):
+def check_size(name, path, size, hint=""):
     """Compares the size of an archive with the published one.
 
     Args:
         name: String, the archive's file name.
         path: Its path.
         size: Integer, bytes.
+        hint: String, what the message ends with.
 
     Raises:
         ArchiveError: It has another size.
@@ -82,11 +83,12 @@ def check_size(name, path, size):
     tf = require("tensorflow", "Published data sets")
     received = tf.io.gfile.stat(str(path)).length
     if received != size:
-        raise ArchiveError(
+        what = "the download is not complete" if received < size else "it is another file"
+        message = (
             f"The archive {name!r} ({str(path)!r}) has {received:,} bytes, {size:,} are published: "
-            f"{'the download is not complete' if received < size else 'it is another file'}. "
-            "Delete it and get it again."
+            f"{what}. Delete it and get it again. {hint}"
         )
+        raise ArchiveError(message.rstrip())
 
 
 def _manual_folder(dl_manager):

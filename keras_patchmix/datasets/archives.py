@@ -19,7 +19,6 @@ from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_BYTES, printable
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 2**16
 
@@ -198,7 +197,7 @@ def decode_image(data):
     tf = require("tensorflow", "Reading archives of images")
     if not data:
         raise MemberError("the file is empty")
-    if not data.startswith((_PNG, _JPEG)):
+    if not data.startswith((image_files.PNG, image_files.JPEG)):
         raise MemberError("no PNG or JPEG image")
     try:
         decoder = functools.partial(tf.io.decode_image, channels=3, expand_animations=False)

@@ -5,7 +5,7 @@ import os
 
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder import list_images
-from keras_patchmix.datasets.image_files import ImageFileError, decode, read_bytes
+from keras_patchmix.datasets.image_files import ImageFileError, decode, file_size, read_bytes
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
 
 _FILES_TOGETHER = 16  # that are read in turns, a block of records each
@@ -51,7 +51,7 @@ class EncodedFolder:
     @property
     def num_bytes(self):
         """Bytes of all files; those that cannot be looked at count as none."""
-        return sum(os.stat(path).st_size for path in self._paths if os.path.exists(path))
+        return sum(map(file_size, self._paths))
 
     def in_order(self):
         """The examples in the order of `load`, their files read."""

@@ -8,6 +8,8 @@ from keras_patchmix._optional import require
 FORMATS = "PNG, JPEG, GIF, BMP, WebP"
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
+# What files begin with.
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 # Start-of-frame markers of JPEG, which hold the size.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -59,6 +61,14 @@ def read_bytes(path):
     return data
 
 
+def file_size(path, gone=0):
+    """Returns the bytes of a file, or `gone` where it cannot be looked at."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return gone
+
+
 def decode(data, decoder=None):
     """Decodes the bytes of an image file, eagerly.
 
@@ -99,7 +109,7 @@ def claimed_size(data):
         (height, width), or None where the head is of no known format or cut off.
     """
     try:
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        if data.startswith(PNG):
             width, height = struct.unpack_from(">II", data, 16)
         elif data.startswith((b"GIF87a", b"GIF89a")):
             width, height = struct.unpack_from("<HH", data, 6)
@@ -107,7 +117,7 @@ def claimed_size(data):
             width, height = map(abs, struct.unpack_from("<ii", data, 18))
         elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             width, height = _webp_size(data)
-        elif data.startswith(b"\xff\xd8"):
+        elif data.startswith(JPEG):
             width, height = _jpeg_size(data)
         else:
             return None

@@ -1,10 +1,13 @@
 """`load`: any supported data set by its name."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix._optional import require
+from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import open_folder
 from keras_patchmix.datasets.records.reading import open_records
@@ -35,15 +38,15 @@ class DatasetInfo:
 
 
 def load(
-    name,
-    split="train",
-    image_size=None,
-    data_dir=None,
-    shuffle_files=False,
-    seed=None,
-    download=True,
-    with_info=False,
-):
+    name: str,
+    split: str = "train",
+    image_size: Size | None = None,
+    data_dir: FilePath | None = None,
+    shuffle_files: bool = False,
+    seed: int | None = None,
+    download: bool = True,
+    with_info: bool = False,
+) -> Any:
     """Loads a data set of images with one label each.
 
     There are four sources:
@@ -101,11 +104,7 @@ def load(
     ```
     """
     size = images.check_image_size(image_size)
-    if not isinstance(name, str) or not name:
-        raise ValueError(
-            '`name` must be "shapes", a TensorFlow Datasets name, "folder:PATH" or "records:PATH". '
-            f"Received: name={name!r}"
-        )
+    check_name(name)
     if not isinstance(split, str):
         raise ValueError(f"`split` must be a string. Received: split={split!r}")
     if name.startswith(FOLDER_PREFIX):
@@ -119,6 +118,15 @@ def load(
     if not with_info:
         return dataset
     return dataset, DatasetInfo(name, split, len(class_names), class_names, count, shape)
+
+
+def check_name(name):
+    """Raises `ValueError` where a name of a data set is no string, or an empty one."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            '`name` must be "shapes", a TensorFlow Datasets name, "folder:PATH" or "records:PATH". '
+            f"Received: name={name!r}"
+        )
 
 
 def _to_size(dataset, name, size):
@@ -205,8 +213,8 @@ def prepared_builder(tfds, name, data_dir, download=True):
             raise ValueError(
                 '`name` must be "shapes", "shapes/64px", "shapes/96px", "folder:PATH", '
                 '"records:PATH" or a name that TensorFlow Datasets knows (tfds.list_builders()) '
-                "or finds prepared in "
-                f"`data_dir`. Received: name={name!r}, data_dir={data_dir!r}. {reason}"
+                "or finds prepared in `data_dir`. "
+                f"Received: name={name!r}, data_dir={data_dir!r}.{_meant(name)} {reason}"
             ) from error
 
     builder = open_builder()
@@ -227,6 +235,15 @@ def prepared_builder(tfds, name, data_dir, download=True):
         if not open_builder().data_path.exists():
             raise
     return open_builder()
+
+
+def _meant(name):
+    """Returns the question whether a folder of that name was meant, "" where there is none."""
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        return ""
+    prepared = (path / "dataset_info.json").exists()
+    return f" Did you mean {(RECORDS_PREFIX if prepared else FOLDER_PREFIX) + name!r}?"
 
 
 def _image_and_label(tfds, builder, name):

@@ -1,8 +1,11 @@
 """`load_for_scoring`: a data set whose examples keep their index whatever file is broken."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_patchmix._optional import require
+from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.image_files import ImageFileError, printable, read_image
@@ -12,8 +15,13 @@ _OTHER_SIZE = b"other size: "  # what the reasons of images that may not be skip
 
 
 def load_for_scoring(
-    name, split="test", image_size=None, data_dir=None, batch_size=64, download=True
-):
+    name: str,
+    split: str = "test",
+    image_size: Size | None = None,
+    data_dir: FilePath | None = None,
+    batch_size: int = 64,
+    download: bool = True,
+) -> "ScoringData":
     """Loads a data set to score models on, such as with `keras_patchmix.occlusion.evaluate`.
 
     The images are those of `load`, in its order, with one difference: a file of a folder that is
@@ -70,7 +78,7 @@ class ScoringData:
             of the data set: of the last iteration, as far as it went.
     """
 
-    def __init__(self, info, batch_size, dataset):
+    def __init__(self, info: DatasetInfo, batch_size: int, dataset: Any):
         self.info = info
         self.batch_size = int(batch_size)
         self.skipped = {}

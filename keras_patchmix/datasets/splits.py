@@ -1,10 +1,11 @@
 """The splits that a data set has of its own."""
 
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
+from keras_patchmix._types import FilePath
+from keras_patchmix.datasets.loading import FOLDER_PREFIX, check_name, prepared_builder
 
 
-def split_names(name, data_dir=None):
+def split_names(name: str, data_dir: FilePath | None = None) -> list[str]:
     """Returns the names of a data set's splits.
 
     Args:
@@ -18,6 +19,7 @@ def split_names(name, data_dir=None):
     Raises:
         ValueError: The name is unknown.
     """
+    check_name(name)
     if name.startswith(FOLDER_PREFIX):
         return ["test", "train", "validation"]
     tfds = require("tensorflow_datasets", f"The data set {name!r}")

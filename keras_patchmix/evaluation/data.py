@@ -1,16 +1,21 @@
 """The data set and the suite that a command line asks for."""
 
-import re
 from pathlib import Path
 
 from keras_patchmix import datasets
+from keras_patchmix._flags import named
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
 from keras_patchmix.evaluation.occluded import occluded_sets, prepare_sets
+from keras_patchmix.evaluation.shared_options import flag
 from keras_patchmix.occlusion import DatasetOcclusion, default_suite, deserialize, extended_suite
 from keras_patchmix.occlusion.member import Member
 from keras_patchmix.occlusion.suite import check_suite
 
+_FLAGS = {
+    "name": "--dataset",
+    **{field: flag(field) for field in ("split", "image_size", "data_dir", "suite", "class_map")},
+}
 _SUITES = {"default": default_suite, "extended": extended_suite}
 
 
@@ -149,13 +154,4 @@ def _default_split(options):
 
 def with_flags(message):
     """Names flags where the library names its arguments."""
-    for argument, flag in (
-        ("name", "--dataset"),
-        ("split", "--split"),
-        ("image_size", "--image-size"),
-        ("data_dir", "--data-dir"),
-        ("suite", "--suite"),
-        ("class_map", "--class-map"),
-    ):
-        message = re.sub(rf"`{argument}`", flag, message)
-    return message
+    return named(message, _FLAGS)

@@ -1,11 +1,8 @@
 """The directory of an evaluation: a new one, or the one that an interrupted command left."""
 
 from keras_patchmix import _run_directory
-from keras_patchmix._run_directory import file_digest
 from keras_patchmix.evaluation.listing import difference
-from keras_patchmix.evaluation.options import flag
-
-__all__ = ["RunDirectory", "file_digest"]
+from keras_patchmix.evaluation.shared_options import flag
 
 _REPORT, _BACKUP = "report.json", "backup.json"
 
@@ -19,7 +16,6 @@ class DataDirectory(_run_directory.RunDirectory):
         options: As there.
         files: As there.
         results: As there.
-        flag: As there.
 
     Raises:
         FileExistsError: As there.
@@ -27,7 +23,7 @@ class DataDirectory(_run_directory.RunDirectory):
         OSError: As there.
     """
 
-    def __init__(self, path, recipe, options, files, results, flag):
+    def __init__(self, path, recipe, options, files, results):
         self._data_there = self._data = None
         super().__init__(path, recipe, options, files, results, flag)
 
@@ -36,6 +32,26 @@ class DataDirectory(_run_directory.RunDirectory):
         """What the data set held, of `data_listing`, when results were made; None without any."""
         computed = any(any(self.path.rglob(name)) for name in self._results)
         return self._data_there if computed else None
+
+    def check_data(self, listing):
+        """Checks that results that are there are of the data as they are now.
+
+        Where nobody can tell, as the data are gone, it says so.
+
+        Args:
+            listing: Function from the split to what it holds now.
+
+        Raises:
+            ValueError: The results are of other data.
+        """
+        if self.data is None:
+            return
+        try:
+            now = listing(self.data["split"])
+        except (ValueError, ImportError) as error:
+            print(f"The data set cannot be compared with that of the results: {error}", flush=True)
+            return
+        self.of_data(now)
 
     def of_data(self, listing):
         """Takes up what the data set holds now, for `config.json`.
@@ -89,7 +105,6 @@ class RunDirectory(DataDirectory):
             options.deciding(),
             files_of(specs, *options.imports, options.suite),
             (_REPORT, _BACKUP),
-            flag,
         )
         self._several = len(specs) > 1
 

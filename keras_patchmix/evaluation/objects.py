@@ -9,6 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_patchmix.models import applications
+
 
 def import_module(name, flag):
     """Imports a module, which may lie in the working directory.
@@ -94,21 +96,12 @@ def application(name):
     Raises:
         ValueError: There is none of this name; the message lists those there are.
     """
-    names = application_names()
+    names = applications.names()
     if name not in names:
         raise ValueError(
             f"--model: keras.applications has no model {name!r}. It has {', '.join(names)}"
         )
     return getattr(keras.applications, name)
-
-
-def application_names():
-    """Returns the sorted names of the models that keras.applications builds."""
-    return sorted(
-        name
-        for name, value in vars(keras.applications).items()
-        if name[0].isupper() and callable(value)
-    )
 
 
 def application_preprocess(name):

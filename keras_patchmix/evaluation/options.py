@@ -2,21 +2,25 @@
 
 import argparse
 import dataclasses
-import datetime
-import re
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keras_patchmix._command_line import new_directory
 from keras_patchmix._flags import whole
+from keras_patchmix.evaluation.shared_options import (
+    MODELS_HELP,
+    PROGRESS,
+    CommandOptions,
+    add_dataset_flags,
+    add_image_size_flag,
+    add_model_flags,
+    flag_adder,
+    parsed,
+)
 
-# What may differ between a command and the one that goes on with it.
-_FREE = ("output", "progress", "per_class")
-_EPILOG = """\
+_EPILOG = f"""\
 models:
-  model.keras, model.h5             a saved model; the report calls it "model"
-  small=runs/a/model.keras          the same, called "small"
-  keras.applications:ConvNeXtTiny   built by Keras, with its ImageNet weights and preprocessing
-  --weights, --preprocess and --class-map hold for all models; with NAME= in front for that one.
+{MODELS_HELP}\
   MODULE is the name of a module, looked for in the current directory too, or a .py file.
 
 results, in the directory of --output:
@@ -28,11 +32,14 @@ results, in the directory of --output:
 
 
 @dataclass(frozen=True)
-class EvaluationOptions:
+class EvaluationOptions(CommandOptions):
     """All settings of an evaluation; `config.json` in its directory holds them.
 
     Attributes are described by `python recipes/evaluate_occlusion.py --help`.
     """
+
+    RECIPE = "recipes/evaluate_occlusion.py"
+    FREE = ("output", "progress", "per_class")
 
     model: tuple
     dataset: str
@@ -57,46 +64,20 @@ class EvaluationOptions:
 
     def directory(self):
         """The directory of the results: `output`, or a new name under `runs/`."""
-        if self.output:
-            return self.output
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        dataset = re.sub(r"[^\w.-]+", "-", self.dataset.removeprefix("folder:")).strip("-.")
-        return f"runs/{now}-{dataset[-40:]}-occlusion"
-
-    def to_dict(self):
-        """The settings as a dict of JSON values."""
-        values = dataclasses.asdict(self)
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+        return self.output or new_directory(self.dataset, "occlusion")
 
     def deciding(self):
         """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
-        values = {key: value for key, value in self.to_dict().items() if key not in _FREE}
+        values = super().deciding()
         for later in ("occluded", "selectivity"):
             if not values[later]:
                 del values[later]  # as in directories from before there was this flag
         return values
 
-    def command(self):
-        """The shortest command line that scores the same, into a directory of its own."""
-        parts = ["python", "recipes/evaluate_occlusion.py"]
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        for field, value in self.deciding().items():
-            if value is True:
-                parts.append(flag(field))
-            elif value not in (defaults[field], []):
-                for one in value if isinstance(value, list) else [value]:
-                    # "--flag=-x", as "-x" alone would be taken for a flag.
-                    dashed = str(one).startswith("-")
-                    parts += [f"{flag(field)}={one}"] if dashed else [flag(field), str(one)]
-        return shlex.join(parts)
 
-
-def flag(field):
-    """Returns the flag of an attribute of `EvaluationOptions`, such as "--max-examples"."""
-    return "--import" if field == "imports" else "--" + field.replace("_", "-")
-
-
-def parse_options(argv=None, description=None):
+def parse_options(
+    argv: Sequence[str] | None = None, description: str | None = None
+) -> "EvaluationOptions":
     """Reads options from a command line; unknown flags and values out of range are errors.
 
     Args:
@@ -118,23 +99,12 @@ def parse_options(argv=None, description=None):
     )
     defaults = {f.name: f.default for f in dataclasses.fields(EvaluationOptions)}
 
-    add = flag_adder(defaults, flag)
+    add = flag_adder(defaults)
     add_model_flags(parser, add)
 
     data = parser.add_argument_group("data")
-    text = "'shapes', a TensorFlow Datasets name, or folder:PATH with a folder for each class"
-    add(data, "dataset", text, required=True, metavar="NAME")
-    text = (
-        "such as validation, 'test[:50%%]' or all; by default test (of a folder without a folder "
-        "test: 10 %% of the images), else validation"
-    )
-    add(data, "split", text, metavar="SPLIT")
-    add(data, "data_dir", "where prepared data sets are", metavar="DIR")
-    text = (
-        "pixels a side to resize to, where the model does not fix it; by default what it was built "
-        "with, else the images' own"
-    )
-    add(data, "image_size", text, type=whole(8), metavar="N")
+    add_dataset_flags(data, add, required=True)
+    add_image_size_flag(data, add)
     add(data, "max_examples", "score the first N images only", type=whole(1), metavar="N")
 
     scoring = parser.add_argument_group("scoring")
@@ -162,60 +132,6 @@ def parse_options(argv=None, description=None):
     text = "print the classes that suffer most, and write classes.csv"
     add(results, "per_class", text, action="store_true")
     text = "bars with the time left"
-    add(results, "progress", text, choices=("auto", "on", "off"))
+    add(results, "progress", text, choices=tuple(PROGRESS))
 
-    values = vars(parser.parse_args(argv))
-    for field, default in defaults.items():
-        if default == () or field == "model":
-            values[field] = tuple(values[field] or ())
-    return EvaluationOptions(**values)
-
-
-def flag_adder(defaults, flag):
-    """Returns a function that adds the flag of a field to a group of an `argparse` parser.
-
-    Args:
-        defaults: Dict from fields to defaults, which the help states.
-        flag: Function from a field to its flag.
-    """
-
-    def add(group, field, text, **arguments):
-        if not arguments.get("required"):
-            arguments["default"] = default = defaults[field]
-            if default not in (None, ()) and default is not False:
-                text += f" (default: {default})"
-        if arguments.get("action") == "append":
-            arguments["default"] = None
-        group.add_argument(flag(field), dest=field, help=text, **arguments)
-
-    return add
-
-
-def add_model_flags(parser, add):
-    """Adds the flags that say which models are loaded, and how.
-
-    Args:
-        parser: An `argparse.ArgumentParser`.
-        add: Of `flag_adder`.
-    """
-    models = parser.add_argument_group("models")
-    text = "a model to score, see below; again for each further one, to be set side by side"
-    add(models, "model", text, required=True, action="append", metavar="[NAME=]MODEL")
-    text = "of keras.applications models: imagenet (the default), none, or a .weights.h5 file"
-    add(models, "weights", text, action="append", metavar="[NAME=]WHERE")
-    text = (
-        "what a model needs done to images of 0..255: none (default for files), unit (division by "
-        "255), a module of keras.applications such as resnet50 (default for its models), or "
-        "MODULE:FUNCTION"
-    )
-    add(models, "preprocess", text, action="append", metavar="[NAME=]HOW")
-    text = (
-        'JSON file, {"class name": output or [outputs]}, where outputs are not the data set\'s '
-        "classes in their order; imagenet finds them by WordNet ids or names (the default for "
-        "ImageNet weights where it is needed); none"
-    )
-    add(models, "class_map", text, action="append", metavar="[NAME=]FILE")
-    text = "import a module, or a .py file, before models are loaded: it registers their classes"
-    add(models, "imports", text, action="append", metavar="MODULE")
-    text = "trust the model files: they may hold Python code, which loading then runs"
-    add(models, "unsafe_load", text, action="store_true")
+    return EvaluationOptions(**parsed(parser, argv, defaults))

@@ -1,6 +1,7 @@
 """A whole evaluation, from the options to the last line printed."""
 
 import json
+from typing import TYPE_CHECKING
 
 from keras_patchmix.evaluation import objects, remarks, results, selectivity
 from keras_patchmix.evaluation.classes import class_map
@@ -11,18 +12,20 @@ from keras_patchmix.evaluation.data import (
     sets_of,
     with_flags,
 )
-from keras_patchmix.evaluation.directory import RunDirectory, file_digest
+from keras_patchmix.evaluation.directory import RunDirectory
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
 from keras_patchmix.evaluation.occluded import set_listings, with_class_maps
+from keras_patchmix.evaluation.shared_options import PROGRESS
 from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 
-_PROGRESS = {"auto": "auto", "on": True, "off": False}
+if TYPE_CHECKING:
+    from keras_patchmix.evaluation.options import EvaluationOptions
 
 
-def run(options):
+def run(options: "EvaluationOptions") -> "dict[str, Report]":
     """Scores models under occlusion, and writes the directory of results.
 
     It holds config.json, report.json, report.csv, curves.png and report.html; with several models
@@ -46,7 +49,7 @@ def run(options):
     directory = RunDirectory(options.directory(), options, specs)
     page = directory.path / "report.html"
     if page.exists() and all(directory.report(spec).exists() for spec in specs):
-        _check_data(options, directory)
+        directory.check_data(lambda split: _listing(options, split, sets_of(options)))
         print(f"All of this was scored before: {directory.path}", flush=True)
         reports = {spec.name: Report.load(directory.report(spec)) for spec in specs}
     else:
@@ -66,19 +69,6 @@ def run(options):
     split = next(iter(reports.values())).settings["split"]
     print(results.result_line(options, split, directory.path, reports, selective), flush=True)
     return reports
-
-
-def _check_data(options, directory):
-    """Raises where results that are there are of other data; says so where nobody can tell."""
-    there = directory.data
-    if there is None:
-        return
-    try:
-        now = _listing(options, there["split"], sets_of(options))
-    except (ValueError, ImportError) as error:
-        print(f"The data set cannot be compared with that of the results: {error}", flush=True)
-        return
-    directory.of_data(now)
 
 
 def _listing(options, split, suite):
@@ -130,7 +120,7 @@ def _score(options, specs, directory):
         reports[one.spec.name] = _report(options, directory, data, one, benchmark)
     selective = None
     if work is not None:
-        progress = _PROGRESS[options.progress]
+        progress = PROGRESS[options.progress]
         selective = {
             spec.name: work.report(directory.folder(spec), spec.name, progress) for spec in specs
         }
@@ -143,7 +133,7 @@ def _check_sets(options, loaded, benchmarks):
     for one, benchmark in zip(loaded, benchmarks, strict=True):
         if benchmark.has_sets():
             try:
-                benchmark.check(one.model, _PROGRESS[options.progress])
+                benchmark.check(one.model, PROGRESS[options.progress])
             except ValueError as error:
                 message = with_flags(str(error).replace("DatasetOcclusion ", ""))
                 raise ValueError(f"--model {one.spec.name}, {message}") from error
@@ -180,14 +170,12 @@ def _report(options, directory, data, one, benchmark):
     print(f"{spec.name}: {'scoring goes on' if goes_on else 'scoring'}", flush=True)
     backup = directory.backup(spec)
     report = benchmark.run(
-        one.model, _PROGRESS[options.progress], backup, keep_backup=True, title=spec.name
+        one.model, PROGRESS[options.progress], backup, keep_backup=True, title=spec.name
     )
     report.settings.update(
         model=spec.name,
         command=options.command(),
-        model_source=spec.source,
-        model_sha256=None if spec.application else file_digest(spec.source),
-        weights=(spec.weights or "imagenet") if spec.application else None,
+        **spec.described(),
         dataset=data.info.name,
         split=data.info.split,
     )

@@ -17,7 +17,6 @@ from keras_patchmix.occlusion import text
 _NUM_MASKS = 2000
 _GRID_SIZE = 7
 _KEEP_PROBABILITY = 0.5
-_BANK_SIZE = 256
 _SHOWN = 4
 _REPORT, _MAPS, _BACKUP = "selectivity.json", "selectivity.npz", "selectivity_backup.json"
 
@@ -39,13 +38,7 @@ class SelectivityWork:
         self._options, self._info = options, data.info
         try:
             self._mixed = MixedImages(
-                data,
-                None,
-                options.selectivity,
-                options.batch_size,
-                _BANK_SIZE,
-                (0, 255),
-                options.seed,
+                data, None, options.selectivity, options.batch_size, seed=options.seed
             )
             images = next(iter(self._mixed)).images[:8]
             kinds = [score_kind(one, images) for one in loaded]

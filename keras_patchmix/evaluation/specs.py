@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_patchmix._run_directory import file_digest
+
 APPLICATIONS = "keras.applications:"
 
 
@@ -35,6 +37,15 @@ class ModelSpec:
     def folder(self):
         """The name as that of a folder."""
         return re.sub(r"[^\w.+-]+", "-", self.name).strip("-.") or "model"
+
+    def described(self):
+        """Returns what a report says of where the model is from, as a dict of JSON values."""
+        application = self.application is not None
+        return {
+            "model_source": self.source,
+            "model_sha256": None if application else file_digest(self.source),
+            "weights": (self.weights or "imagenet") if application else None,
+        }
 
     def _is_application(self):
         return self.source.startswith(APPLICATIONS)

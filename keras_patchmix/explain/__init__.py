@@ -1,6 +1,20 @@
 """Saliency that works for every classifier: RISE, contrastive RISE, and patch selectivity."""
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.explain.benchmark import selectivity_benchmark as selectivity_benchmark
+    from keras_patchmix.explain.curves import CausalCurves as CausalCurves
+    from keras_patchmix.explain.curves import deletion_insertion as deletion_insertion
+    from keras_patchmix.explain.figure import plot_saliency as plot_saliency
+    from keras_patchmix.explain.masks import random_masks as random_masks
+    from keras_patchmix.explain.saliency import Saliency as Saliency
+    from keras_patchmix.explain.saliency import c_rise as c_rise
+    from keras_patchmix.explain.saliency import rise as rise
+    from keras_patchmix.explain.selectivity import patch_selectivity as patch_selectivity
+    from keras_patchmix.explain.selectivity_report import SelectivityReport as SelectivityReport
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_patchmix._host import to_numpy
+from keras_patchmix.occlusion.describing import check_range
 
 
 def checked_images(images):
@@ -75,17 +76,12 @@ def checked_ids(name, ids, shape):
 
 
 def checked_low(value_range):
-    """Returns the lower end of `value_range`.
+    """Returns the lower end of `value_range`, what a mask paints.
 
     Raises:
         ValueError: It is no pair of rising numbers.
     """
-    low, high = (float(value) for value in value_range)
-    if not low < high:
-        raise ValueError(
-            f"`value_range` must be (low, high) with low < high. Received: {value_range!r}"
-        )
-    return low
+    return check_range(value_range)[0]
 
 
 def checked_format(data_format):

@@ -1,8 +1,12 @@
 """Patch selectivity of a model on a data set."""
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from keras_patchmix._progress import Progress
+from keras_patchmix._types import FilePath, Size
 from keras_patchmix.explain.arguments import checked_images
 from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.explain.measured import Measured
@@ -13,31 +17,34 @@ from keras_patchmix.explain.selectivity_report import SelectivityReport
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
 
+if TYPE_CHECKING:
+    from keras_patchmix.occlusion.base import Corruption
+
 # Images of one call of `c_rise`: enough that an accelerator does not wait for the host, few enough
 # that little is lost with a process that is killed.
 _GROUP = 8
 
 
 def selectivity_benchmark(
-    model,
-    dataset,
+    model: Any,
+    dataset: Any,
     *,
-    corruption=None,
-    max_examples=50,
-    num_masks=2000,
-    grid_size=7,
-    keep_probability=0.5,
-    tolerance=None,
-    batch_size=64,
-    from_logits=False,
-    preprocess=None,
-    value_range=(0, 255),
-    bank_size=256,
-    num_kept=4,
-    seed=0,
-    verbose="auto",
-    backup=None,
-):
+    corruption: "Corruption | None" = None,
+    max_examples: int = 50,
+    num_masks: int = 2000,
+    grid_size: Size = 7,
+    keep_probability: float = 0.5,
+    tolerance: float | None = None,
+    batch_size: int = 64,
+    from_logits: bool = False,
+    preprocess: Callable[[Any], Any] | None = None,
+    value_range: Sequence[float] = (0, 255),
+    bank_size: int = 256,
+    num_kept: int = 4,
+    seed: int = 0,
+    verbose: bool | Literal["auto"] = "auto",
+    backup: FilePath | None = None,
+) -> "SelectivityReport":
     """Measures how much more a model looks at what belongs to an image than at what does not.
 
     A corruption of `keras_patchmix.occlusion` puts foreign parts into the images of a data set, so
@@ -133,7 +140,7 @@ def measure(
     described = _settings(model, corruption, settings)
     kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
     measured = Measured.of_state(kept.load())
-    scores = _class_scores(model, settings)
+    scores = scores_of(model, settings)
     seen = 0
     with Progress(verbose, title) as progress:
         for part in _groups(batches, settings):
@@ -185,8 +192,14 @@ def _start(progress, batches, done, settings):
     progress.start(total, done * settings["num_masks"])
 
 
-def _class_scores(model, settings):
-    size = min(settings["batch_size"], settings["num_masks"])  # as `c_rise`, compiled once for both
+def scores_of(model, settings):
+    """Returns the `ClassScores` of a model, in the batches of `c_rise`: compiled once for both.
+
+    Args:
+        model: As in `rise`.
+        settings: Dict with the arguments of `c_rise`.
+    """
+    size = min(settings["batch_size"], settings["num_masks"])
     return ClassScores(model, size, settings["from_logits"], settings["preprocess"])
 
 

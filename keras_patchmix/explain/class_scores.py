@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
 
-_SLACK = 1e-3
+SLACK = 1e-3  # by which probabilities may be outside of [0, 1]
 
 
 class NonFiniteScoresError(ValueError):
@@ -52,6 +52,22 @@ class ClassScores:
         check_inputs(self._model, inputs)
         return self._forward(inputs), count
 
+    def raw(self, images):
+        """Returns what the model returns for any number of images, logits or probabilities.
+
+        Args:
+            images: float32 array of shape (N, H, W, C).
+
+        Returns:
+            float32 array of shape (N, K).
+        """
+        return np.concatenate([to_scores(*self.start(part)) for part in self.parts(images)])
+
+    def parts(self, images):
+        """Yields images in parts of the batch size, the last one of fewer."""
+        for start in range(0, len(images), self._batch_size):
+            yield images[start : start + self._batch_size]
+
     def finish(self, started):
         """Waits for the model.
 
@@ -75,7 +91,7 @@ class ClassScores:
         if self._from_logits:
             scores = np.exp(scores - scores.max(axis=1, keepdims=True))
             return scores / scores.sum(axis=1, keepdims=True)
-        if scores.min() < -_SLACK or scores.max() > 1 + _SLACK:
+        if scores.min() < -SLACK or scores.max() > 1 + SLACK:
             raise ValueError(
                 "`model` must return probabilities, or give `from_logits=True`. Received: scores "
                 f"from {scores.min():.4g} to {scores.max():.4g} with from_logits=False"

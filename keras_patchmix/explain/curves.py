@@ -1,10 +1,12 @@
 """Deletion and insertion: whether the pixels that a map names decide the model's answer."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from keras_patchmix._progress import Progress
+from keras_patchmix._types import Tensor
 from keras_patchmix.explain.arguments import (
     checked_format,
     checked_ids,
@@ -38,20 +40,20 @@ class CausalCurves(NamedTuple):
 
 
 def deletion_insertion(
-    model,
-    images,
-    saliency,
-    class_ids=None,
+    model: Any,
+    images: Tensor,
+    saliency: Tensor,
+    class_ids: Tensor | None = None,
     *,
-    steps=50,
-    blur=None,
-    batch_size=64,
-    from_logits=False,
-    preprocess=None,
-    value_range=(0, 255),
-    data_format=None,
-    verbose="auto",
-):
+    steps: int = 50,
+    blur: float | None = None,
+    batch_size: int = 64,
+    from_logits: bool = False,
+    preprocess: Callable[[Any], Any] | None = None,
+    value_range: Sequence[float] = (0, 255),
+    data_format: str | None = None,
+    verbose: bool | Literal["auto"] = "auto",
+) -> CausalCurves:
     """The causal check of a saliency map (Petsiuk et al. 2018, arXiv 1806.07421, section 4.2).
 
     Deletion paints pixels with the lowest value, most salient first, and insertion puts them back
@@ -120,7 +122,8 @@ def deletion_insertion(
         shares,
         deletion,
         insertion,
-        *(_area(part.astype(np.float64), shares) for part in (deletion, insertion)),
+        _area(deletion.astype(np.float64), shares),
+        _area(insertion.astype(np.float64), shares),
         np.array(chosen, np.int64),
     )
 

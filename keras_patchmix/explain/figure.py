@@ -1,29 +1,35 @@
 """The picture of saliency: images, and the maps of one or several models beside each other."""
 
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_patchmix import _atomic
 from keras_patchmix._host import to_numpy
 from keras_patchmix._optional import require
+from keras_patchmix._types import FilePath, Tensor
 from keras_patchmix.explain.arguments import checked_images, checked_maps
 from keras_patchmix.explain.selectivity import patch_selectivity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _OUTLINE = "#ffffff"
 _TITLE_WIDTH = 36  # characters of a line over a picture
 
 
 def plot_saliency(
-    images,
-    maps,
-    path=None,
-    masks=None,
-    captions=None,
-    value_range=(0, 255),
-    diverging=None,
-    notes=None,
-):
+    images: Tensor,
+    maps: Mapping[str, Tensor],
+    path: FilePath | None = None,
+    masks: Tensor | None = None,
+    captions: Sequence[str] | None = None,
+    value_range: Sequence[float] = (0, 255),
+    diverging: bool | None = None,
+    notes: Mapping[str, Sequence[str]] | None = None,
+) -> "Figure":
     """Draws images and the maps of models over them.
 
     Colours are scaled for each map by itself: between models only the places compare. The colour

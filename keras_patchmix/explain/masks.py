@@ -1,8 +1,11 @@
 """The random masks of RISE, each a function of the seed and of its own number."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_patchmix._hashing import integers_below, stream, uniform
+from keras_patchmix._types import Size
 
 
 class RandomMasks:
@@ -88,7 +91,14 @@ class RandomMasks:
         return down[rows] @ self.cells(numbers) @ across[columns].transpose(0, 2, 1)
 
 
-def random_masks(num_masks, image_size, grid_size=7, keep_probability=0.5, seed=0, first_mask=0):
+def random_masks(
+    num_masks: int,
+    image_size: Sequence[int],
+    grid_size: Size = 7,
+    keep_probability: float = 0.5,
+    seed: int = 0,
+    first_mask: int = 0,
+) -> np.ndarray:
     """Returns masks of RISE, to look at or for uses of your own; see `RandomMasks`.
 
     Args:

@@ -54,7 +54,16 @@ class MixedImages:
             nothing or everything in context.
     """
 
-    def __init__(self, dataset, corruption, max_examples, batch_size, bank_size, value_range, seed):
+    def __init__(
+        self,
+        dataset,
+        corruption,
+        max_examples,
+        batch_size,
+        bank_size=256,
+        value_range=(0, 255),
+        seed=0,
+    ):
         for name, value in (("max_examples", max_examples), ("bank_size", bank_size)):
             checked_whole(name, value)
         self.corruption = _checked_corruption(corruption)

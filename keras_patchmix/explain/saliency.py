@@ -1,10 +1,12 @@
 """RISE and contrastive RISE: which pixels a classifier's answer depends on."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from keras_patchmix._progress import spanning
+from keras_patchmix._types import Size, Tensor
 from keras_patchmix.explain.arguments import (
     checked_format,
     checked_ids,
@@ -39,23 +41,23 @@ class Saliency(NamedTuple):
 
 
 def rise(
-    model,
-    images,
-    class_ids=None,
+    model: Any,
+    images: Tensor,
+    class_ids: Tensor | None = None,
     *,
-    num_masks=4000,
-    grid_size=7,
-    keep_probability=0.5,
-    batch_size=64,
-    from_logits=False,
-    preprocess=None,
-    value_range=(0, 255),
-    data_format=None,
-    tolerance=None,
-    seed=0,
-    verbose="auto",
-    return_details=False,
-):
+    num_masks: int = 4000,
+    grid_size: Size = 7,
+    keep_probability: float = 0.5,
+    batch_size: int = 64,
+    from_logits: bool = False,
+    preprocess: Callable[[Any], Any] | None = None,
+    value_range: Sequence[float] = (0, 255),
+    data_format: str | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+    verbose: bool | Literal["auto"] = "auto",
+    return_details: bool = False,
+) -> Any:
     """Randomized input sampling (Petsiuk et al. 2018, arXiv 1806.07421).
 
     S_c(p) = 1 / (N E[M]) sum_i f_c(x * M_i) M_i(p): how probable the model finds class c on
@@ -124,24 +126,24 @@ def rise(
 
 
 def c_rise(
-    model,
-    images,
-    class_ids=None,
-    contrast_ids=None,
+    model: Any,
+    images: Tensor,
+    class_ids: Tensor | None = None,
+    contrast_ids: Tensor | None = None,
     *,
-    num_masks=4000,
-    grid_size=7,
-    keep_probability=0.5,
-    batch_size=64,
-    from_logits=False,
-    preprocess=None,
-    value_range=(0, 255),
-    data_format=None,
-    tolerance=None,
-    seed=0,
-    verbose="auto",
-    return_details=False,
-):
+    num_masks: int = 4000,
+    grid_size: Size = 7,
+    keep_probability: float = 0.5,
+    batch_size: int = 64,
+    from_logits: bool = False,
+    preprocess: Callable[[Any], Any] | None = None,
+    value_range: Sequence[float] = (0, 255),
+    data_format: str | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+    verbose: bool | Literal["auto"] = "auto",
+    return_details: bool = False,
+) -> Any:
     """Contrastive RISE: what speaks for one class rather than another (our reading).
 
     Lee et al. 2023 (arXiv 2306.17848) name the method without a formula. Here it is the map of RISE
@@ -303,13 +305,8 @@ class _Explainer:
     def _clean_scores(self):
         """The scores of the images without masks, float32 (B, K)."""
         images = self._images.copy()  # Keras' own preprocessing writes into what it is given
-        starts = range(0, len(images), self._batch_size)
-        return np.concatenate(
-            [
-                self._scores.finish(self._scores.start(images[start : start + self._batch_size]))
-                for start in starts
-            ]
-        )
+        scores = self._scores
+        return np.concatenate([scores.finish(scores.start(one)) for one in scores.parts(images)])
 
 
 def _check_tolerance(tolerance):

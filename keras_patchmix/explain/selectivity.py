@@ -1,11 +1,14 @@
 """Patch selectivity: how much more of a map lies on what belongs to an image."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_patchmix._host import to_numpy
+from keras_patchmix._types import Tensor
 
 
-def patch_selectivity(saliency, out_of_context_mask):
+def patch_selectivity(saliency: Tensor, out_of_context_mask: Tensor) -> Any:
     """The share of a map's mean height that is in context (our definition).
 
     Lee et al. 2023 (arXiv 2306.17848) show maps and give no number. With S scaled to [0, 1] for

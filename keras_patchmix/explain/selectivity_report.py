@@ -4,11 +4,13 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix import _atomic
 from keras_patchmix._hashing import hash_integers, stream
+from keras_patchmix._types import FilePath
 
 _RESAMPLES = 10_000
 
@@ -58,7 +60,7 @@ class SelectivityReport:
             return None
         return float(np.mean([row["predicted"] == row["label"] for row in self.rows]))
 
-    def compare(self, other):
+    def compare(self, other: "SelectivityReport") -> tuple[float, float, float]:
         """Compares with the report of another model on the same images, image by image.
 
         Args:
@@ -94,7 +96,7 @@ class SelectivityReport:
     def __repr__(self):
         return f"<SelectivityReport: {self}>"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the report as a dict of JSON values."""
         low, high = self.interval
         return {
@@ -106,13 +108,13 @@ class SelectivityReport:
             "rows": self.rows,
         }
 
-    def to_json(self, path=None):
+    def to_json(self, path: FilePath | None = None) -> str:
         """Returns the report as JSON text, or writes it atomically to `path`."""
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
         return text if path is None else _atomic.write_text(path, text)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: FilePath) -> "SelectivityReport":
         """Reads what `to_json` wrote.
 
         Raises:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_patchmix.evaluation.classes import imagenet_names, plain, read_class_map, read_names
+from keras_patchmix.occlusion.text import class_text
 
 
 class ModelClasses(NamedTuple):
@@ -21,7 +22,7 @@ class ModelClasses(NamedTuple):
 
     def name(self, number):
         """Returns how a class is called: by its name, or "class 3"."""
-        return f"class {number}" if self.names is None else self.names[number]
+        return class_text(number, self.names)
 
     def find(self, text, flag):
         """Returns the number of the class that a flag names.

@@ -1,11 +1,13 @@
 """The command: options in, exit status out."""
 
+from collections.abc import Sequence
+
 from keras_patchmix.evaluation.command import status_of
 from keras_patchmix.explaining.options import parse_options
 from keras_patchmix.explaining.running import run
 
 
-def main(argv=None, description=None):
+def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
     """Runs the command line of `recipes/explain.py`.
 
     Args:

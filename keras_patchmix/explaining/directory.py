@@ -1,7 +1,6 @@
 """The directory of an explanation: a new one, or the one that an interrupted command left."""
 
 from keras_patchmix.evaluation.directory import DataDirectory, files_of
-from keras_patchmix.explaining.options import flag
 
 _DONE, _BACKUP = "explanation.json", "backup.json"
 
@@ -23,8 +22,7 @@ class ExplanationDirectory(DataDirectory):
 
     def __init__(self, path, options, specs, files=()):
         named = files_of(specs, *options.imports, *map(str, files))
-        results = (_DONE, _BACKUP)
-        super().__init__(path, "explain", options.deciding(), named, results, flag)
+        super().__init__(path, "explain", options.deciding(), named, (_DONE, _BACKUP))
         self._several = len(specs) > 1
 
     def folder(self, spec):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from keras_patchmix._flags import named
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.classifier import Classifier, classifier
 from keras_patchmix.evaluation.data import open_data
@@ -13,8 +14,9 @@ from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explaining.causal import causal_curves
 from keras_patchmix.explaining.explanation import Explanation
 from keras_patchmix.occlusion import PatchReplacement, Superimpose
+from keras_patchmix.occlusion.text import class_text
 
-_BANK_SIZE = 256  # as `selectivity_benchmark`
+_FLAGS = {"levels": "--level", "grid_size": "--patches", "out_of_context_mask": "--level"}
 
 
 class Prepared(NamedTuple):
@@ -60,9 +62,7 @@ class DataWork:
             _corruption(options),
             options.max_examples,
             options.batch_size,
-            _BANK_SIZE,
-            (0, 255),
-            options.seed,
+            seed=options.seed,
         )
         self._first = None
 
@@ -148,16 +148,11 @@ class DataWork:
         return {
             "image": f"image {row['index']}",
             "class_id": row["label"],
-            "class_name": names[row["label"]],
+            "class_name": class_text(row["label"], names),
             "contrast_id": row["contrast"],
-            "contrast_name": _name_of(names, row["contrast"]),
+            "contrast_name": class_text(row["contrast"], names),
             **{key: row[key] for key in ("num_masks", "noise", "selectivity")},
         }
-
-
-def _name_of(names, number):
-    # An untrained model of keras.applications may have more outputs than there are classes.
-    return names[number] if number < len(names) else f"class {number}"
 
 
 def _corruption(options):
@@ -180,7 +175,4 @@ def _foreign(options):
 
 def _said(error):
     """Names flags where the library speaks of levels and grids."""
-    text = str(error)
-    for argument, flag in (("levels", "--level"), ("grid_size", "--patches")):
-        text = text.replace(f"`{argument}`", flag).replace(f"{argument}=", f"{flag} ")
-    return text.replace("`out_of_context_mask`", "--level")
+    return named(str(error), _FLAGS)

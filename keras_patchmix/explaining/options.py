@@ -2,18 +2,25 @@
 
 import argparse
 import dataclasses
-import datetime
-import re
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_patchmix._flags import number, whole
-from keras_patchmix.evaluation.options import add_model_flags, flag_adder
+from keras_patchmix._command_line import new_directory
+from keras_patchmix._flags import named, number, whole
 from keras_patchmix.evaluation.score_kind import KINDS
+from keras_patchmix.evaluation.shared_options import (
+    MODELS_HELP,
+    PROGRESS,
+    CommandOptions,
+    add_dataset_flags,
+    add_image_size_flag,
+    add_model_flags,
+    flag,
+    flag_adder,
+    parsed,
+)
 
-_FREE = ("output", "progress")  # may differ between a command and the one that goes on with it
-_NAMES = {"imports": "--import", "classes": "--class", "contrasts": "--contrast"}
 _OF_DATA = {
     "split": None,
     "data_dir": None,
@@ -22,14 +29,11 @@ _OF_DATA = {
     "patches": 7,
     "level": 0.4,
 }
-_ARGUMENTS = {"class_ids": "--class", "contrast_ids": "--contrast", "from_logits": "--scores"}
+_ARGUMENTS = {"class_ids": "--class", "contrast_ids": "--contrast"}
 _OF_IMAGES = ("classes", "contrasts", "mask")
-_EPILOG = """\
+_EPILOG = f"""\
 models:
-  model.keras, model.h5             a saved model; the figure calls it "model"
-  small=runs/a/model.keras          the same, called "small"
-  keras.applications:ConvNeXtTiny   built by Keras, with its ImageNet weights and preprocessing
-  --weights, --preprocess and --class-map hold for all models; with NAME= in front for that one.
+{MODELS_HELP}\
   Differences are those of the first model less each further one.
 
 results, in the directory of --output:
@@ -44,11 +48,14 @@ results, in the directory of --output:
 
 
 @dataclass(frozen=True)
-class ExplanationOptions:
+class ExplanationOptions(CommandOptions):
     """All settings of an explanation; `config.json` in its directory holds them.
 
     Attributes are described by `python recipes/explain.py --help`.
     """
+
+    RECIPE = "recipes/explain.py"
+    FREE = ("output", "progress")
 
     model: tuple
     image: tuple = ()
@@ -84,38 +91,11 @@ class ExplanationOptions:
         """The directory of the results: `output`, or a new name under `runs/`."""
         if self.output:
             return self.output
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        source = self.dataset or Path(self.image[0]).stem
-        source = re.sub(r"[^\w.-]+", "-", source.removeprefix("folder:")).strip("-.")
-        return f"runs/{now}-{source[-40:]}-explanation"
+        return new_directory(self.dataset or Path(self.image[0]).stem, "explanation")
 
-    def to_dict(self):
-        """The settings as a dict of JSON values."""
-        values = dataclasses.asdict(self)
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
-
-    def deciding(self):
-        """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
-        return {key: value for key, value in self.to_dict().items() if key not in _FREE}
-
-    def command(self):
-        """A command line that explains the same, into a directory of its own."""
-        parts = ["python", "recipes/explain.py"]
-        defaults = {field.name: field.default for field in dataclasses.fields(self)} | _OF_DATA
-        for field, value in self.deciding().items():
-            if value is True:
-                parts.append(flag(field))
-            elif value not in (None, defaults[field], []):
-                for one in value if isinstance(value, list) else [value]:
-                    # "--flag=-x", as "-x" alone would be taken for a flag.
-                    dashed = str(one).startswith("-")
-                    parts += [f"{flag(field)}={one}"] if dashed else [flag(field), str(one)]
-        return shlex.join(parts)
-
-
-def flag(field):
-    """Returns the flag of an attribute of `ExplanationOptions`, such as "--num-masks"."""
-    return _NAMES.get(field, "--" + field.replace("_", "-"))
+    def _defaults(self):
+        """Dict from fields to the values that a command line need not name."""
+        return super()._defaults() | _OF_DATA
 
 
 def with_flags(message):
@@ -127,13 +107,12 @@ def with_flags(message):
     fields = {field.name: flag(field.name) for field in dataclasses.fields(ExplanationOptions)}
     fields |= _ARGUMENTS
 
-    def named(match):
-        return fields.get(match[1], match[0])
-
-    return re.sub(r"`(\w+)`", named, message)
+    return named(message, fields)
 
 
-def parse_options(argv=None, description=None):
+def parse_options(
+    argv: Sequence[str] | None = None, description: str | None = None
+) -> "ExplanationOptions":
     """Reads options from a command line; unknown flags and values out of range are errors.
 
     Args:
@@ -155,16 +134,13 @@ def parse_options(argv=None, description=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     defaults = {f.name: f.default for f in dataclasses.fields(ExplanationOptions)}
-    add = flag_adder(defaults, flag)
+    add = flag_adder(defaults)
     add_model_flags(parser, add)
     _add_image_flags(parser, add)
     _add_data_flags(parser, add)
     _add_map_flags(parser, add)
     _add_result_flags(parser, add)
-    values = vars(parser.parse_args(argv))
-    for field, default in defaults.items():
-        if default == () or field == "model":
-            values[field] = tuple(values[field] or ())
+    values = parsed(parser, argv, defaults)
     try:
         return ExplanationOptions(**_with_source(values))
     except ValueError as error:
@@ -193,14 +169,7 @@ def _add_image_flags(parser, add):
 
 def _add_data_flags(parser, add):
     data = parser.add_argument_group("a data set with foreign parts, for --dataset")
-    text = "'shapes', a TensorFlow Datasets name, or folder:PATH with a folder for each class"
-    add(data, "dataset", text, metavar="NAME")
-    text = (
-        "such as validation, 'test[:50%%]' or all; by default test (of a folder without a folder "
-        "test: 10 %% of the images), else validation"
-    )
-    add(data, "split", text, metavar="SPLIT")
-    add(data, "data_dir", "where prepared data sets are", metavar="DIR")
+    add_dataset_flags(data, add, required=False)
     text = "explain the first N images only (default: 100)"
     add(data, "max_examples", text, type=whole(1), metavar="N")
     text = (
@@ -216,11 +185,7 @@ def _add_data_flags(parser, add):
 
 def _add_map_flags(parser, add):
     maps = parser.add_argument_group("maps")
-    text = (
-        "pixels a side to resize to, where the model does not fix it; by default what it was built "
-        "with, else the images' own"
-    )
-    add(maps, "image_size", text, type=whole(8), metavar="N")
+    add_image_size_flag(maps, add)
     text = "c-rise: what speaks for a class rather than another; rise, for --image: for a class"
     add(maps, "method", text, choices=("c-rise", "rise"))
     text = "what the models return; auto asks them, and says so"
@@ -240,7 +205,7 @@ def _add_result_flags(parser, add):
     add(results, "figures", "images in explain.png, the first N", type=whole(1), metavar="N")
     text = "directory for the results: a new one, or that of this command when it was interrupted"
     add(results, "output", text + " (default: runs/TIME-SOURCE-explanation)", metavar="DIR")
-    add(results, "progress", "bars with the time left", choices=("auto", "on", "off"))
+    add(results, "progress", "bars with the time left", choices=tuple(PROGRESS))
 
 
 def _between(low, high):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from keras_patchmix.explaining.drawing import classes_text
-from keras_patchmix.occlusion.text import aligned, percent
+from keras_patchmix.occlusion.text import aligned, class_text, percent
 
 _NOISE = 0.18  # of maps that had nothing to show: see docs/explain.md
 _NAMED = 10
@@ -41,7 +41,7 @@ def _data_rows(report):
         found = {**row, "image": f"image {row['index']}"}
         for kind, number in pair.items():
             found[f"{kind}_id"] = number
-            found[f"{kind}_name"] = names[number] if number < len(names) else f"class {number}"
+            found[f"{kind}_name"] = class_text(number, names)
         yield found
 
 

@@ -1,10 +1,12 @@
 """A whole explanation, from the options to the last line printed."""
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix import _atomic
 from keras_patchmix.evaluation import objects, remarks
-from keras_patchmix.evaluation.directory import file_digest
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
+from keras_patchmix.evaluation.shared_options import PROGRESS
 from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.explaining import results
 from keras_patchmix.explaining.directory import ExplanationDirectory
@@ -15,10 +17,11 @@ from keras_patchmix.explaining.on_images import ImageWork
 from keras_patchmix.explaining.options import with_flags
 from keras_patchmix.explaining.pictures import list_pictures, listing_of
 
-_PROGRESS = {"auto": "auto", "on": True, "off": False}
+if TYPE_CHECKING:
+    from keras_patchmix.explaining.options import ExplanationOptions
 
 
-def run(options):
+def run(options: "ExplanationOptions") -> "dict[str, Explanation]":
     """Explains models, and writes the directory of results.
 
     It holds config.json, rows.csv, explain.png, curves.png and, of a data set, selectivity.png;
@@ -42,7 +45,9 @@ def run(options):
     files = [path for one in pictures for path in (one.path, one.mask) if path is not None]
     directory = ExplanationDirectory(options.directory(), options, specs, files)
     if all(directory.done(spec) for spec in specs):
-        _check_data(options, directory, pictures)
+        directory.check_data(
+            lambda split: listing_of(pictures) if pictures else data_listing(options, split)
+        )
         explanations = {spec.name: Explanation.load(directory.folder(spec)) for spec in specs}
         if (directory.path / "explain.png").exists():
             print(f"All of this was explained before: {directory.path}", flush=True)
@@ -55,19 +60,6 @@ def run(options):
     print(f"Figure: {directory.path / 'explain.png'}   Data: {directory.path / 'rows.csv'}")
     print(results.result_line(options, directory.path, explanations), flush=True)
     return explanations
-
-
-def _check_data(options, directory, pictures):
-    """Raises where results that are there are of other data; says so where nobody can tell."""
-    there = directory.data
-    if there is None:
-        return
-    try:
-        now = listing_of(pictures) if pictures else data_listing(options, there["split"])
-    except (ValueError, ImportError) as error:
-        print(f"The data set cannot be compared with that of the results: {error}", flush=True)
-        return
-    directory.of_data(now)
 
 
 def _explain(options, specs, directory, pictures):
@@ -96,14 +88,12 @@ def _explanation(options, directory, work, prepared):
     backup = directory.backup(spec)
     print(f"{spec.name}: {'goes on' if backup.exists() else 'begins'}", flush=True)
     try:
-        found = work.explain(prepared, backup, _PROGRESS[options.progress])
+        found = work.explain(prepared, backup, PROGRESS[options.progress])
     except ValueError as error:
         raise ValueError(f"{spec.name}: {with_flags(str(error))}") from error
     found.settings.update(
         command=options.command(),
-        model_source=spec.source,
-        model_sha256=None if spec.application else file_digest(spec.source),
-        weights=(spec.weights or "imagenet") if spec.application else None,
+        **spec.described(),
         scores=f"{prepared.kind.word} ({prepared.kind.reason})",
     )
     found.save(directory.folder(spec))

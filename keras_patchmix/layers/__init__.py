@@ -1,10 +1,18 @@
 """Layers for `tf.data` pipelines and preprocessing stacks."""
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
 
 # Imported at once, so that Keras finds the classes when it loads a saved model.
-from keras_patchmix.layers.mask_mix import MaskMix  # noqa: F401
-from keras_patchmix.layers.random_choice import RandomChoice  # noqa: F401
+from keras_patchmix.layers.mask_mix import MaskMix
+from keras_patchmix.layers.random_choice import RandomChoice
+
+if TYPE_CHECKING:
+    from keras_patchmix.layers.mask_mix import MaskMix as MaskMix
+    from keras_patchmix.layers.patch_mixing import PatchMixing as PatchMixing
+    from keras_patchmix.layers.random_choice import RandomChoice as RandomChoice
+    from keras_patchmix.layers.seeded_map import map_seeded as map_seeded
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

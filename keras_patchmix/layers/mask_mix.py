@@ -2,11 +2,14 @@
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from keras_patchmix._grid import Grid
 from keras_patchmix._ratio import count_table
+from keras_patchmix._types import Size
 from keras_patchmix.layers.patch_mixing import PatchMixing
 
 
@@ -63,17 +66,17 @@ class MaskMix(PatchMixing):
 
     def __init__(
         self,
-        patch_size=16,
-        multiple=4,
-        alpha=1.0,
-        ratio=None,
-        probability=1.0,
-        mode="sample",
-        num_classes=None,
-        label_smoothing=0.1,
-        seed=None,
-        data_format=None,
-        **kwargs,
+        patch_size: Size = 16,
+        multiple: int = 4,
+        alpha: float = 1.0,
+        ratio: float | Sequence[float] | None = None,
+        probability: float = 1.0,
+        mode: str = "sample",
+        num_classes: int | None = None,
+        label_smoothing: float = 0.1,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         if not isinstance(multiple, int) or isinstance(multiple, bool) or multiple < 1:
             raise ValueError(

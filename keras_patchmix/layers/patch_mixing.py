@@ -1,13 +1,19 @@
 """The Patch Mixing layer."""
 
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_patchmix import mixing
 from keras_patchmix._ratio import count_table
+from keras_patchmix._types import Size, Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
+
+if TYPE_CHECKING:
+    from keras_patchmix.mixing import MixingPlan
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
@@ -77,17 +83,17 @@ class PatchMixing(MixingLayer):
 
     def __init__(
         self,
-        grid_size=7,
-        patch_size=None,
-        alpha=1.0,
-        ratio=None,
-        probability=1.0,
-        mode="sample",
-        num_classes=None,
-        label_smoothing=0.1,
-        seed=None,
-        data_format=None,
-        **kwargs,
+        grid_size: Size | None = 7,
+        patch_size: Size | None = None,
+        alpha: float = 1.0,
+        ratio: float | Sequence[float] | None = None,
+        probability: float = 1.0,
+        mode: str = "sample",
+        num_classes: int | None = None,
+        label_smoothing: float = 0.1,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(num_classes, label_smoothing, seed, data_format, **kwargs)
         if patch_size is not None and grid_size == 7:
@@ -105,7 +111,7 @@ class PatchMixing(MixingLayer):
         self._check_mixable(batch)
         return self._apply(self._draw(batch, None, size), batch, size)
 
-    def sample_plan(self, data, seed=None):
+    def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> "MixingPlan":
         """Draws the plan for a batch, without applying it.
 
         Args:
@@ -119,7 +125,13 @@ class PatchMixing(MixingLayer):
         batch = structures.unpack(data)
         return self._draw(batch, seed, self._check_images(batch))
 
-    def apply_plan(self, plan, data, labels=None, sample_weight=None):
+    def apply_plan(
+        self,
+        plan: "MixingPlan",
+        data: Any,
+        labels: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+    ) -> Any:
         """Mixes a batch as `plan` says; draws nothing.
 
         Args:

@@ -4,12 +4,14 @@ import functools
 import inspect
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from keras_patchmix import _ops, mixing
+from keras_patchmix._types import Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
 from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
@@ -91,13 +93,13 @@ class RandomChoice(MixingLayer):
 
     def __init__(
         self,
-        layers,
-        weights=None,
-        num_classes=None,
-        label_smoothing=0.1,
-        seed=None,
-        data_format=None,
-        **kwargs,
+        layers: Sequence[Any],
+        weights: Sequence[float] | None = None,
+        num_classes: int | None = None,
+        label_smoothing: float = 0.1,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(num_classes, label_smoothing, seed, data_format, **kwargs)
         self._check_layers(layers)
@@ -112,7 +114,7 @@ class RandomChoice(MixingLayer):
         self._check_batch(batch)
         return self._apply(self._draw(batch.images, None), batch)
 
-    def sample_plan(self, data, seed=None):
+    def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> "ChoicePlan":
         """Draws the plan for a batch, without applying it.
 
         Args:
@@ -129,7 +131,13 @@ class RandomChoice(MixingLayer):
         self._refuse_foreign(_PLAN)
         return self._draw(structures.unpack(data).images, seed)
 
-    def apply_plan(self, plan, data, labels=None, sample_weight=None):
+    def apply_plan(
+        self,
+        plan: "ChoicePlan",
+        data: Any,
+        labels: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+    ) -> Any:
         """Mixes a batch as `plan` says; a pure function of the two.
 
         Args:

@@ -1,11 +1,18 @@
 """A map that mixes reproducibly, however many calls run in parallel."""
 
 import numbers
+from typing import Any
 
 from keras_patchmix._optional import require
 
 
-def map_seeded(dataset, layer, seed, first_step=None, num_parallel_calls=None):
+def map_seeded(
+    dataset: Any,
+    layer: Any,
+    seed: int,
+    first_step: int | None = None,
+    num_parallel_calls: int | None = None,
+) -> Any:
     """Maps a mixing layer over a batched data set, with a seed for every batch.
 
     The plan of a batch is a pure function of its seed, so that the batches are bit-identical on
@@ -53,6 +60,7 @@ def map_seeded(dataset, layer, seed, first_step=None, num_parallel_calls=None):
             lambda step: tf.stack([tf.constant(seed, tf.int64), step])
         )
 
+    @tf.autograph.experimental.do_not_convert  # nothing to convert, which takes seconds to find out
     def mix(element, batch_seed):
         return layer.apply_plan(layer.sample_plan(element, seed=batch_seed), element)
 

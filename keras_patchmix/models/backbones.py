@@ -5,8 +5,12 @@ of pixels. They need keras-cv, and with it TensorFlow. As with keras-cv's own, a
 policy: load it under the policy that it was saved under.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 
+from keras_patchmix._optional import not_installed
 from keras_patchmix.models import convmixer, convnext, vit
 from keras_patchmix.models.tokens import PatchFeatures
 
@@ -20,10 +24,7 @@ except ModuleNotFoundError as error:
 
         def __new__(cls, *args, **kwargs):
             """Raises `ImportError`."""
-            raise ImportError(
-                f"{cls.__name__} needs the package 'keras_cv', or one that it needs, {_MISSING!r}. "
-                "Install it with: pip install 'keras-patchmix[keras-cv]'"
-            )
+            raise not_installed("keras_cv", cls.__name__, _MISSING)
 
 
 class _Backbone(Backbone):
@@ -67,18 +68,18 @@ class ConvNeXtBackbone(_Backbone):
 
     def __init__(
         self,
-        depths,
-        dims,
-        input_shape=(None, None, 3),
-        patch_size=4,
-        kernel_size=7,
-        drop_path_rate=0.0,
-        layer_scale=1e-6,
-        initializer="truncated_normal",
-        seed=None,
-        **kwargs,
+        depths: Sequence[int],
+        dims: Sequence[int],
+        input_shape: Sequence[int | None] = (None, None, 3),
+        patch_size: int = 4,
+        kernel_size: int = 7,
+        drop_path_rate: float = 0.0,
+        layer_scale: float | None = 1e-6,
+        initializer: str = "truncated_normal",
+        seed: int | None = None,
+        **kwargs: Any,
     ):
-        arguments = {
+        arguments: dict[str, Any] = {
             "depths": tuple(depths),
             "dims": tuple(dims),
             "patch_size": patch_size,
@@ -126,23 +127,23 @@ class ViTBackbone(_Backbone):
 
     def __init__(
         self,
-        patch_size,
-        dim,
-        depth,
-        num_heads,
-        input_shape=(None, None, 3),
-        mlp_ratio=4,
-        drop_path_rate=0.0,
-        dropout=0.0,
-        attention_dropout=0.0,
-        layer_scale=None,
-        approximate_gelu=True,
-        grid=None,
-        initializer="truncated_normal",
-        seed=None,
-        **kwargs,
+        patch_size: int,
+        dim: int,
+        depth: int,
+        num_heads: int,
+        input_shape: Sequence[int | None] = (None, None, 3),
+        mlp_ratio: float = 4,
+        drop_path_rate: float = 0.0,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        layer_scale: float | None = None,
+        approximate_gelu: bool = True,
+        grid: Sequence[int] | None = None,
+        initializer: str = "truncated_normal",
+        seed: int | None = None,
+        **kwargs: Any,
     ):
-        arguments = {
+        arguments: dict[str, Any] = {
             "patch_size": patch_size,
             "dim": dim,
             "depth": depth,
@@ -187,17 +188,17 @@ class ConvMixerBackbone(_Backbone):
 
     def __init__(
         self,
-        dim,
-        depth,
-        input_shape=(None, None, 3),
-        kernel_size=9,
-        patch_size=7,
-        activation="gelu",
-        drop_path_rate=0.0,
-        seed=None,
-        **kwargs,
+        dim: int,
+        depth: int,
+        input_shape: Sequence[int | None] = (None, None, 3),
+        kernel_size: int = 9,
+        patch_size: int = 7,
+        activation: str | Callable[..., Any] = "gelu",
+        drop_path_rate: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
-        arguments = {
+        arguments: dict[str, Any] = {
             "dim": dim,
             "depth": depth,
             "kernel_size": kernel_size,

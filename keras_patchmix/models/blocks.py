@@ -1,5 +1,7 @@
 """Layers shared by the models that Keras itself does not have."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -17,7 +19,7 @@ class LayerScale(keras.layers.Layer):
         initial_value: Float, the start value of all scales. Defaults to `1e-6`.
     """
 
-    def __init__(self, initial_value=1e-6, **kwargs):
+    def __init__(self, initial_value: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.initial_value = initial_value
 
@@ -53,7 +55,7 @@ class DropPath(keras.layers.Layer):
         ValueError: `rate` is outside [0, 1).
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}")

@@ -2,17 +2,22 @@
 
 import inspect
 import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import keras
+
+from keras_patchmix._types import FilePath
 from keras_patchmix.models import applications, convmixer, convnext, hub, vit
 
-_FAMILIES = (
+_FAMILIES: tuple[tuple[Mapping[str, Any], Callable[..., Any]], ...] = (
     (convnext.PRESETS, convnext.convnext),
     (vit.PRESETS, vit.vit),
     (convmixer.PRESETS, convmixer.convmixer),
 )
 
 
-def names():
+def names() -> list[str]:
     """Returns the sorted names that `create` knows here.
 
     They are this package's own, those of `keras.applications` as they are written there, and
@@ -22,7 +27,7 @@ def names():
     return sorted([*own, *applications.names(), *hub.names()])
 
 
-def preset(name):
+def preset(name: str) -> dict[str, Any]:
     """Returns the arguments that a name of this package stands for, as a new dict.
 
     Args:
@@ -38,7 +43,13 @@ def preset(name):
     raise ValueError(f"`name` must be one of {known}. Received: name={name!r}")
 
 
-def create(name, num_classes, input_shape, weights=None, **overrides):
+def create(
+    name: str,
+    num_classes: int,
+    input_shape: Sequence[int | None],
+    weights: FilePath | None = None,
+    **overrides: Any,
+) -> keras.Model:
     """Creates an image classifier by name.
 
     Args:

@@ -5,6 +5,7 @@ import importlib.util
 import keras
 from keras import layers
 
+from keras_patchmix._optional import not_installed
 from keras_patchmix.models.inputs import imagenet_normalization, unseeded_layers_draw_from
 
 # Table 7 of Liu et al. 2021 (Swin, arXiv 2103.14030); drop_path as its section A2.1 has it.
@@ -71,8 +72,5 @@ def _keras_hub(name):
     try:
         import keras_hub
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f"The model {name!r} needs the package 'keras_hub', or one that it needs, "
-            f"{error.name!r}. Install it with: pip install 'keras-patchmix[keras-hub]'"
-        ) from error
+        raise not_installed("keras_hub", f"The model {name!r}", error.name) from error
     return keras_hub.models

@@ -1,6 +1,8 @@
 """Weights of timm's models in the form of ours, without timm or PyTorch."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +56,7 @@ _FAMILIES = {
 }
 
 
-def load_timm(model, state_dict):
+def load_timm(model: Any, state_dict: Mapping[str, Any]) -> None:
     """Gives a model the weights of its counterpart in timm.
 
     timm holds the published weights of ConvMixer, of ConvNeXt atto, and of many ViTs. Its ViTs

@@ -2,6 +2,8 @@
 
 import contextlib
 import contextvars
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -27,7 +29,7 @@ class TokenEmbedding(keras.layers.Layer):
             Defaults to `"zeros"`.
     """
 
-    def __init__(self, grid, initializer="zeros", **kwargs):
+    def __init__(self, grid: Sequence[int], initializer: str = "zeros", **kwargs: Any):
         super().__init__(**kwargs)
         self.grid = tuple(grid)
         self.initializer = keras.initializers.get(initializer)
@@ -106,7 +108,9 @@ class SelfAttention(keras.layers.Layer):
         seed: Integer or `None`.
     """
 
-    def __init__(self, num_heads, dropout=0.0, seed=None, **kwargs):
+    def __init__(
+        self, num_heads: int, dropout: float = 0.0, seed: int | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         if not 0 <= dropout < 1:
             raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
@@ -232,7 +236,7 @@ class PatchFeatures(keras.layers.Layer):
         patch_size: Pixels a side of a patch.
     """
 
-    def __init__(self, patch_size, **kwargs):
+    def __init__(self, patch_size: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.patch_size = patch_size
 
@@ -269,7 +273,7 @@ class GELU(keras.layers.Layer):
         approximate: Whether it is the approximation by tanh. Defaults to `True`.
     """
 
-    def __init__(self, approximate=True, **kwargs):
+    def __init__(self, approximate: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.approximate = approximate
 

@@ -1,6 +1,7 @@
 """Copies weights into a model layer by layer, and says which do not fit."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -8,7 +9,7 @@ from keras import ops
 from keras_patchmix.models.tokens import TokenEmbedding
 
 
-def copy_weights(source, target):
+def copy_weights(source: Any, target: Any) -> None:
     """Copies the weights of one model to another of the same architecture.
 
     Layers are matched by name, so that a classifier's weights go to a backbone and back. Only the

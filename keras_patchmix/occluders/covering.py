@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,9 @@ _MOST_OBJECTS = 1000
 _SAMPLES = 4096
 
 
-def cover_to(levels, image_size, draw):
+def cover_to(
+    levels: Sequence[float], image_size: Sequence[int], draw: Callable[[int], Any]
+) -> list[Any]:
     """Builds covers that hide given shares of an image, each with what the lower ones show.
 
     Occluders are laid one behind another. One or more of them take the cover from one rung of ten

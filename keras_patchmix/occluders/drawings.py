@@ -12,7 +12,7 @@ _TAU = 2 * math.pi
 
 
 @functools.cache
-def drawn():
+def drawn() -> "tuple[Occluder, ...]":
     """Returns the built-in occluders, painted once in a process.
 
     None of them is a class of ImageNet or of the built-in data set "shapes", or an everyday object:

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from keras_patchmix._optional import require
+from keras_patchmix._types import FilePath
 from keras_patchmix.occluders.occluder import Occluder
 
 # A small file can claim any size: it is refused before it is unpacked.
 LARGEST_IMAGE = 8192 * 8192
 
 
-def load_folder(path):
+def load_folder(path: FilePath) -> "tuple[Occluder, ...]":
     """Loads all PNG files with transparency under a folder.
 
     Files are taken in the order of their names, those in folders within it included, and hidden
@@ -37,10 +38,10 @@ def load_folder(path):
         )
     files = {}
     for file in root.rglob("*"):
-        name = file.relative_to(root)
-        hidden = any(part.startswith(".") for part in name.parts)
+        relative = file.relative_to(root)
+        hidden = any(part.startswith(".") for part in relative.parts)
         if file.suffix.lower() == ".png" and not hidden and file.is_file():
-            files[name.as_posix()] = file
+            files[relative.as_posix()] = file
     if not files:
         raise ValueError(
             "`path` must be a folder that holds PNG files with transparency; it holds no file "

@@ -32,7 +32,7 @@ class Occluder:
             half opaque in it.
     """
 
-    def __init__(self, name, image):
+    def __init__(self, name: str, image: np.ndarray):
         if not isinstance(name, str):
             raise TypeError(f"`name` must be a string. Received: name={name!r}")
         image = np.asarray(image)

@@ -6,9 +6,13 @@ pixel, so that the same calls give the same bytes on every machine.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from keras_patchmix.occluders.occluder import Occluder
 
 # alpha >= 0.5, where 255 stands for 1
 COVERED = 128
@@ -34,7 +38,13 @@ def direction(turns):
     return tuple(round(f(angle) * 2.0**30) * 2.0**-30 for f in (math.cos, math.sin))
 
 
-def place(occluder, image_size, centre, turns=0.0, scale=1.0):
+def place(
+    occluder: "Occluder",
+    image_size: Sequence[int],
+    centre: Sequence[float],
+    turns: float = 0.0,
+    scale: float = 1.0,
+) -> "Layer":
     """Draws an occluder at a place in an image, bilinearly and without aliasing.
 
     Args:
@@ -102,12 +112,12 @@ def _between(pixels, a, b, share):
     return low
 
 
-def empty_cover(height, width):
+def empty_cover(height: int, width: int) -> np.ndarray:
     """Returns a cover that hides nothing: zeros, uint8 of shape (height, width, 4)."""
     return np.zeros((height, width, 4), np.uint8)
 
 
-def lay_behind(cover, layer):
+def lay_behind(cover: np.ndarray, layer: "Layer") -> "Layer":
     """Puts a layer behind what a cover shows already, in place.
 
     A cover only ever gains: what is opaque stays as it is, to the last bit.
@@ -130,7 +140,7 @@ def lay_behind(cover, layer):
     return added
 
 
-def assemble(layers, image_size):
+def assemble(layers: "Sequence[Layer]", image_size: Sequence[int]) -> np.ndarray:
     """Returns the cover that layers make up: those that `lay_behind` or `cover_to` returned.
 
     Args:
@@ -152,12 +162,17 @@ def _add(cover, added):
     packed[added.index] += np.ascontiguousarray(added.pixels).view(_PACKED)[:, 0]
 
 
-def covered(cover):
+def covered(cover: np.ndarray) -> Any:
     """Returns the number of pixels that a cover hides: those with an alpha of at least a half."""
     return int(np.count_nonzero(cover.reshape(-1, 4)[:, 3] >= COVERED))
 
 
-def blend(image, cover, value_range=(0, 255), out=None):
+def blend(
+    image: np.ndarray,
+    cover: np.ndarray,
+    value_range: Sequence[float] = (0, 255),
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Puts a cover in front of an image.
 
     Colours of the cover, 0 to 255, become `low` to `high`; then (1 - alpha) image + alpha colour,

@@ -4,6 +4,8 @@ import bisect
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -155,7 +157,7 @@ class BankBuilder:
         return Bank(np.stack(images), np.array(labels, np.int64), np.array(index, np.int64))
 
 
-def build_bank(batches, size=256, seed=0):
+def build_bank(batches: Iterable[Any], size: int = 256, seed: int = 0) -> Bank:
     """Draws a bank from a data set, in one pass.
 
     Args:

@@ -18,8 +18,6 @@ class Corruption(Member):
     """
 
     kind = "corruption"
-    needs_bank = False
-    needs_saliency = False  # where it is True, `plan` takes a keyword `saliency` too
 
     @property
     def name(self):
@@ -183,24 +181,39 @@ def check_grid(value, name="grid_size"):
     return int(pair[0]), int(pair[1])
 
 
+def rising_levels(levels, highest, whole):
+    """Returns levels as an increasing tuple of floats.
+
+    Args:
+        levels: A number or a sequence of numbers.
+        highest: The highest one that is allowed.
+        whole: What they are shares of, for the message.
+
+    Raises:
+        ValueError: A level is outside (0, highest], or given twice.
+    """
+    values = (levels,) if isinstance(levels, numbers.Real) else tuple(levels)
+    if not values or not all(
+        isinstance(level, numbers.Real) and not isinstance(level, bool) and 0 < level <= highest
+        for level in values
+    ):
+        raise ValueError(
+            f"`levels` must be one or more numbers above 0 and at most {highest}: shares of "
+            f"{whole}. Received: levels={levels!r}"
+        )
+    values = tuple(sorted(float(level) for level in values))
+    if len(set(values)) != len(values):
+        raise ValueError(f"`levels` must differ from each other. Received: levels={levels!r}")
+    return values
+
+
 def check_levels(levels, grid):
     """Returns levels as an increasing tuple of floats.
 
     Raises:
         ValueError: A level is outside (0, 1], given twice, or affects no patch of the grid.
     """
-    values = (levels,) if isinstance(levels, numbers.Real) else tuple(levels)
-    if not values or not all(
-        isinstance(level, numbers.Real) and not isinstance(level, bool) and 0 < level <= 1
-        for level in values
-    ):
-        raise ValueError(
-            "`levels` must be one or more numbers above 0 and at most 1: shares of the patches. "
-            f"Received: levels={levels!r}"
-        )
-    values = tuple(sorted(float(level) for level in values))
-    if len(set(values)) != len(values):
-        raise ValueError(f"`levels` must differ from each other. Received: levels={levels!r}")
+    values = rising_levels(levels, 1, "the patches")
     if patches_at(values[0], grid) == 0:
         raise ValueError(
             f"The level {values[0]:g} affects none of the {grid[0]} x {grid[1]} patches of "

@@ -2,17 +2,26 @@
 
 import warnings
 import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from keras_patchmix._progress import Progress
+from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.occlusion.bank import BankBuilder
+from keras_patchmix.occlusion.bank import Bank, BankBuilder
 from keras_patchmix.occlusion.class_map import ClassMap, check_class_names
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
-from keras_patchmix.occlusion.describing import as_list, check_range, digest, function_name
+from keras_patchmix.occlusion.describing import (
+    as_list,
+    check_range,
+    digest,
+    function_name,
+    skipped_entries,
+)
 from keras_patchmix.occlusion.forward import forward_function, patch_size
 from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.opening import OpenSplit
@@ -36,17 +45,17 @@ class Benchmark:
 
     def __init__(
         self,
-        dataset,
-        suite=None,
-        seed=0,
-        max_examples=None,
-        preprocess=None,
-        value_range=(0, 255),
-        batch_size=None,
-        bank_size=256,
-        saliency=None,
-        class_map=None,
-        class_names=None,
+        dataset: Any,
+        suite: str | Sequence[Any] | None = None,
+        seed: int = 0,
+        max_examples: int | None = None,
+        preprocess: Callable[[Any], Any] | None = None,
+        value_range: Sequence[float] = (0, 255),
+        batch_size: int | None = None,
+        bank_size: int = 256,
+        saliency: Callable[[Any], Any] | None = None,
+        class_map: Sequence[int | Sequence[int]] | None = None,
+        class_names: Sequence[str] | None = None,
     ):
         if not isinstance(seed, int | np.integer):
             raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
@@ -64,16 +73,16 @@ class Benchmark:
         self.value_range = check_range(value_range)
         self.class_map = None if class_map is None else ClassMap(class_map)
         self.class_names = check_class_names(class_names)
-        self.bank = None
+        self.bank: Bank | None = None
         self._bank_size = bank_size
         self._source = ExampleSource(dataset, batch_size, max_examples)
         self._input_shape = None
         self._dtype = None
         self._seen = None
-        self._splits = None
+        self._splits: list | None = None
         self._found = weakref.WeakKeyDictionary()
 
-    def prepare(self, verbose=False):
+    def prepare(self, verbose: bool | Literal["auto"] = False) -> tuple:
         """Settles the suite, draws the bank and opens the sets, if that was not done before.
 
         Returns:
@@ -100,7 +109,7 @@ class Benchmark:
             self._splits = self._opened()
         return (*self._own_conditions(), *(split.condition for split in self._splits))
 
-    def has_sets(self):
+    def has_sets(self) -> bool:
         """Whether the suite holds sets of occluded images."""
         return any(isinstance(member, DatasetOcclusion) for member in self.suite or ())
 
@@ -126,7 +135,9 @@ class Benchmark:
             for condition, split in zip(member.conditions, member.splits, strict=True)
         ]
 
-    def check(self, model, verbose=False, share=False):
+    def check(
+        self, model: Any, verbose: bool | Literal["auto"] = False, share: bool = False
+    ) -> None:
         """Raises where a model does not fit the sets of occluded images of the suite.
 
         `run` does so too, before it scores anything.
@@ -172,8 +183,14 @@ class Benchmark:
             )
 
     def run(
-        self, model, verbose="auto", backup=None, keep_backup=False, share=False, title="occlusion"
-    ):
+        self,
+        model: Any,
+        verbose: bool | Literal["auto"] = "auto",
+        backup: FilePath | None = None,
+        keep_backup: bool = False,
+        share: bool = False,
+        title: str = "occlusion",
+    ) -> Report:
         """Scores a model; see `evaluate`.
 
         Args:
@@ -232,12 +249,12 @@ class Benchmark:
             path, {**settings, "weights_sha256": weights, **({"sets": sets} if sets else {})}
         )
 
-    def is_of_the_same_examples(self, report):
+    def is_of_the_same_examples(self, report: "Report") -> bool:
         """Says whether a report's examples are those of the pass that drew the bank, if any did."""
         outcomes = report.outcomes
         return self._seen in (None, examples_digest(outcomes.labels, outcomes.index))
 
-    def examples(self, count=4):
+    def examples(self, count: int = 4) -> list[dict[str, Any]]:
         """Corrupts a few examples, for pictures.
 
         Args:
@@ -310,10 +327,7 @@ class Benchmark:
             "labels_sha256": digest(outcomes.labels),
             "index_sha256": digest(outcomes.index),
         }
-        skipped = [
-            {"name": str(name), "reason": str(reason)}
-            for name, reason in sorted(self._source.skipped.items())
-        ]
+        skipped = skipped_entries(self._source.skipped)
         rows = make_rows(self._own_conditions(), tally, self._input_shape)
         datasets = {}
         for split in self._splits:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix.occlusion import text
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
+from keras_patchmix.occlusion.rows import row_named
 
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 # Settings that decide which images the rows are about.
@@ -67,14 +69,11 @@ class Comparison:
     rows: list
     notes: list
 
-    def row(self, name):
+    def row(self, name: str) -> Any:
         """Returns the row of a name; raises KeyError where there is none."""
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(f"No row {name!r}. Rows: {', '.join(row.name for row in self.rows)}")
+        return row_named(self.rows, name)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the comparison as a dict of JSON values."""
         return {
             "names": list(self.names),
@@ -82,7 +81,7 @@ class Comparison:
             "notes": self.notes,
         }
 
-    def table(self):
+    def table(self) -> str:
         """Returns the rows as text for people."""
         head = ("top-1 %", *self.names, "difference", "95 % interval", "p")
         lines = [

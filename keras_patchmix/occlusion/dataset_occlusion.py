@@ -2,15 +2,18 @@
 
 import os
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets.image_files import printable
+from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
 from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.member import Condition, Member
 
-FOLDER_PREFIX, RECORDS_PREFIX = "folder:", "records:"  # as in keras_patchmix.datasets.loading
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 # What other values of a report or of Keras' logs are called ("val_loss").
 _RESERVED = re.compile(r"clean|loss|accuracy|occlusion_.*")
@@ -59,13 +62,13 @@ class DatasetOcclusion(Member):
 
     def __init__(
         self,
-        dataset,
-        split="test",
-        image_size=None,
-        data_dir=None,
-        class_map="auto",
-        max_examples=None,
-        name=None,
+        dataset: Any,
+        split: str | Sequence[str] = "test",
+        image_size: Size | None = None,
+        data_dir: FilePath | None = None,
+        class_map: str | Sequence[int | Sequence[int]] | None = "auto",
+        max_examples: int | None = None,
+        name: str | None = None,
     ):
         self.is_named = isinstance(dataset, str)
         if dataset is None or (self.is_named and not dataset):

@@ -37,6 +37,18 @@ def as_list(pair):
     return None if pair is None else list(pair)
 
 
+def skipped_entries(skipped):
+    """Returns what a report holds of images that could not be read.
+
+    Args:
+        skipped: Dict from names to reasons.
+
+    Returns:
+        List of dicts with the "name" and the "reason", by name.
+    """
+    return [{"name": str(name), "reason": str(reason)} for name, reason in sorted(skipped.items())]
+
+
 def coverage_digest(coverage):
     """Returns a digest of the coverage of images in their order, as hexadecimal text."""
     return hashlib.sha256(coverage.astype("<f4").tobytes()).hexdigest()

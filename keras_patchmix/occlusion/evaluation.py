@@ -1,27 +1,33 @@
 """`evaluate`: one model, one data set, one suite, one report."""
 
 import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
+from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.benchmark import Benchmark
+
+if TYPE_CHECKING:
+    from keras_patchmix.occlusion.report import Report
 
 
 def evaluate(
-    model,
-    dataset,
-    suite=None,
-    seed=0,
-    max_examples=None,
-    preprocess=None,
-    verbose="auto",
+    model: Any,
+    dataset: Any,
+    suite: str | Sequence[Any] | None = None,
+    seed: int = 0,
+    max_examples: int | None = None,
+    preprocess: Callable[[Any], Any] | None = None,
+    verbose: bool | Literal["auto"] = "auto",
     *,
-    value_range=(0, 255),
-    batch_size=None,
-    bank_size=256,
-    saliency=None,
-    class_map=None,
-    class_names=None,
-    backup=None,
-):
+    value_range: Sequence[float] = (0, 255),
+    batch_size: int | None = None,
+    bank_size: int = 256,
+    saliency: Callable[[Any], Any] | None = None,
+    class_map: Sequence[int | Sequence[int]] | None = None,
+    class_names: Sequence[str] | None = None,
+    backup: FilePath | None = None,
+) -> "Report":
     """Scores a classifier on clean images and under every corruption of a suite.
 
     One pass over the data set (before it another one, for the bank that foreign patches come from,

@@ -16,9 +16,9 @@ def forward_function(model):
 
     A Keras model is compiled on TensorFlow and JAX, once per batch shape, and its function is kept
     as long as the model, whose current weights it reads. If it fails on integer images it gets them
-    as float32. On TensorFlow XLA stays off: on CPU it
-    makes depthwise convolutions several times slower. On PyTorch the model runs as it is, in
-    evaluation mode and without gradients. A plain function is called as it is.
+    as float32. On TensorFlow XLA stays off: on CPU it makes depthwise convolutions several times
+    slower. On PyTorch the model runs as it is, in evaluation mode and without gradients. A plain
+    function is called as it is.
 
     Args:
         model: A Keras model or layer, or a function of a batch.
@@ -234,7 +234,7 @@ def patch_size(model):
     """
     if not isinstance(model, keras.Layer):
         return None
-    layers = list(_walk(model))
+    layers = list(layers_within(model))
     for layer in layers:
         value = getattr(layer, "patch_size", None)
         if isinstance(value, int):
@@ -248,7 +248,8 @@ def patch_size(model):
     return None
 
 
-def _walk(layer):
+def layers_within(layer):
+    """Yields a layer or model, and all layers in it, those of models in it too."""
     yield layer
     for child in getattr(layer, "layers", None) or ():
-        yield from _walk(child)
+        yield from layers_within(child)

@@ -184,10 +184,20 @@ def interval(p, n):
 
 
 def ceiling(drawn):
-    """Returns the top of the common y axis, in per cent: 100, or less where all is far below."""
-    highs = [point.high for panel in drawn for line in panel.lines for point in line.points]
+    """Returns the top of the common y axis of panels, see `end_of_axis`."""
+    return end_of_axis(
+        point.high for panel in drawn for line in panel.lines for point in line.points
+    )
+
+
+def end_of_axis(highs):
+    """Returns the end of an axis of accuracy, in per cent: 100, or less where all is far below.
+
+    Args:
+        highs: Iterable of the high ends of intervals, in per cent, or of None.
+    """
     best = max((high for high in highs if high is not None), default=100.0)
-    return next((top for top in (5, 10, 20, 40, 60, 80) if 1.04 * best <= top), 100)
+    return next((end for end in (5, 10, 20, 40, 60, 80) if 1.04 * best <= end), 100)
 
 
 def _of_one(report):

@@ -1,10 +1,12 @@
 """Patch drop: patches lost, at random, or the salient ones first, or those last."""
 
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_patchmix import _hashing as hashing
+from keras_patchmix._types import Size
 from keras_patchmix.occlusion import grid
 from keras_patchmix.occlusion.base import GridCorruption
 
@@ -40,7 +42,13 @@ class PatchDrop(GridCorruption):
 
     kind = "patch_drop"
 
-    def __init__(self, grid_size=14, levels=(0.2, 0.4, 0.6, 0.8), fill="black", order="random"):
+    def __init__(
+        self,
+        grid_size: Size = 14,
+        levels: float | Sequence[float] = (0.2, 0.4, 0.6, 0.8),
+        fill: str | float = "black",
+        order: str = "random",
+    ):
         super().__init__(grid_size, levels)
         is_number = isinstance(fill, numbers.Real) and not isinstance(fill, bool)
         if not (is_number and np.isfinite(fill)) and fill not in _FILLS:

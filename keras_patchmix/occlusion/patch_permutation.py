@@ -1,12 +1,14 @@
 """Patch permutation: all tiles of an image shuffled."""
 
-import numbers
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_patchmix import _hashing as hashing
+from keras_patchmix._types import Size
 from keras_patchmix.occlusion import grid
-from keras_patchmix.occlusion.base import Condition, Corruption, check_grid
+from keras_patchmix.occlusion.base import Corruption, check_grid
+from keras_patchmix.occlusion.member import Condition
 
 
 class PatchPermutation(Corruption):
@@ -27,8 +29,8 @@ class PatchPermutation(Corruption):
 
     kind = "patch_permutation"
 
-    def __init__(self, grid_sizes=(2, 4, 8, 14)):
-        values = [grid_sizes] if isinstance(grid_sizes, numbers.Integral) else list(grid_sizes)
+    def __init__(self, grid_sizes: int | Sequence[Size] = (2, 4, 8, 14)):
+        values = [grid_sizes] if isinstance(grid_sizes, int | np.integer) else list(grid_sizes)
         grids = [check_grid(value, "grid_sizes") for value in values]
         grids.sort(key=lambda pair: (pair[0] * pair[1], pair))
         if not grids or len(set(grids)) != len(grids) or (1, 1) in grids:

@@ -1,7 +1,10 @@
 """Patch replacement: patches of an image of another class, the label unchanged."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from keras_patchmix._types import Size
 from keras_patchmix.occlusion import grid
 from keras_patchmix.occlusion.base import GridCorruption
 
@@ -30,7 +33,9 @@ class PatchReplacement(GridCorruption):
     kind = "patch_replacement"
     needs_bank = True
 
-    def __init__(self, grid_size=7, levels=(0.1, 0.2, 0.3, 0.4, 0.5)):
+    def __init__(
+        self, grid_size: Size = 7, levels: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5)
+    ):
         super().__init__(grid_size, levels)
 
     def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):

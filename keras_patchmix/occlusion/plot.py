@@ -2,17 +2,27 @@
 
 import math
 import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from keras_patchmix import _atomic
 from keras_patchmix._optional import require
+from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.dots import TITLE, dots, words
 from keras_patchmix.occlusion.panels import COLOURS, MARKERS, as_dict, ceiling, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from keras_patchmix.occlusion.report import Report
 
 _DASHES = ("-", "--", ":", "-.")
 _LABEL_WIDTH = 36  # characters of a line of a label
 
 
-def plot_reports(reports, path=None):
+def plot_reports(
+    reports: "Report | Mapping[str, Report]", path: FilePath | None = None
+) -> "Figure":
     """Draws top-1 accuracy against information loss, the true share of pixels affected.
 
     One report: one panel with a line per corruption and grid (one panel per kind of corruption

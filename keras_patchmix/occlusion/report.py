@@ -7,17 +7,25 @@ import importlib.metadata
 import io
 import json
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_patchmix import _atomic
+from keras_patchmix._types import FilePath
 from keras_patchmix._version import __version__
 from keras_patchmix.occlusion import comparison, text
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.outcomes import RIGHT, Outcomes
 from keras_patchmix.occlusion.per_class import ClassRow, class_rows
-from keras_patchmix.occlusion.rows import Row, summarise
+from keras_patchmix.occlusion.rows import Row, row_named, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from keras_patchmix.occlusion.comparison import Comparison
 
 SCHEMA_VERSION = 3
 
@@ -40,7 +48,14 @@ class Report:
             outcomes and skipped images of the rows that are of a data set of their own.
     """
 
-    def __init__(self, rows, settings, outcomes=None, skipped=(), datasets=None):
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        settings: dict[str, Any],
+        outcomes: Any = None,
+        skipped: Iterable[Any] = (),
+        datasets: Mapping[str, Any] | None = None,
+    ):
         self.rows = list(rows)
         self.settings = settings
         self.outcomes = outcomes
@@ -49,7 +64,7 @@ class Report:
         self.summary = summarise(self.rows)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: FilePath) -> "Report":
         """Reads a report from a file that `to_json` wrote.
 
         Args:
@@ -105,7 +120,7 @@ class Report:
             ),
         ]
 
-    def compare(self, other):
+    def compare(self, other: "Report") -> "Comparison":
         """Compares this report with another: `report.compare(other)` or `Report.compare(a, b)`.
 
         Args:
@@ -116,7 +131,7 @@ class Report:
         """
         return comparison.compare(self, other)
 
-    def class_rows(self):
+    def class_rows(self) -> Any:
         """Returns a list of `ClassRow`: every row of the report for every class of its data set.
 
         Raises:
@@ -129,18 +144,15 @@ class Report:
             rows += class_rows(each.outcomes, each.settings["class_names"], clean_first=False)
         return rows
 
-    def row(self, name):
+    def row(self, name: str) -> Row:
         """Returns the row of a name.
 
         Raises:
             KeyError: There is none; the message lists those there are.
         """
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(f"No row {name!r}. Rows: {', '.join(row.name for row in self.rows)}")
+        return row_named(self.rows, name)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the report as a dict of JSON values."""
         return {
             "schema_version": SCHEMA_VERSION,
@@ -152,12 +164,12 @@ class Report:
             "datasets": {name: each.to_dict() for name, each in self.datasets.items()},
         }
 
-    def to_json(self, path=None):
+    def to_json(self, path: FilePath | None = None) -> str:
         """Returns the report as JSON text, or writes that atomically to `path` and returns None."""
         written = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
         return _returned_or_written(written, path)
 
-    def to_csv(self, path=None):
+    def to_csv(self, path: FilePath | None = None) -> str:
         """Returns the rows as CSV text, or writes that atomically to `path` and returns None.
 
         Each line holds the settings too, after the row's own columns, so that the files of several
@@ -177,7 +189,7 @@ class Report:
             writer.writerow([*(_cell(values[c]) for c in columns), SCHEMA_VERSION, *cells])
         return _returned_or_written(file.getvalue(), path)
 
-    def plot(self, path=None):
+    def plot(self, path: FilePath | None = None) -> "Figure":
         """Draws accuracy against information loss, see `plot_reports`.
 
         Args:
@@ -190,7 +202,7 @@ class Report:
 
         return plot_reports(self, path)
 
-    def to_class_csv(self, path=None):
+    def to_class_csv(self, path: FilePath | None = None) -> str:
         """Returns the rows of all classes as CSV text, or writes that to `path`, atomically.
 
         Its columns are the fields of `ClassRow`.
@@ -202,7 +214,12 @@ class Report:
             writer.writerow([_cell(value) for value in dataclasses.astuple(row)])
         return _returned_or_written(file.getvalue(), path)
 
-    def to_html(self, path=None, examples=None, selectivity=None):
+    def to_html(
+        self,
+        path: FilePath | None = None,
+        examples: Sequence[Mapping[str, Any]] | None = None,
+        selectivity: Any = None,
+    ) -> str:
         """Returns the report as a page that stands alone, or writes it atomically to `path`.
 
         Args:
@@ -215,7 +232,7 @@ class Report:
         written = write_page(self, examples=examples, selectivity=selectivity)
         return _returned_or_written(written, path)
 
-    def table(self):
+    def table(self) -> str:
         """Returns rows and summary as text for people."""
         head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
         lines = [

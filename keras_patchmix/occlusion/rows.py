@@ -78,6 +78,18 @@ def make_rows(conditions, tally, input_shape):
     return rows
 
 
+def row_named(rows, name):
+    """Returns the row of a name out of a list.
+
+    Raises:
+        KeyError: There is none; the message lists those there are.
+    """
+    for row in rows:
+        if row.name == name:
+            return row
+    raise KeyError(f"No row {name!r}. Rows: {', '.join(row.name for row in rows)}")
+
+
 def sweeps(rows):
     """Groups rows, without the clean one and those of sets of occluded images, into curves.
 

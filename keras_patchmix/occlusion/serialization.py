@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.member import Member
@@ -17,7 +19,7 @@ _MODULES = {
 }
 
 
-def serialize(suite):
+def serialize(suite: Sequence[Any]) -> list[dict[str, Any]]:
     """Turns a suite into JSON values.
 
     Args:
@@ -45,7 +47,9 @@ def described(suite):
     return [_entry(member) for member in members_of(suite)]
 
 
-def deserialize(suite, custom_objects=None):
+def deserialize(
+    suite: str | Sequence[Any], custom_objects: Mapping[str, type] | None = None
+) -> list[Any]:
     """Makes a suite anew from JSON values.
 
     Args:

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 
+from keras_patchmix.occlusion.describing import skipped_entries
+
 
 class Noting:
     """An `ExampleSource` that notes the coverage, and the size, of what it has yielded."""
@@ -31,10 +33,7 @@ class Noting:
     @property
     def skipped(self):
         """List of dicts with the "name" and the "reason" of what could not be read."""
-        return [
-            {"name": str(name), "reason": str(reason)}
-            for name, reason in sorted(self._source.skipped.items())
-        ]
+        return skipped_entries(self._source.skipped)
 
 
 class Adapted:

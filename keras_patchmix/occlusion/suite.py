@@ -1,7 +1,9 @@
 """Suites: which corruptions, grids and levels a benchmark runs."""
 
 import math
+from typing import Any
 
+from keras_patchmix._types import Size
 from keras_patchmix.occlusion.base import check_grid
 from keras_patchmix.occlusion.patch_drop import PatchDrop
 from keras_patchmix.occlusion.patch_permutation import PatchPermutation
@@ -13,7 +15,7 @@ from keras_patchmix.occlusion.serialization import members_of
 _FINEST = ((14, 8), (16, 8), *((rows, 4) for rows in (8, 7, 10, 12, 6, 5, 9, 4, 13, 11)))
 
 
-def default_suite(image_size):
+def default_suite(image_size: Size) -> list[Any]:
     """Returns the paper's sweeps where they fit, and grids that do fit otherwise.
 
     The finest grid is 14x14 where it divides the image into patches of 8 pixels or more (112, 224,
@@ -41,7 +43,7 @@ def default_suite(image_size):
         ValueError: The image is too small.
     """
     finest, common = _finest_grid(image_size)
-    suite = []
+    suite: list[Any] = []
     if finest >= 6:
         suite.append(PatchReplacement(_half(finest, common)))
     suite += [PatchReplacement(finest), PatchDrop(finest)]
@@ -51,7 +53,7 @@ def default_suite(image_size):
     return suite
 
 
-def extended_suite(image_size):
+def extended_suite(image_size: Size) -> list[Any]:
     """Returns `default_suite` and what goes beyond the paper's sweeps.
 
     Added are `PatchDrop` on the finest grid with grey and with noise instead of black, which says

@@ -1,14 +1,16 @@
 """Superimposed objects: pictures with transparency in front of the image."""
 
 import hashlib
-import numbers
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix import _hashing as hashing
+from keras_patchmix._types import FilePath
 from keras_patchmix.occluders import (
     Occluder,
     assemble,
@@ -19,7 +21,8 @@ from keras_patchmix.occluders import (
     load_folder,
 )
 from keras_patchmix.occluders.covering import HIGHEST_LEVEL, SMALLEST_IMAGE
-from keras_patchmix.occlusion.base import Condition, Corruption
+from keras_patchmix.occlusion.base import Corruption, rising_levels
+from keras_patchmix.occlusion.member import Condition
 
 _BLOCK = 16
 
@@ -62,8 +65,13 @@ class Superimpose(Corruption):
 
     kind = "superimpose"
 
-    def __init__(self, occluders="drawn", levels=(0.1, 0.2, 0.3, 0.4, 0.5), sha256=None):
-        self.levels = _check_levels(levels)
+    def __init__(
+        self,
+        occluders: FilePath | Sequence[Any] = "drawn",
+        levels: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
+        sha256: str | None = None,
+    ):
+        self.levels = rising_levels(levels, HIGHEST_LEVEL, "the image's pixels")
         self.source, self.occluders = _loaded(occluders)
         self.sha256 = _digest(self.occluders)
         if sha256 not in (None, self.sha256):
@@ -175,22 +183,3 @@ def _loaded(occluders):
 def _digest(occluders):
     text = "\n".join(occluder.sha256 for occluder in occluders)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _check_levels(levels):
-    """Returns levels as a rising tuple of floats."""
-    values = (levels,) if isinstance(levels, numbers.Real) else tuple(levels)
-    if not values or not all(
-        isinstance(level, numbers.Real)
-        and not isinstance(level, bool)
-        and 0 < level <= HIGHEST_LEVEL
-        for level in values
-    ):
-        raise ValueError(
-            f"`levels` must be one or more numbers above 0 and at most {HIGHEST_LEVEL}: shares of "
-            f"the image's pixels. Received: levels={levels!r}"
-        )
-    values = tuple(sorted(float(level) for level in values))
-    if len(set(values)) != len(values):
-        raise ValueError(f"`levels` must differ from each other. Received: levels={levels!r}")
-    return values

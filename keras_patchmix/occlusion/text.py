@@ -1,4 +1,4 @@
-"""Tables as text for a terminal."""
+"""Tables, numbers and names as text for people."""
 
 
 def aligned(head, lines, left=2):
@@ -32,3 +32,13 @@ def percent(value, digits=2):
 def grid_text(grid):
     """Returns such as "7x7", or nothing for None."""
     return "" if grid is None else "x".join(map(str, grid))
+
+
+def class_text(number, names=None):
+    """Returns what a class is called: by its name, or "class 3".
+
+    Args:
+        number: Integer, at least 0. A model may have more classes than there are names.
+        names: Sequence of names, or None where they are not known.
+    """
+    return str(names[number]) if names and number < len(names) else f"class {number}"

@@ -1,6 +1,17 @@
 """Mixing inside the train step; and what the recipes share: options, pipelines, the run."""
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.training.attention_step import attention_labels as attention_labels
+    from keras_patchmix.training.command import main as main
+    from keras_patchmix.training.experiment import run as run
+    from keras_patchmix.training.on_device import mix_on_device as mix_on_device
+    from keras_patchmix.training.options import TrainOptions as TrainOptions
+    from keras_patchmix.training.options import parse_options as parse_options
+    from keras_patchmix.training.strategies import open_strategy as open_strategy
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

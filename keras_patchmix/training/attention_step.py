@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,14 @@ from keras_patchmix.training.on_device import Mixing, replace_mixing, tensors_of
 _BATCH = contextvars.ContextVar("keras_patchmix_attention_batch", default=None)
 
 
-def attention_labels(model, layer, rule="progressive", seed=None, attention=None, from_logits=None):
+def attention_labels(
+    model: Any,
+    layer: Any,
+    rule: str = "progressive",
+    seed: int | None = None,
+    attention: Callable[..., Any] | None = None,
+    from_logits: bool | None = None,
+) -> Any:
     """Makes `model` mix every batch that it is trained on, and blend labels by its attention.
 
     As `mix_on_device`, which see: the model stays itself, and `evaluate`, `predict` and what is

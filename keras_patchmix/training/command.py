@@ -5,18 +5,22 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
+from typing import Any
 
+from keras_patchmix._command_line import again
+from keras_patchmix._exit_status import FAILED
 from keras_patchmix.training.experiment import run
 from keras_patchmix.training.interruption import Interrupted, Interruption
 from keras_patchmix.training.keeping import Diverged
 from keras_patchmix.training.multiworker import task_of_this_process
 from keras_patchmix.training.options import parse_options
 
-FAILED, DIVERGED = 1, 3
+DIVERGED = 3
 _BROKEN_IMAGE = re.compile(r"Cannot decode the image file '[^\n]*")
 
 
-def main(argv=None, description=None, **defaults):
+def main(argv: Sequence[str] | None = None, description: str | None = None, **defaults: Any) -> int:
     """Runs the command line of `recipes/train_convnext.py` and `recipes/train_vit.py`.
 
     Args:
@@ -44,8 +48,10 @@ def main(argv=None, description=None, **defaults):
         with interruption.taken():
             run(options, interruption)
     except Interrupted as interrupted:
-        again = _again(arguments, options)
-        print(f"\n{program}: interrupted. To go on: {again}", file=sys.stderr)
+        print(
+            f"\n{program}: interrupted. To go on: {again(arguments, options.output)}",
+            file=sys.stderr,
+        )
         return interrupted.status
     except Diverged as error:
         print(f"{program}: {error}", file=sys.stderr)
@@ -66,11 +72,3 @@ def main(argv=None, description=None, **defaults):
         )
         return FAILED
     return 0
-
-
-def _again(arguments, options):
-    """Returns the command that goes on where this one was interrupted."""
-    if not any(part == "--output" or part.startswith("--output=") for part in arguments):
-        arguments = [*arguments, "--output", options.output]
-    python = [] if os.access(sys.argv[0], os.X_OK) else ["python"]
-    return shlex.join([*python, sys.argv[0], *arguments])

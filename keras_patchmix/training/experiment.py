@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+from typing import TYPE_CHECKING, Any
 
 from keras_patchmix._run_directory import RunDirectory
 from keras_patchmix.occlusion import Report, text
@@ -12,6 +13,9 @@ from keras_patchmix.training.fitting import fit, write_config
 from keras_patchmix.training.mixing_steps import label_of
 from keras_patchmix.training.options import flag
 from keras_patchmix.training.strategies import open_strategy
+
+if TYPE_CHECKING:
+    from keras_patchmix.training.options import TrainOptions
 
 
 class TrainDirectory(RunDirectory):
@@ -35,7 +39,7 @@ class TrainDirectory(RunDirectory):
         return data["recipe"], options, data["files"]
 
 
-def run(options, interruption=None):
+def run(options: "TrainOptions", interruption: Any = None) -> "dict[str, Report]":
     """Trains, scores under occlusion, and writes the run directory.
 
     It holds config.json, metrics.csv, occlusion.jsonl, checkpoints, model.keras, report.json,

@@ -2,6 +2,7 @@
 
 import numbers
 import random
+from typing import Any
 
 import keras
 
@@ -12,7 +13,7 @@ from keras_patchmix.training.checks import (
 )
 
 
-def mix_on_device(model, layer, seed=None):
+def mix_on_device(model: Any, layer: Any, seed: int | None = None) -> Any:
     """Makes `model` mix every batch that it is trained on, inside its train step.
 
     The model stays itself: only this object's `train_step` is another one, which mixes the batch
@@ -166,9 +167,9 @@ class Mixing:
             return build(iterator=iterator, data_batch=data_batch)
 
         def first_batch():
-            for begin, end, batches in iterator:
+            for *steps, batches in iterator:  # the first and the last, or, in Keras 3.10, one
                 batch = batches[0] if isinstance(batches, (tuple, list)) else next(batches)
-                yield begin, end, [_with_mixed_labels(self._layer, batch)]
+                yield *steps, [_with_mixed_labels(self._layer, batch)]
 
         return build(
             iterator=None if iterator is None else first_batch(),

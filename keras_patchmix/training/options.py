@@ -2,11 +2,13 @@
 
 import argparse
 import dataclasses
-import datetime
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keras_patchmix import _flags
+from keras_patchmix._command_line import new_directory
 from keras_patchmix.models import names
 from keras_patchmix.training import strategies
 from keras_patchmix.training.augmentation import AUGMENTATIONS
@@ -74,16 +76,7 @@ class TrainOptions:
 
     def directory(self):
         """The run directory: `output`, or a new name under `runs/`."""
-        if self.output:
-            return self.output
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        dataset = (
-            self.dataset.removeprefix("folder:")
-            .removeprefix("records:")
-            .strip("/")
-            .replace("/", "-")
-        )
-        return f"runs/{now}-{dataset[-40:]}-{self.mixing.replace('+', '-')}"
+        return self.output or new_directory(self.dataset, self.mixing.replace("+", "-"))
 
     def to_dict(self):
         """The settings as a dict that JSON can hold."""
@@ -99,7 +92,9 @@ def flag(field):
     return "--" + field.replace("_", "-")
 
 
-def parse_options(argv=None, description=None, **defaults):
+def parse_options(
+    argv: Sequence[str] | None = None, description: str | None = None, **defaults: Any
+) -> "TrainOptions":
     """Reads options from a command line; unknown flags and values out of range are errors.
 
     Args:

@@ -8,6 +8,7 @@ import zlib
 import keras
 
 from keras_patchmix._optional import require
+from keras_patchmix.occlusion.forward import layers_within
 from keras_patchmix.training.evaluation_batches import evaluation_batches
 from keras_patchmix.training.local_batches import LocalBatches
 from keras_patchmix.training.multiworker import make_multiworker_fit, task_of_this_process
@@ -16,7 +17,7 @@ from keras_patchmix.training.replicated_optimizer import treat_batch_as_one
 NAMES = ("auto", "cpu", "mirrored", "multiworker", "tpu")
 
 
-def open_strategy(name="auto"):
+def open_strategy(name: str = "auto") -> "Strategy":
     """Opens what `tf.distribute` calls a strategy. Call it before TensorFlow does anything else.
 
     Args:
@@ -299,7 +300,7 @@ def _open_tpu(tf):
 def _warn_of_batch_normalization(model):
     layers = [
         layer.name
-        for layer in _flatten(model)
+        for layer in layers_within(model)
         if isinstance(layer, keras.layers.BatchNormalization)
         and not getattr(layer, "synchronized", False)
     ]
@@ -311,9 +312,3 @@ def _warn_of_batch_normalization(model):
             UserWarning,
             stacklevel=3,
         )
-
-
-def _flatten(layer):
-    yield layer
-    for child in getattr(layer, "layers", None) or ():
-        yield from _flatten(child)

@@ -4,7 +4,22 @@ The data set of Lee et al., "Hardwiring ViT Patch Selectivity into CNNs using Pa
 2306.17848), read from the published archives; and the ImageNet classes that stand for its own.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.datasets.realistic_occlusion_dataset.builder import (
+        RealisticOcclusionDataset as RealisticOcclusionDataset,
+    )
+    from keras_patchmix.datasets.realistic_occlusion_dataset.builder import RodConfig as RodConfig
+    from keras_patchmix.datasets.realistic_occlusion_dataset.classes import (
+        CLASS_NAMES as CLASS_NAMES,
+    )
+    from keras_patchmix.datasets.realistic_occlusion_dataset.classes import (
+        IMAGENET_CLASSES as IMAGENET_CLASSES,
+    )
+    from keras_patchmix.datasets.realistic_occlusion_dataset.classes import class_map as class_map
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

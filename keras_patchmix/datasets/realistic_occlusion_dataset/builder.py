@@ -9,12 +9,14 @@ import numpy as np
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.archive_sources import check_size, hugging_face, locate
 from keras_patchmix.datasets.archives import MemberError, decode_image, read_examples
+from keras_patchmix.datasets.published import published_info
 from keras_patchmix.datasets.realistic_occlusion_dataset.classes import CLASS_NAMES, class_of_folder
 
 tfds = require("tensorflow_datasets", "The Realistic Occlusion Dataset")
 
 # Bytes of the archives as published; checksums are not.
 SIZES = {"rod_0.tar.gz": 1_350_865_094, "rod_1.tar.gz": 1_934_272_362}
+_OTHER_SIZES = "To read archives of other sizes all the same: RodConfig(check_sizes=False)."
 ADDRESSES, PAGE = hugging_face("Realistic-Occlusion-Dataset")
 
 
@@ -80,32 +82,17 @@ class RealisticOcclusionDataset(tfds.core.GeneratorBasedBuilder):
     ]
 
     def _info(self):
-        return self.dataset_info_from_configs(
-            description=(
-                "Photographs of objects of 16 classes, occluded by red or blue blocks that move "
-                "from the left of the frame to the right."
-            ),
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),
-                    "label": tfds.features.ClassLabel(names=CLASS_NAMES),
-                    "file_name": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage=PAGE,
-            citation=(
-                "Lee, Bargal, Kasera, Sclaroff, Saenko, Ruiz: Hardwiring ViT Patch Selectivity "
-                "into CNNs using Patch Mixing. arXiv 2306.17848, 2023."
-            ),
-            metadata=tfds.core.MetadataDict(skipped={}),
+        description = (
+            "Photographs of objects of 16 classes, occluded by red or blue blocks that move from "
+            "the left of the frame to the right."
         )
+        return published_info(self, description, PAGE, CLASS_NAMES)
 
     def _split_generators(self, dl_manager):
         archives = locate(dl_manager, list(SIZES), ADDRESSES, PAGE)
         if self.builder_config.check_sizes:
             for name, path in archives.items():
-                check_size(name, path, SIZES[name])
+                check_size(name, path, SIZES[name], hint=_OTHER_SIZES)
         return {"test": self._generate_examples(archives)}
 
     def _generate_examples(self, archives):

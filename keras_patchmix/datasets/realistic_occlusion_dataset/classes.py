@@ -30,7 +30,7 @@ CLASS_NAMES = tuple(_IMAGENET_OUTPUTS)
 IMAGENET_CLASSES = {name: tuple(outputs) for name, outputs in _IMAGENET_OUTPUTS.items()}
 
 
-def class_map():
+def class_map() -> list[list[int]]:
     """Returns the outputs of an ImageNet-1K model that stand for the classes of ROD.
 
     A model is scored by top-1 over the mapped classes: the score of a class of ROD is the highest

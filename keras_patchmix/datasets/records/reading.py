@@ -77,5 +77,6 @@ def _check_files(tf, journal, path):
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise ValueError(
-            f"{found[0]}{more}. Delete it and write the records again: the other files stay"
+            f"{found[0]}{more}. Write the records again, with the same arguments: the other files "
+            "stay as they are"
         )

@@ -1,13 +1,12 @@
 """Where records come from: encoded images of one split, by position."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder import list_images
-from keras_patchmix.datasets.image_files import printable, read_bytes
+from keras_patchmix.datasets.image_files import file_size, printable, read_bytes
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
 
 
@@ -39,10 +38,7 @@ class FolderSource:
         class_names: Tuple of class names.
         count: Number of images.
         digest: Hexadecimal digest of the names and the labels in their order.
-        image_shape: None: it is not known before the images are read.
     """
-
-    image_shape = None
 
     def __init__(self, path, split, seed):
         self.class_names, listed = list_images(path, split)
@@ -55,7 +51,7 @@ class FolderSource:
 
     def num_bytes(self):
         """Bytes of all files; those that cannot be looked at count as none."""
-        return sum(_size(path) for _, _, path in self._listed)
+        return sum(file_size(path) for _, _, path in self._listed)
 
     def entries(self, start, stop):
         """Yields `(name, label, function that returns the bytes)` from one position to another."""
@@ -70,7 +66,6 @@ class TfdsSource:
         class_names: Tuple of class names.
         count: Number of images.
         digest: Name and version of the set.
-        image_shape: (height, width) of all images, or None where they vary.
     """
 
     def __init__(self, name, split, data_dir, download):
@@ -81,8 +76,6 @@ class TfdsSource:
         self._split = split
         features = self._builder.info.features
         self.class_names = tuple(features[self._label].names)
-        shape = features[self._image].shape[:2]
-        self.image_shape = None if None in shape else tuple(shape)
         self._name = next(
             (
                 k
@@ -108,10 +101,3 @@ class TfdsSource:
             if self._name is not None:
                 name = printable(example[self._name].decode("utf-8", "surrogateescape"))
             yield name, int(example[self._label]), lambda data=example[self._image]: data
-
-
-def _size(path):
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0

@@ -3,11 +3,14 @@
 import itertools
 import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
-from keras_patchmix.datasets.image_files import ImageFileError, decode, printable
+from keras_patchmix._types import FilePath
+from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode, printable
 from keras_patchmix.datasets.images import to_rgb
 from keras_patchmix.datasets.loading import RECORDS_PREFIX
 from keras_patchmix.datasets.records import journal as journals
@@ -19,17 +22,17 @@ _TOGETHER = 256  # images that are in memory at a time
 
 
 def write_records(
-    source,
-    directory,
-    splits=None,
-    image_size=None,
-    quality=95,
-    shards=None,
-    seed=0,
-    data_dir=None,
-    download=True,
-    verbose="auto",
-):
+    source: Any,
+    directory: FilePath,
+    splits: Sequence[str] | None = None,
+    image_size: int | None = None,
+    quality: int = 95,
+    shards: int | None = None,
+    seed: int = 0,
+    data_dir: FilePath | None = None,
+    download: bool = True,
+    verbose: bool | Literal["auto"] = "auto",
+) -> dict[str, Any]:
     """Writes a data set as sharded TFRecords, to load with `load("records:DIRECTORY")`.
 
     Images stay encoded as they are, byte by byte. Only what is neither JPEG nor PNG, and with
@@ -76,7 +79,7 @@ def write_records(
     """
     tf = require("tensorflow", "write_records")
     tfds = require("tensorflow_datasets", "write_records")
-    _check(source, image_size, quality, shards, seed)
+    _check(source, splits, image_size, quality, shards, seed)
     directory = os.path.expanduser(os.fspath(directory))
     names = list(splits or split_names(source, data_dir))
     if "all" in names:
@@ -107,12 +110,14 @@ def write_records(
     return {split: _summary(part) for split, part in journal["splits"].items()}
 
 
-def _check(source, image_size, quality, shards, seed):
+def _check(source, splits, image_size, quality, shards, seed):
     if not isinstance(source, str) or not source or source.startswith(RECORDS_PREFIX):
         raise ValueError(
             '`source` must be "folder:PATH" or a TensorFlow Datasets name. '
             f"Received: source={source!r}"
         )
+    if isinstance(splits, str):  # a list of its letters otherwise
+        raise ValueError(f"`splits` must be a list of names. Received: splits={splits!r}")
     for name, value, lowest in (("image_size", image_size, 1), ("shards", shards, 1)):
         if value is not None and (not isinstance(value, int) or value < lowest):
             raise ValueError(
@@ -161,13 +166,21 @@ def _begin(tf, directory, settings):
     old = journal["settings"]
     different = [key for key in {**old, **settings} if old.get(key) != settings.get(key)]
     if different:
-        found = [f"{key} ({old.get(key)!r} there, {settings.get(key)!r} now)" for key in different]
+        found = [
+            f"{_argument(key)} ({old.get(key)!r} there, {settings.get(key)!r} now)"
+            for key in different
+        ]
         raise ValueError(
             f"`directory` holds records of another call: choose another one. Different: "
             f"{'; '.join(found)}. Received: directory={directory!r}"
         )
     del journal["version"]
     return {**journal, "complete": False}
+
+
+def _argument(setting):
+    """Returns how a message names a setting: an argument, or such as "images of train"."""
+    return f"`{setting}`" if setting.isidentifier() else setting
 
 
 def _plan(journal, sources, shards, encode):
@@ -264,7 +277,7 @@ class _Encoder:
             size = tuple(round(side * self._image_size / min(size)) for side in size)
             image = self._tf.image.resize(to_rgb(image), size, antialias=True)
             image = self._tf.saturate_cast(self._tf.round(image), self._tf.uint8)
-        if larger or not data.startswith((b"\xff\xd8", b"\x89PNG\r\n\x1a\n")):
+        if larger or not data.startswith((JPEG, PNG)):
             data = self._tf.io.encode_jpeg(to_rgb(image), quality=self._quality).numpy()
         return name, label, data, size, None
 

@@ -5,7 +5,15 @@ varied pose, size, colour and light on a textured ground among loose pieces of o
 outline, texture or kind of limb occurs in two or three classes: several parts decide the class.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.datasets.shapes.builder import Shapes as Shapes
+    from keras_patchmix.datasets.shapes.builder import ShapesConfig as ShapesConfig
+    from keras_patchmix.datasets.shapes.generation import generate as generate
+    from keras_patchmix.datasets.shapes.sampling import CLASS_NAMES as CLASS_NAMES
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

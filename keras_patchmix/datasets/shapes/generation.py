@@ -1,12 +1,16 @@
 """Images of the shapes data set as NumPy arrays; needs neither TensorFlow nor TFDS."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from keras_patchmix.datasets.shapes.painting import paint
 from keras_patchmix.datasets.shapes.sampling import CLASSES, SPLITS, sample_plan
 
 
-def generate(indices, split="train", image_size=32, seed=0):
+def generate(
+    indices: Iterable[int], split: str = "train", image_size: int = 32, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Generates images of the shapes data set.
 
     Every image is a pure function of `(seed, split, index, image_size)`: the same bytes on every

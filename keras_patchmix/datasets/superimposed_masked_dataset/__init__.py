@@ -4,7 +4,15 @@ The data set of Lee et al., "Hardwiring ViT Patch Selectivity into CNNs using Pa
 2306.17848), read from the published archives.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.datasets.superimposed_masked_dataset.builder import SmdConfig as SmdConfig
+    from keras_patchmix.datasets.superimposed_masked_dataset.builder import (
+        SuperimposedMaskedDataset as SuperimposedMaskedDataset,
+    )
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

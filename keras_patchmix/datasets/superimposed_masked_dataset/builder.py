@@ -15,6 +15,7 @@ from keras_patchmix.datasets.archives import (
     decode_image,
     read_examples,
 )
+from keras_patchmix.datasets.published import published_info
 from keras_patchmix.datasets.superimposed_masked_dataset.masks import MaskSpool, picture_key
 
 tfds = require("tensorflow_datasets", "The Superimposed Masked Dataset")
@@ -92,30 +93,17 @@ class SuperimposedMaskedDataset(tfds.core.GeneratorBasedBuilder):
     ]
 
     def _info(self):
-        features = {
-            "image": tfds.features.Image(shape=(None, None, 3)),
-            "label": tfds.features.ClassLabel(names=_imagenet_classes()),
-            "file_name": tfds.features.Text(),
-        }
+        features = {}
         if self.builder_config.masks:
             features["mask"] = tfds.features.LabeledImage(
                 labels=["image", "occluder"], shape=(None, None, 1)
             )
             features["coverage"] = tfds.features.Scalar(np.float32)
-        return self.dataset_info_from_configs(
-            description=(
-                "ImageNet-1K validation images with segmented objects outside ImageNet's classes "
-                "pasted on them, to score classifiers under occlusion."
-            ),
-            features=tfds.features.FeaturesDict(features),
-            supervised_keys=("image", "label"),
-            homepage=PAGE,
-            citation=(
-                "Lee, Bargal, Kasera, Sclaroff, Saenko, Ruiz: Hardwiring ViT Patch Selectivity "
-                "into CNNs using Patch Mixing. arXiv 2306.17848, 2023."
-            ),
-            metadata=tfds.core.MetadataDict(skipped={}),
+        description = (
+            "ImageNet-1K validation images with segmented objects outside ImageNet's classes "
+            "pasted on them, to score classifiers under occlusion."
         )
+        return published_info(self, description, PAGE, _imagenet_classes(), features)
 
     def _split_generators(self, dl_manager):
         config = self.builder_config

@@ -5,7 +5,19 @@ and its index to the image with occluders at each level of coverage, and `run`, 
 set.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_patchmix._lazy import attach
+
+if TYPE_CHECKING:
+    from keras_patchmix.datasets.superimposing.command import main as main
+    from keras_patchmix.datasets.superimposing.coverage import Coverage as Coverage
+    from keras_patchmix.datasets.superimposing.options import (
+        SuperimposingOptions as SuperimposingOptions,
+    )
+    from keras_patchmix.datasets.superimposing.options import parse_options as parse_options
+    from keras_patchmix.datasets.superimposing.running import run as run
+    from keras_patchmix.datasets.superimposing.superimposer import Superimposer as Superimposer
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

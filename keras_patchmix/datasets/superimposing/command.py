@@ -1,19 +1,14 @@
 """The command: options in, exit status out."""
 
-import contextlib
-import os
-import signal
-import sys
-import threading
+from collections.abc import Sequence
 
+from keras_patchmix._exit_status import exit_status
 from keras_patchmix.datasets.superimposing.naming import one_line
 from keras_patchmix.datasets.superimposing.options import parse_options, with_flags
 from keras_patchmix.datasets.superimposing.running import run
 
-INTERRUPTED, TERMINATED = 130, 143
 
-
-def main(argv=None, description=None):
+def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
     """Runs the command line of `recipes/make_smd.py`.
 
     Args:
@@ -28,37 +23,8 @@ def main(argv=None, description=None):
         SystemExit: With status 2, where the flags are wrong.
     """
     options = parse_options(argv, description)
-    program = os.path.basename(sys.argv[0])
-    try:
-        with _terminated_as_interrupted():
-            run(options)
-    except KeyboardInterrupt as interrupt:
-        print(
-            f"\n{program}: interrupted; files that are whole are kept. The same command goes on",
-            file=sys.stderr,
-        )
-        return TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED
-    except (ValueError, OSError, ImportError) as error:
-        print(f"{program}: {one_line(with_flags(' '.join(str(error).split())))}", file=sys.stderr)
-        return 1
-    return 0
-
-
-class _Terminated(KeyboardInterrupt):
-    """A signal to terminate, which leaves time to remove what is half written."""
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted():
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may take signals
-        return
-
-    def stop(number, frame):
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return exit_status(
+        lambda: run(options),
+        "; files that are whole are kept. The same command goes on",
+        named=lambda message: one_line(with_flags(" ".join(message.split()))),
+    )

@@ -5,9 +5,10 @@ import dataclasses
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_patchmix._flags import number, whole
+from keras_patchmix._flags import named, whole
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.datasets.superimposing.coverage import Coverage, check_coverage
 from keras_patchmix.datasets.superimposing.encoding import FORMATS
@@ -106,7 +107,9 @@ def flag(field):
     return "--" + field.replace("_", "-")
 
 
-def parse_options(argv=None, description=None):
+def parse_options(
+    argv: Sequence[str] | None = None, description: str | None = None
+) -> "SuperimposingOptions":
     """Reads options from a command line; unknown flags and values out of range are errors.
 
     Args:
@@ -163,8 +166,7 @@ def parse_options(argv=None, description=None):
     text = "how images are stored: png keeps every bit, jpeg is smaller; masks are png"
     add(files, "format", text, choices=FORMATS)
     text = "of jpeg, 1 to 100"
-    quality = number(int, lambda n: 1 <= n <= 100, "a whole number from 1 to 100")
-    add(files, "quality", text, type=quality, metavar="N")
+    add(files, "quality", text, type=whole(1, 100), metavar="N")
     text = "files for each split (default: one for 500 images)"
     add(files, "shards", text, type=whole(1), metavar="N")
 
@@ -186,10 +188,8 @@ def parse_options(argv=None, description=None):
 
 def with_flags(message):
     """Names flags where the library names its arguments."""
-    found = dict.fromkeys(f.name for f in dataclasses.fields(SuperimposingOptions))
-    for field in found:
-        message = message.replace(f"`{field}`", flag(field))
-    return message
+    flags = {field.name: flag(field.name) for field in dataclasses.fields(SuperimposingOptions)}
+    return named(message, {**flags, "path": flag("occluders")})  # of `occluders.load_folder`
 
 
 def _coverage(text):

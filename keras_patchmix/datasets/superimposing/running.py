@@ -4,12 +4,14 @@ import itertools
 import json
 import shutil
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._run_directory import RunDirectory
+from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.datasets.superimposing import finishing
 from keras_patchmix.datasets.superimposing.contact_sheet import write_contact_sheet
 from keras_patchmix.datasets.superimposing.features import make_features
@@ -20,13 +22,16 @@ from keras_patchmix.datasets.superimposing.source import Source
 from keras_patchmix.datasets.superimposing.superimposer import Superimposer
 from keras_patchmix.datasets.superimposing.working import Workers
 
+if TYPE_CHECKING:
+    from keras_patchmix.datasets.superimposing.options import SuperimposingOptions
+
 _PROGRESS = {"auto": "auto", "on": True, "off": False}
 _IMAGES_A_SHARD = 500
 # Results from which the space on disk is estimated.
 _SAMPLE = 32
 
 
-def run(options):
+def run(options: "SuperimposingOptions") -> dict[str, Any]:
     """Makes a superimposed data set, or goes on with one.
 
     The files depend on the options that decide and on nothing else: not on the number of processes,
@@ -117,9 +122,11 @@ def _make(options, superimposer, source, shards):
         source.info.image_shape[:2], label_names(source.info.class_names), options.format
     )
     done = sum(_positions(record) for record in finished.values())
+    # The files of a folder may yet turn out to be of other sizes than the first.
+    known = options.image_size is not None or not options.dataset.startswith(FOLDER_PREFIX)
+    size = f" of {'x'.join(map(str, source.info.image_shape[:2]))}" if known else ""
     print(
-        f"{source.info.name} {source.info.split}: {source.count} images of "
-        f"{'x'.join(map(str, source.info.image_shape[:2]))}, "
+        f"{source.info.name} {source.info.split}: {source.count} images{size}, "
         f"{'going on after ' + str(done) if done else 'results go to ' + str(path)}",
         flush=True,
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder import list_images
+from keras_patchmix.datasets.image_files import file_size
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
 from keras_patchmix.datasets.scoring import load_for_scoring
 from keras_patchmix.occluders.covering import SMALLEST_IMAGE
@@ -56,7 +57,8 @@ class Source:
             self._data = load_for_scoring(name, split, image_size, data_dir, _BATCH)
         except ValueError as error:
             # Here `name` is what the new data set is called.
-            raise ValueError(str(error).replace("`name`", "`dataset`")) from error
+            message = str(error).replace("`name`", "`dataset`")
+            raise ValueError(message.replace("Received: name=", "Received: dataset=")) from error
         self._data_dir = data_dir
         self.info = self._data.info
         self.count = min(self.info.num_examples, max_examples or self.info.num_examples)
@@ -115,13 +117,7 @@ class Source:
             return {**found, "version": str(builder.version)}
         digest = hashlib.sha256()
         classes, listed = list_images(name.removeprefix(FOLDER_PREFIX), split)
-        for line in (*classes, *(f"{file}\0{_size(path)}" for file, _, path in listed)):
+        files = [f"{file}\0{file_size(path, gone=-1)}" for file, _, path in listed]
+        for line in (*classes, *files):
             digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
         return {**found, "sha256": digest.hexdigest()}
-
-
-def _size(path):
-    try:
-        return path.stat().st_size
-    except OSError:  # gone since the folder was listed
-        return -1

@@ -1,13 +1,18 @@
 """Occluders in front of one image, at every coverage that is asked for."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from keras_patchmix._types import FilePath
 from keras_patchmix.datasets.superimposing.coverage import check_coverage
 from keras_patchmix.occluders import assemble, blend, covered
 from keras_patchmix.occluders.placing import COVERED
 from keras_patchmix.occlusion.superimpose import Superimpose
+
+if TYPE_CHECKING:
+    from keras_patchmix.datasets.superimposing.coverage import Coverage
 
 
 class Superimposed(NamedTuple):
@@ -52,7 +57,11 @@ class Superimposer:
     """
 
     def __init__(
-        self, occluders="drawn", coverage=("10", "20", "30", "40", "50"), seed=0, sha256=None
+        self,
+        occluders: FilePath | Sequence[Any] = "drawn",
+        coverage: "Sequence[str | Coverage]" = ("10", "20", "30", "40", "50"),
+        seed: int = 0,
+        sha256: str | None = None,
     ):
         self.coverage = check_coverage(coverage)
         self.seed = seed

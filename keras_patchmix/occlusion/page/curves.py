@@ -103,8 +103,7 @@ def _x_axis(panel):
 
 
 def _axes(panel, top, to_y, ticks):
-    step = next(step for step in (1, 2, 5, 10, 20) if top / step <= 5)
-    levels = range(0, top + 1, step)
+    levels = levels_to(top)
     bottom = to_y(0)
     rules = "".join(f"M{_LEFT} {coordinate(to_y(level))}H{_WIDTH - _RIGHT}" for level in levels[1:])
     notches = "".join(f"M{coordinate(x)} {coordinate(bottom)}v4" for x, _ in ticks)
@@ -123,6 +122,12 @@ def _axes(panel, top, to_y, ticks):
         tag("text", "Top-1, %", x=4, y=12),
         tag("text", label, x=_WIDTH - _RIGHT, y=coordinate(bottom + 34), text_anchor="end"),
     ]
+
+
+def levels_to(top):
+    """Returns the ticks of an axis of accuracy that ends at `top` per cent, at most six."""
+    step = next(step for step in (1, 2, 5, 10, 20) if top / step <= 5)
+    return range(0, top + 1, step)
 
 
 def _band(points, line, to_x, to_y):

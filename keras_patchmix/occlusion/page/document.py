@@ -3,8 +3,11 @@
 import base64
 import contextlib
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_patchmix import _atomic
+from keras_patchmix._types import FilePath
 from keras_patchmix._version import __version__
 from keras_patchmix.occlusion.dots import dots
 from keras_patchmix.occlusion.page.classes import class_tables
@@ -21,8 +24,18 @@ from keras_patchmix.occlusion.page.style import STYLE
 from keras_patchmix.occlusion.panels import as_dict, panels
 from keras_patchmix.occlusion.report import Report
 
+if TYPE_CHECKING:
+    from keras_patchmix.explain.selectivity_report import SelectivityReport
+    from keras_patchmix.occlusion.comparison import Comparison
 
-def write_page(reports, path=None, examples=None, comparisons=None, selectivity=None):
+
+def write_page(
+    reports: "Report | Mapping[str, Report]",
+    path: FilePath | None = None,
+    examples: Sequence[Mapping[str, Any]] | None = None,
+    comparisons: "Mapping[tuple[str, str], Comparison] | None" = None,
+    selectivity: "SelectivityReport | Mapping[str, SelectivityReport] | None" = None,
+) -> str:
     """Puts one report, or several models side by side, on one HTML page that stands alone.
 
     The page asks for nothing from any host, holds no script, follows the reader's light or dark

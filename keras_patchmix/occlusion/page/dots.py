@@ -1,9 +1,9 @@
 """Dots of the page as SVG: accuracy on sets of occluded images, each with its interval."""
 
 from keras_patchmix.occlusion.dots import TITLE, words
-from keras_patchmix.occlusion.page.curves import classes, coordinate, legend, mark
+from keras_patchmix.occlusion.page.curves import classes, coordinate, legend, levels_to, mark
 from keras_patchmix.occlusion.page.markup import join, tag
-from keras_patchmix.occlusion.panels import Line
+from keras_patchmix.occlusion.panels import Line, end_of_axis
 
 _WIDTH, _LEFT, _RIGHT = 360, 6, 14
 _NAME, _DOT, _GAP, _BOTTOM = 18, 15, 6, 40  # heights
@@ -36,9 +36,7 @@ def dot_figure(sets, several):
 
 
 def _svg(sets):
-    highs = [dot.high for members in sets.values() for dot in members if dot.high is not None]
-    best = max(highs, default=100.0)
-    top = next((end for end in (5, 10, 20, 40, 60, 80) if 1.04 * best <= end), 100)
+    top = end_of_axis(dot.high for members in sets.values() for dot in members)
     parts, y = [], 0
     for name, members in sets.items():
         parts.append(tag("text", words(name), x=_LEFT, y=y + 13))
@@ -64,8 +62,7 @@ def _to_x(value, top):
 
 
 def _axis(top, bottom):
-    step = next(step for step in (1, 2, 5, 10, 20) if top / step <= 5)
-    ticks = [(coordinate(_to_x(value, top)), value) for value in range(0, top + 1, step)]
+    ticks = [(coordinate(_to_x(value, top)), value) for value in levels_to(top)]
     return [
         tag("path", d="".join(f"M{x} 0V{bottom}" for x, _ in ticks), class_="rule"),
         [

@@ -7,6 +7,7 @@ from keras_patchmix.occlusion.page import png
 from keras_patchmix.occlusion.page.markup import given, join, tag
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import sweeps
+from keras_patchmix.occlusion.text import class_text
 
 _SIDE = 128  # pixels of the longest side of a picture, at most
 _BUDGET = 1_200_000  # characters that all pictures may take
@@ -84,7 +85,8 @@ def _pictures(examples, names, settings):
 
 
 def _example(example, rows, addresses, reports):
-    label = _label(example["label"], next(iter(reports.values())).settings)
+    class_names = next(iter(reports.values())).settings.get("class_names")
+    label = class_text(example["label"], class_names)
     return tag(
         "section",
         tag("h3", given(label), tag("small", f" image {example['index']}")),
@@ -143,11 +145,6 @@ def _verdict(name, index, reports):
             text, title = word if outcome == NOT_SCORED else f"{sign} {word}", None
         spans.append(tag("span", text, title=title, class_=f"verdict {kind}"))
     return join(spans, " ")
-
-
-def _label(label, settings):
-    names = settings.get("class_names")
-    return f"class {label}" if not names or label >= len(names) else str(names[label])
 
 
 def _note(reports):

@@ -10,7 +10,7 @@ from keras_patchmix.occlusion.page.markup import (
     table,
     tag,
 )
-from keras_patchmix.occlusion.panels import row_title
+from keras_patchmix.occlusion.panels import curve_title, row_title
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
 
 _SUMMARY = (
@@ -45,7 +45,7 @@ def summary_table(reports):
     body = [
         tag(
             "tr",
-            row_head(given(corruption) if corruption in sets else _corruption(corruption)),
+            row_head(given(corruption) if corruption in sets else curve_title(corruption, None)),
             tag("td", "" if corruption in sets else _grid(grid, entries)),
             [_summary_cells(entries.get(name)) for name in reports],
         )
@@ -144,7 +144,7 @@ def _condition(row):
     grid = "" if row.grid is None else f"{row.grid[0]}×{row.grid[1]}"
     level = "" if row.level is None else f"{100 * row.level:.6g} %"
     return [
-        row_head(given(row.name) if row.data is not None else _corruption(row.corruption)),
+        row_head(given(row.name) if row.data is not None else curve_title(row.corruption, None)),
         tag("td", grid),
         tag("td", level),
         tag("td", "–" if row.share is None else f"{100 * row.share:.1f}"),
@@ -238,7 +238,3 @@ def _heads(columns, labels, reports):
         for name in reports
     ]
     return [[tag("td", colspan=len(columns)), *models], [*columns, *labels * len(reports)]]
-
-
-def _corruption(name):
-    return name.replace("_", " ").capitalize()

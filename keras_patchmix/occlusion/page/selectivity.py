@@ -5,6 +5,7 @@ import json
 from keras_patchmix.occlusion.page import maps, png
 from keras_patchmix.occlusion.page.markup import column, given, join, percent, row_head, table, tag
 from keras_patchmix.occlusion.page.strips import strip_figure
+from keras_patchmix.occlusion.text import class_text
 
 _MOST = 4  # images
 _BUDGET = 1_000_000  # characters that all pictures may take
@@ -174,7 +175,7 @@ def _example(number, found, class_names):
     first = next(iter(found.values()))
     row, value_range = first.rows[number], first.settings["value_range"]
     image, mask = (first.examples[name][number] for name in ("images", "masks"))
-    own, foreign = (_class_name(row[key], class_names) for key in ("label", "contrast"))
+    own, foreign = (class_text(row[key], class_names) for key in ("label", "contrast"))
     alt = f"{own}, image {row['index']}"
     figures = [
         _figure(
@@ -205,10 +206,6 @@ def _figure(picture, alt, caption):
     height, width = picture.shape[:2]
     image = tag("img", src=png.data_uri(picture), alt=alt, width=width, height=height)
     return tag("figure", image, tag("figcaption", caption))
-
-
-def _class_name(label, names):
-    return str(names[label]) if names and label < len(names) else f"class {label}"
 
 
 def _number(value, sign=""):

@@ -1,0 +1,82 @@
+"""The command that writes records: flags in, exit status out."""
+
+import argparse
+import json
+import sys
+
+from keras_patchmix._exit_status import exit_status
+from keras_patchmix._flags import named, whole
+from keras_patchmix.datasets.records.writing import write_records
+
+# The flags of `write_records`' arguments, and of `load`'s, which it calls.
+_FLAGS = {
+    "source": "--dataset",
+    "name": "--dataset",
+    "directory": "--output",
+    "splits": "--splits",
+    "split": "--splits",
+    "image_size": "--image-size",
+    "quality": "--quality",
+    "shards": "--shards",
+    "seed": "--seed",
+    "data_dir": "--data-dir",
+}
+
+
+def main(argv=None, description=None):
+    """Runs the command line of `recipes/make_records.py`.
+
+    Args:
+        argv: List of strings. Defaults to `None`, the arguments of the process.
+        description: The help's first paragraph.
+
+    Returns:
+        The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
+        after a signal to terminate, after a line that says how to go on.
+
+    Raises:
+        SystemExit: With status 2, where the flags are wrong.
+    """
+    arguments = vars(_parser(description).parse_args(argv))
+    return exit_status(
+        lambda: _write(arguments),
+        "; the same command goes on",
+        named=lambda message: named(message, _FLAGS),
+    )
+
+
+def _parser(description):
+    parser = argparse.ArgumentParser(
+        description=description,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+    def add(argument, text, **settings):
+        parser.add_argument(_FLAGS[argument], dest=argument, help=text, **settings)
+
+    text = "a TensorFlow Datasets name, or folder:PATH"
+    add("source", text, required=True, metavar="NAME")
+    add("data_dir", "where prepared data sets are", metavar="DIR")
+    text = "directory for the records, or an address such as gs://bucket/directory"
+    add("directory", text, required=True, metavar="DIR")
+    add("splits", "splits to write (default: all)", nargs="+", metavar="SPLIT")
+    text = "the shorter side of larger images is brought to so many pixels"
+    add("image_size", text, type=whole(1), metavar="N")
+    text = "JPEG quality of what is encoded anew (default: 95)"
+    add("quality", text, type=whole(1, 100), default=95, metavar="Q")
+    add("shards", "files of each split (default: of about 128 MiB)", type=whole(1), metavar="N")
+    text = "of the order of a folder's images (default: 0)"
+    add("seed", text, type=whole(0), default=0, metavar="N")
+    return parser
+
+
+def _write(arguments):
+    """Writes the records, names on standard error what is left out, and prints the result."""
+    written = write_records(**arguments)
+    for split, part in written.items():
+        for name, reason in part["skipped"].items():
+            print(f"left out of {split}: {name}: {reason}", file=sys.stderr)
+        part["skipped"] = len(part["skipped"])
+    result = {"output": arguments["directory"], "splits": written}
+    print("RESULT " + json.dumps(result), flush=True)
