@@ -113,6 +113,7 @@ except ImportError as error:
     assert re.search(rf"{message}.*pip install 'keras-patchmix\[\w+\]'", said), said
 
 
+@elsewhere  # on TensorFlow the tests of models load every family so
 def test_a_saved_model_loads_once_the_package_is_imported(tmp_path):
     model = kpm.models.create("convnext_mini", 3, (32, 32, 3), drop_path_rate=0.1)
     model.save(tmp_path / "model.keras")
