@@ -24,7 +24,7 @@ class Progress:
                 f'`verbose` must be "auto", True or False. Received: verbose={verbose!r}'
             )
         if verbose == "auto":
-            verbose = sys.stderr.isatty() or "ipykernel" in sys.modules
+            verbose = sys.stderr.isatty() or _in_notebook()
         self._title = title
         self._wanted = bool(verbose) and importlib.util.find_spec("tqdm") is not None
         self._stack = contextlib.ExitStack()
@@ -68,3 +68,9 @@ def spanning(verbose, title):
     if isinstance(verbose, Progress):
         return contextlib.nullcontext(verbose)
     return Progress(verbose, title)
+
+
+def _in_notebook():
+    """Whether this process is a notebook's kernel; one that merely starts kernels is none."""
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    return kernel is not None and kernel.IPKernelApp.initialized()
