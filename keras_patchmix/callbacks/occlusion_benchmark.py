@@ -36,8 +36,9 @@ class OcclusionBenchmark(EpochBenchmark):
 
     Scoring changes nothing in training: it uses a compiled forward function of its own, draws no
     random numbers, and puts global generators that the data set draws from back as they were.
-    Apart from the bank of foreign images, no data is kept between epochs. Sets of occluded images
-    are opened, and checked against the model's outputs, before training begins. An error while
+    Apart from the bank of foreign images, no data is kept between epochs. The images' size is
+    checked before training begins (not where there is a `preprocess`), and sets of occluded images
+    are opened then, and checked against the model's outputs. An error while
     scoring stops training with a `RuntimeError` that names the epoch; what was written before stays
     as it was. Of several workers that train together by `tf.distribute` each scores its share of
     the batches, and all get the whole report; only the chief writes files, and all must see the
@@ -135,10 +136,7 @@ class OcclusionBenchmark(EpochBenchmark):
         return plot_epochs(self.timeline, curves, path)
 
     def _check(self):
-        if self._benchmark.has_sets():
-            self._benchmark.check(self.model, self._progress(), share=True)
-        else:
-            self._benchmark.prepare(self._progress())
+        self._benchmark.check(self.model, self._progress(), share=True)
 
     def _measure(self):
         title = f"occlusion of {self.model.name}"

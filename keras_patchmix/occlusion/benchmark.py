@@ -22,7 +22,7 @@ from keras_patchmix.occlusion.describing import (
     function_name,
     skipped_entries,
 )
-from keras_patchmix.occlusion.forward import forward_function, patch_size
+from keras_patchmix.occlusion.forward import check_inputs, forward_function, patch_size
 from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.opening import OpenSplit
 from keras_patchmix.occlusion.outcomes import examples_digest
@@ -138,9 +138,10 @@ class Benchmark:
     def check(
         self, model: Any, verbose: bool | Literal["auto"] = False, share: bool = False
     ) -> None:
-        """Raises where a model does not fit the sets of occluded images of the suite.
+        """Raises where a model does not fit the images, or the suite's sets of occluded ones.
 
-        `run` does so too, before it scores anything.
+        `run` does so too, before it scores anything. What a `preprocess` makes of the images is
+        seen only there.
 
         Args:
             model: A Keras model or a function.
@@ -149,10 +150,14 @@ class Benchmark:
                 on all of them.
 
         Raises:
-            ValueError: The message names the set, its classes, and the model's outputs.
+            ValueError: The message names the sizes; or the set, its classes, and the model's
+                outputs.
         """
         with (sharing_of(model) if share else Alone()).all_or_none():
-            self._maps(model, self._forward(model, verbose))
+            forward = self._forward(model, verbose)
+            if self.preprocess is None:
+                check_inputs(model, np.empty((0, *self._input_shape), self._dtype))
+            self._maps(model, forward)
 
     def _forward(self, model, verbose):
         forward_function(model)  # refuses what is no classifier, before any data is read

@@ -27,6 +27,7 @@ def evaluate(
     class_map: Sequence[int | Sequence[int]] | None = None,
     class_names: Sequence[str] | None = None,
     backup: FilePath | None = None,
+    name: str | None = None,
 ) -> "Report":
     """Scores a classifier on clean images and under every corruption of a suite.
 
@@ -68,6 +69,8 @@ def evaluate(
         backup: File in which the state is kept while this runs: written, atomically, every
             30 seconds and when it is interrupted, deleted at the end. The same call goes on from
             there, after it has read, not scored, what was done.
+        name: What the report, its page and comparisons call the model, such as "with mixing". The
+            model's own name when None.
 
     Returns:
         A `Report`.
@@ -75,6 +78,8 @@ def evaluate(
     Raises:
         ValueError: An argument, or something in the data set, is not as described above.
     """
+    if name is not None and not (isinstance(name, str) and name):
+        raise ValueError(f"`name` must be a string or None. Received: name={name!r}")
     benchmark = Benchmark(
         dataset,
         suite,
@@ -89,6 +94,8 @@ def evaluate(
         class_names,
     )
     report = benchmark.run(model, verbose, backup)
+    if name is not None:
+        report.settings["model"] = name
     if not benchmark.is_of_the_same_examples(report):
         warnings.warn(
             "The data set came with other labels, or in another order, when it was scored than in "

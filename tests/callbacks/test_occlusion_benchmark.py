@@ -12,7 +12,9 @@ from keras_patchmix.occlusion import PatchDrop, evaluate
 from tests.callbacks.runs import (
     ALL,
     NAMES,
+    SIZE,
     SUITE,
+    K,
     benchmark,
     drive,
     fit,
@@ -137,6 +139,19 @@ def test_max_examples_preprocess_and_default_suite():
 def test_wrong_frequencies_are_named(frequency):
     with pytest.raises(ValueError, match=f"`frequency` must be a positive.*{frequency}"):
         benchmark(frequency=frequency)
+
+
+def test_images_of_another_size_are_found_before_training():
+    larger = np.zeros((8, 2 * SIZE, 2 * SIZE, 3), np.uint8), np.arange(8) % K
+    epochs = []
+    count = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    with pytest.raises(ValueError, match=r"takes images of shape \(16, 16, 3\).*\(32, 32, 3\)"):
+        fit([OcclusionBenchmark(larger, SUITE), count])
+    assert epochs == []
+    resized = OcclusionBenchmark(larger, SUITE, preprocess=lambda x: x[:, ::2, ::2])
+    assert resized.report is None
+    fit([resized], epochs=1)
+    assert resized.report.rows[0].n == 8
 
 
 def test_wrong_arguments_are_found_before_training():

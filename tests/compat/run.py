@@ -253,9 +253,10 @@ def copy_tests(folder):
 
 
 def last_line(path):
-    """Returns the last line of a file that holds anything."""
+    """Returns the last line of a file that holds anything: of pytest's, the line that counts."""
     lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip(" =") if lines else ""
+    counts = [line for line in lines if re.match(r"=* ?\d+ (passed|failed|skipped)", line)]
+    return [*lines, *counts][-1].strip(" =") if lines else ""
 
 
 def head():

@@ -355,6 +355,8 @@ def test_a_value_range_that_cannot_be_is_named(images, value_range, warns):
         ({"suite": "drop"}, "`suite` must be a list"),
         ({"max_examples": 0}, "`max_examples`"),
         ({"batch_size": 0}, "`batch_size`"),
+        ({"name": ""}, "`name` must be a string"),
+        ({"name": 3}, "`name` must be a string.*3"),
         ({"bank_size": 1}, "`size` must be an integer of at least 2"),
         ({"model": lambda x: {"a": x}}, "one array of scores.*dict of 1"),
         ({"model": lambda x: x}, r"shape \(batch, classes\).*shape \(9, 28, 28, 3\)"),
@@ -366,6 +368,15 @@ def test_wrong_arguments_are_named(change, message):
     arguments = {"model": median_reader, "dataset": constant_data(9), **change}
     with pytest.raises(ValueError, match=message):
         evaluate(**arguments)
+
+
+def test_a_report_is_called_as_it_was_asked_to_be():
+    plain, mixed = (evaluate(median_reader, constant_data(9), name=n) for n in (None, "mixed"))
+    assert plain.settings["model"] == median_reader.__name__
+    assert mixed.settings["model"] == "mixed"
+    assert mixed.table().startswith("mixed: 9 images")
+    head = str(plain.compare(mixed)).splitlines()[0].split()
+    assert head[2:4] == [median_reader.__name__, "mixed"]
 
 
 @pytest.mark.needs("tqdm")
