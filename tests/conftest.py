@@ -12,7 +12,7 @@ from hypothesis import Phase, settings
 # No shrinking: a failing case of TensorFlow takes seconds, and is readable as it is drawn.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 # JAX compiles every operation for every shape drawn, which takes a second a case.
-EXAMPLES = 6 if os.environ.get("KERAS_BACKEND") == "jax" else 30
+EXAMPLES = 4 if os.environ.get("KERAS_BACKEND") == "jax" else 30
 settings.register_profile(
     "default", deadline=None, max_examples=EXAMPLES, derandomize=True, phases=PHASES
 )
