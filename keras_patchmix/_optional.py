@@ -2,14 +2,15 @@
 
 import importlib
 
-_EXTRA = {
-    "tensorflow": "tensorflow",
-    "tensorflow_datasets": "datasets",
-    "matplotlib": "plot",
-    "PIL": "plot",
-    "tqdm": "recipes",
-    "keras_cv": "keras-cv",
-    "keras_hub": "keras-hub",
+# What pip calls the package of a module, and the extra of this package that holds it.
+_INSTALLED_BY = {
+    "tensorflow": ("tensorflow", "tensorflow"),
+    "tensorflow_datasets": ("tensorflow-datasets", "datasets"),
+    "matplotlib": ("matplotlib", "plot"),
+    "PIL": ("pillow", "plot"),
+    "tqdm": ("tqdm", "recipes"),
+    "keras_cv": ("keras-cv", "keras-cv"),
+    "keras_hub": ("keras-hub", "keras-hub"),
 }
 
 
@@ -24,7 +25,7 @@ def require(module, purpose):
         The imported module.
 
     Raises:
-        ImportError: The package is not installed; the message names the extra that holds it.
+        ImportError: The package is not installed; the message says how to install it.
     """
     package = module.partition(".")[0]
     try:
@@ -45,12 +46,14 @@ def not_installed(package, purpose, missing=None):
             itself imports. Defaults to `None`, the package.
 
     Returns:
-        An `ImportError`; its message names the extra that holds the package.
+        An `ImportError`; its message names the package for pip, which works however this package
+        was installed, and the extra that holds it.
     """
     what = f"the package {package!r}"
     if missing not in (None, package):
         what += f", and with it {missing!r}"
+    distribution, extra = _INSTALLED_BY[package]
     return ImportError(
-        f"{purpose} needs {what}, which is not installed. "
-        f"Install it with: pip install 'keras-patchmix[{_EXTRA[package]}]'"
+        f"{purpose} needs {what}, which is not installed. Install it with: pip install "
+        f"{distribution} (or with what goes with it: pip install 'keras-patchmix[{extra}]')"
     )

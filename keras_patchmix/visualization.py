@@ -29,6 +29,9 @@ def visualize(
 ) -> "Figure":
     """Draws images of a batch with the largest weights of their labels.
 
+    Of each image the classes that share the smallest weight are left out: they have it from label
+    smoothing alone, or it is zero.
+
     Args:
         data: A batch, or a data set (any iterable of batches) whose first batch is taken: images,
             `(images, labels)`, or a dict with `"images"` and perhaps `"labels"`. Images are
@@ -57,8 +60,15 @@ def visualize(
     figure_module = require("matplotlib.figure", "visualize")
     images, labels = _first_batch(data)
     if images.ndim != 4:
+        hint = ""
+        if images.ndim == 3:
+            hint = (
+                ": put `.batch(...)` behind the data set or, if these are grey images in a batch, "
+                "add the axis of channels"
+            )
         raise ValueError(
-            f"`data` must hold a batch of images of rank 4. Received: images.shape={images.shape}"
+            "`data` must hold a batch of images of rank 4. "
+            f"Received: images.shape={images.shape}{hint}"
         )
     if data_format == "channels_first":
         images = np.moveaxis(images, 1, -1)
@@ -119,4 +129,14 @@ def _caption(label, class_names):
     if label.size == 1:
         return [name(int(label[0]))]
     order = np.argsort(-label, kind="stable")[:_SHOWN_LABELS]
-    return [f"{name(i)} {label[i]:.2f}" for i in order if label[i] > 0]
+    least = _weight_of_the_rest(label)
+    return [f"{name(i)} {label[i]:.2f}" for i in order if label[i] > least]
+
+
+def _weight_of_the_rest(label):
+    """The weight of the classes that an image shows nothing of.
+
+    What one class alone has may be the share of a partner: it counts where two or more have it.
+    """
+    rest = label <= label.min() * (1 + 1e-5)  # float32 rows, in which a unit is 1e-7
+    return label[rest].max() if 1 < rest.sum() < label.size else 0.0

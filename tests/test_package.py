@@ -145,6 +145,7 @@ def test_an_optional_package_that_is_missing_is_named(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(
-        ImportError, match=r"visualize needs .*'matplotlib'.*keras-patchmix\[plot\]"
+        ImportError,
+        match=r"visualize needs .*'matplotlib'.*pip install matplotlib .*'keras-patchmix\[plot\]'",
     ):
         require("matplotlib", "visualize")

@@ -45,6 +45,37 @@ def test_captions_are_the_largest_label_weights(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
+    ("row", "caption"),
+    [
+        ([0.61, 0.31, 0.02, 0.02, 0.02, 0.02], "a 0.61\nb 0.31"),
+        ([0.02, 0.02, 0.9, 0.02, 0.02, 0.02], "c 0.90"),
+        ([0.0, 0.7, 0.0, 0.3, 0.0, 0.0], "b 0.70\nd 0.30"),
+        # One class alone has the least: that is the share of a partner.
+        ([0.5, 0.3, 0.2], "a 0.50\nb 0.30\nc 0.20"),
+        ([0.7, 0.3], "a 0.70\nb 0.30"),
+        # Nothing exceeds what all have.
+        ([0.5, 0.5], "a 0.50\nb 0.50"),
+        ([1.0, 1.0, 1.0, 0.0, 1.0], "a 1.00\nb 1.00\nc 1.00"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_weights_that_come_from_smoothing_alone_are_not_shown(row, caption, dtype):
+    data = np.zeros((1, 8, 8, 3), "uint8"), np.array([row], dtype)
+    (axis,) = kpm.visualize(data, class_names=list("abcdef")).axes
+    assert axis.get_title() == caption
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_smoothed_batch_shows_the_classes_that_are_in_its_images(kind):
+    mix = kpm.PatchMixing(num_classes=7, seed=1, ratio=0.5, label_smoothing=0.2)
+    figure = kpm.visualize(mix(as_kind(X, kind), as_kind(np.arange(4), kind)))
+    for i, axis in enumerate(figure.axes[:4]):
+        shown = [int(line.split()[0]) for line in axis.get_title().split("\n")]
+        assert len(shown) == 2
+        assert i in shown
+
+
+@pytest.mark.parametrize(
     "form", ["images", "tensor", "pair", "dict", "channels_first", "unit floats"]
 )
 def test_forms_of_data(form):
@@ -66,7 +97,8 @@ def test_forms_of_data(form):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"rank 4. Received: images.shape=\(8, 8, 3\)"):
+    match = r"rank 4. Received: images.shape=\(8, 8, 3\): put `.batch\(...\)`.*axis of channels"
+    with pytest.raises(ValueError, match=match):
         kpm.visualize(np.zeros((8, 8, 3)))
     with pytest.raises(ValueError, match="an empty data set"):
         kpm.visualize(iter([]))

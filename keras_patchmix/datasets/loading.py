@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix._optional import require
+from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import open_folder
@@ -151,7 +152,9 @@ def _to_size(dataset, name, size):
 
 
 def _open_tfds(name, split, data_dir, shuffle_files, seed, download):
-    tfds = require("tensorflow_datasets", f"The data set {name!r}")
+    # Who is trying the package out may have what needs no more.
+    others = '"folder:PATH" and keras_patchmix.datasets.shapes.generate'
+    tfds = require("tensorflow_datasets", f"The data set {name!r} (unlike {others})")
     tf = require("tensorflow", f"The data set {name!r}")
     builder, count, image, label = open_tfds_split(tfds, name, split, data_dir, download)
     # Masks beside the image are not decoded, as nobody gets to see them.
@@ -210,11 +213,12 @@ def prepared_builder(tfds, name, data_dir, download=True):
             reason = str(error)
             if isinstance(error, tfds.core.DatasetNotFoundError):
                 reason = reason.partition("\n")[0]  # what follows lists a thousand names
+            question = _meant(name) or meant(name, _names(tfds))
             raise ValueError(
                 '`name` must be "shapes", "shapes/64px", "shapes/96px", "folder:PATH", '
                 '"records:PATH" or a name that TensorFlow Datasets knows (tfds.list_builders()) '
                 "or finds prepared in `data_dir`. "
-                f"Received: name={name!r}, data_dir={data_dir!r}.{_meant(name)} {reason}"
+                f"Received: name={name!r}, data_dir={data_dir!r}.{question} {reason}"
             ) from error
 
     builder = open_builder()
@@ -235,6 +239,10 @@ def prepared_builder(tfds, name, data_dir, download=True):
         if not open_builder().data_path.exists():
             raise
     return open_builder()
+
+
+def _names(tfds):
+    return ["shapes", *tfds.list_builders(with_community_datasets=False)]
 
 
 def _meant(name):

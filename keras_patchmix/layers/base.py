@@ -1,14 +1,18 @@
 """What layers that mix batches share: their calls, their labels, their seeds."""
 
 import dataclasses
+import inspect
 import numbers
 import random
 
 import keras
 
 from keras_patchmix import _ops, mixing
+from keras_patchmix._suggestions import meant
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.labels import encode_labels, encode_weights
+
+_CHANNELS = (1, 3, 4)
 
 
 class MixingLayer(keras.layers.Layer):
@@ -25,12 +29,12 @@ class MixingLayer(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: An argument is out of range, or none that there is.
         RuntimeError: The layer is made inside a function of TensorFlow.
     """
 
     def __init__(self, num_classes, label_smoothing, seed, data_format, **kwargs):
-        super().__init__(**{"autocast": False, **kwargs})
+        self._init_keras(kwargs)
         if num_classes is not None and not (_is_integer(num_classes) and num_classes >= 2):
             raise ValueError(
                 "`num_classes` must be an integer of at least 2, or None. "
@@ -64,6 +68,16 @@ class MixingLayer(keras.layers.Layer):
         # Keras carries the state of its own generators through jax.jit once it knows them.
         self.seed_generator = getattr(self._stream(ops), "generator", None)
         self.built = True
+
+    def _init_keras(self, kwargs):
+        try:
+            super().__init__(**{"autocast": False, **kwargs})
+        except (TypeError, ValueError) as error:
+            own = inspect.signature(type(self)).parameters
+            questions = "".join(meant(name, own) for name in kwargs)
+            if not questions:
+                raise
+            raise type(error)(f"{error}.{questions}") from error
 
     def __call__(self, data, labels=None, sample_weight=None, training=None, **kwargs):
         """Mixes a batch; see the class for the arguments."""
@@ -101,7 +115,10 @@ class MixingLayer(keras.layers.Layer):
         if batch.labels is None and batch.masks is None:
             raise ValueError(
                 "Mixing images changes what they show, so it needs `labels` (or, in a dict, "
-                "'segmentation_masks'). Call with training=False to pass images through. "
+                "'segmentation_masks'). Among the layers of a model it gets none: put the layer "
+                "into the map of the data set, `dataset.map(layer)`, or into the training step, "
+                "with `keras_patchmix.training.mix_on_device(model, layer)`. Call with "
+                "training=False to pass images through. "
                 "Received: images alone and training=True"
             )
 
@@ -121,13 +138,29 @@ class MixingLayer(keras.layers.Layer):
             if rank is None:
                 found = "images of unknown rank: call `set_shape` on them first"
             elif rank == 3:
-                found += ": put `.batch(...)` before the map"
+                axis = "[..., None]" if self.data_format == "channels_last" else "[:, None]"
+                found += (
+                    ": put `.batch(...)` before the map or, if these are grey images in a batch, "
+                    f"add the axis of channels, `images{axis}`"
+                )
             raise ValueError(f"`images` must be a batch of rank 4. Received: {found}")
         shape = batch.ops.shape(images)
         batch_size, height, width = (
             shape[:3] if self.data_format == "channels_last" else (shape[0], *shape[2:])
         )
         return batch_size, height, width
+
+    def _other_format(self, images):
+        """A hint, for messages, where images look as if they had the other data format, else ""."""
+        _, *sides, last = images.shape
+        here, there = (last, sides[0]) if self.data_format == "channels_last" else (sides[0], last)
+        if there not in _CHANNELS or here in _CHANNELS:
+            return ""
+        other = {"channels_last": "channels_first", "channels_first": "channels_last"}
+        return (
+            f". With data_format={self.data_format!r}: give data_format="
+            f"{other[self.data_format]!r} if {there} is the number of channels"
+        )
 
     def _check_masks(self, masks, size):
         rank = len(masks.shape)

@@ -10,7 +10,7 @@ import keras
 from keras_patchmix._grid import Grid
 from keras_patchmix._ratio import count_table
 from keras_patchmix._types import Size
-from keras_patchmix.layers.patch_mixing import PatchMixing
+from keras_patchmix.layers.patch_mixing import PatchMixing, check_size
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
@@ -99,8 +99,7 @@ class MaskMix(PatchMixing):
         self.settings = dataclasses.replace(self.settings, rounding="down")
         self.multiple = multiple
 
-    def _draw(self, batch, seed, size):
-        _, height, width = size
+    def _grid_shape(self, batch, height, width):
         rows, columns = self.grid.shape(height, width)
         cell = "x".join(map(str, self.grid.patch_size))
         message = (
@@ -108,12 +107,8 @@ class MaskMix(PatchMixing):
             f"`multiple`, or the `patch_size` of the model. Received: multiple={self.multiple}, "
             f"patch_size={self.patch_size} and images of"
         )
-        if isinstance(rows, int) and isinstance(columns, int):
-            if rows * columns < 2:
-                raise ValueError(f"{message} {height} x {width} pixels")
-        else:
-            batch.ops.check(rows * columns >= 2, message, height, width)
-        return super()._draw(batch, seed, size)
+        check_size(batch, rows * columns >= 2, message, height, width)
+        return rows, columns
 
     def _warn_if_idle(self, num_patches):
         settings = self.settings

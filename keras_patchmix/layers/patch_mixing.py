@@ -40,7 +40,8 @@ class PatchMixing(MixingLayer):
         patch_size: Integer or `(height, width)` in pixels, in place of `grid_size`: the last
             patch of a side is smaller where the size does not divide the image. Defaults to
             `None`.
-        alpha: Positive float: the ratio follows Beta(alpha, alpha). Defaults to `1.0`.
+        alpha: Positive float: the ratio follows Beta(alpha, alpha). Not used where `ratio` is
+            given. Defaults to `1.0`.
         ratio: The share of patches to replace, in place of `alpha`: a number in [0, 1], or
             `(low, high)` for a uniform draw. `round-half-even(ratio * N)` of the N patches are
             replaced. Defaults to `None`.
@@ -73,7 +74,8 @@ class PatchMixing(MixingLayer):
         dtype.
 
     Raises:
-        ValueError: An argument is out of range, or the data cannot be mixed.
+        ValueError: An argument is out of range, or the data cannot be mixed: a grid that is finer
+            than the image, or a patch that is larger, too.
 
     Example:
     >>> mix = keras_patchmix.PatchMixing(num_classes=10, seed=1)
@@ -147,7 +149,10 @@ class PatchMixing(MixingLayer):
 
     def _draw(self, batch, seed, size):
         batch_size, height, width = size
-        rows, columns = self.grid.shape(height, width)
+        try:
+            rows, columns = self._grid_shape(batch, height, width)
+        except ValueError as error:
+            raise ValueError(f"{error}{self._other_format(batch.images)}") from error
         if isinstance(rows, int) and isinstance(columns, int) and self.patch_size is not None:
             self._warn_if_idle(rows * columns)
         if seed is None:
@@ -155,6 +160,17 @@ class PatchMixing(MixingLayer):
         return mixing.sample_plan(
             seed, batch_size, (height, width), self.grid, self.settings, like=batch.images
         )
+
+    def _grid_shape(self, batch, height, width):
+        """The numbers of rows and columns; finds that the grid fits the images."""
+        if self.patch_size is not None:
+            message = (
+                "`patch_size` must not be larger than the image. "
+                f"Received: patch_size={self.patch_size} and images of"
+            )
+            fits = (height >= self.patch_size[0]) & (width >= self.patch_size[1])
+            check_size(batch, fits, message, height, width)
+        return self.grid.shape(height, width)
 
     def _apply(self, plan, batch, size):
         self.grid.shape(*size[1:])
@@ -202,6 +218,25 @@ class PatchMixing(MixingLayer):
     def patch_size(self):
         """`(height, width)` in pixels, or `None` where `grid_size` is given."""
         return self.grid.patch_size
+
+
+def check_size(batch, fits, message, height, width):
+    """Raises where images have no right size: at once if it is known, else when a graph runs.
+
+    Args:
+        batch: A `structures.Batch`.
+        fits: Boolean, or a scalar tensor where a side is one.
+        message: What to say before the size.
+        height: Integer or scalar int32 tensor.
+        width: Integer or scalar int32 tensor.
+
+    Raises:
+        ValueError: `fits` is false.
+    """
+    if not isinstance(fits, bool):
+        batch.ops.check(fits, message, height, width)
+    elif not fits:
+        raise ValueError(f"{message} {height} x {width} pixels")
 
 
 def mix_labels(batch, labels, plan):

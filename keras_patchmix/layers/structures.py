@@ -14,6 +14,10 @@ _FORMS = (
     "images, (images, labels), (images, labels, sample_weight), or a dict with "
     f"{IMAGES!r} and {LABELS!r} and/or {MASKS!r}, and {WEIGHTS!r} if there are weights"
 )
+_STACK = (
+    "A tuple or list holds parts of a batch: turn a list of images into one array first, with "
+    "`numpy.stack`."
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,11 @@ def unpack(data, labels=None, sample_weight=None):
     if isinstance(data, (tuple, list)):
         if labels is not None or sample_weight is not None:
             raise ValueError(
-                f"`data` must be {_FORMS}. Received: a {type(data).__name__} and further arguments"
+                "`data` must be images where `labels` or `sample_weight` is given beside it. "
+                f"{_STACK} Received: {_several(data)} and further arguments"
             )
         if not 1 <= len(data) <= 3:
-            raise ValueError(
-                f"`data` must be {_FORMS}. Received: a {type(data).__name__} of {len(data)}"
-            )
+            raise ValueError(f"`data` must be {_FORMS}. {_STACK} Received: {_several(data)}")
         images, labels, sample_weight = (*data, None, None)[:3]
         form = len(data)
     else:
@@ -102,6 +105,10 @@ def _unpack_dict(data):
     if WEIGHTS in data and LABELS not in data:
         raise ValueError(f"{WEIGHTS!r} needs {LABELS!r}. Received: keys={_names(data)}")
     return _batch(*(data.get(key) for key in _KEYS), form=dict(data))
+
+
+def _several(data):
+    return f"a tuple or list of {len(data)}"  # `take_out` has made tuples of lists
 
 
 def _names(data):

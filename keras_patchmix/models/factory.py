@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath
 from keras_patchmix.models import applications, convmixer, convnext, hub, vit
 
@@ -40,7 +41,7 @@ def preset(name: str) -> dict[str, Any]:
         if name in presets:
             return dict(presets[name])
     known = sorted(name for presets, _ in _FAMILIES for name in presets)
-    raise ValueError(f"`name` must be one of {known}. Received: name={name!r}")
+    raise ValueError(_unknown(name, known))
 
 
 def create(
@@ -109,7 +110,12 @@ def create(
             name=name, weights=weights if published else None, **arguments
         )
         return model if published else _with_weights(model, name, weights)
-    raise ValueError(f"`name` must be one of {names()}. Received: name={name!r}")
+    raise ValueError(_unknown(name, names()))
+
+
+def _unknown(name, known):
+    question = meant(name, known)
+    return f"`name` must be one of {known}. Received: name={name!r}{question and '.' + question}"
 
 
 def _check_overrides(name, overrides, allowed):

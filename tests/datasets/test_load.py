@@ -193,6 +193,14 @@ def test_a_folder_without_its_prefix_is_asked_for(tmp_path, monkeypatch):
     assert "mean 'folder" not in str(error.value)
 
 
+def test_a_misspelled_name_is_asked_for(data_dir):
+    with pytest.raises(ValueError, match=r"Received: name='cifarr10'.* Did you mean 'cifar10'\?"):
+        datasets.load("cifarr10", data_dir=data_dir)
+    with pytest.raises(ValueError, match="Received: name='no_such_set'") as error:
+        datasets.load("no_such_set", data_dir=data_dir)
+    assert "Did you mean" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -77,8 +77,8 @@ def grids(draw, height, width):
         rows, columns = draw(st.integers(1, min(height, 8))), draw(st.integers(1, min(width, 8)))
         square = draw(st.booleans())
         return {"grid_size": min(rows, columns) if square else draw(pairs(rows, columns))}
-    patch = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    return {"patch_size": patch[0] if draw(st.booleans()) else draw(pairs(*patch))}
+    patch = draw(st.integers(1, min(height, 9))), draw(st.integers(1, min(width, 9)))
+    return {"patch_size": min(patch) if draw(st.booleans()) else draw(pairs(*patch))}
 
 
 def pairs(a, b):
@@ -183,7 +183,7 @@ def set_part(attribute, name, make):
 
 FAULTS = [
     set_argument("grid_size", 0, -1, 2.5, "7", (1, 2, 3), 99, None),
-    set_argument("patch_size", 0, (3, -1), "4", True),
+    set_argument("patch_size", 0, (3, -1), "4", True, 99),
     set_argument("alpha", 0, -1.0, float("nan"), "1", None),
     set_argument("ratio", -0.1, 1.5, (0.8, 0.2), "half", (0.1,)),
     set_argument("probability", -0.5, 2, None, True),

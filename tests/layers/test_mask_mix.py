@@ -99,6 +99,8 @@ def test_an_image_of_one_cell_is_refused():
     with pytest.raises(ValueError, match=r"at least two cells, of 8x8 .* 8 x 8 pixels"):
         layer()(images(size=(8, 8)), IDS)
     assert_exact(*layer(ratio=0.5)(images(size=(8, 9)), IDS))
+    # Cells may be larger than a side, as long as there are two.
+    assert_exact(*layer(ratio=0.5)(images(size=(6, 16)), IDS))
 
 
 def test_a_ratio_that_never_replaces_warns():

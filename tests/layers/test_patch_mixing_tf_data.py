@@ -141,6 +141,17 @@ def test_a_grid_finer_than_an_image_of_unknown_size_raises_when_met():
         mix(images("float32", (28, 14)), IDS.astype("float32"))
 
 
+def test_a_patch_larger_than_an_image_of_unknown_size_raises_when_met():
+    @tf.function(input_signature=[tf.TensorSpec((None, 28, None, 3)), tf.TensorSpec((None,))])
+    def mix(x, y):
+        return mixing_layer(x, y)
+
+    mixing_layer = layer(patch_size=14)
+    assert_exact(*mix(images("float32"), IDS.astype("float32")))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must not be larger than the image"):
+        mix(images("float32", (28, 13)), IDS.astype("float32"))
+
+
 def test_ids_in_rows_of_unknown_width_are_not_taken_for_one_hot_rows():
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64)])
     def mix(y):

@@ -170,6 +170,9 @@ def test_a_preset_is_a_dict_of_its_own(name):
     ("arguments", "error", "message"),
     [
         ({"name": "resnet"}, ValueError, r"`name` must be one of \[.*Received: name='resnet'"),
+        ({"name": "convnext_min"}, ValueError, r"'convnext_min'. Did you mean 'convnext_mini'\?"),
+        ({"name": "resnet50v2"}, ValueError, r"'resnet50v2'. Did you mean 'ResNet50V2'\?"),
+        ({"name": "my own model"}, ValueError, "Received: name='my own model'$"),
         ({"num_classes": 1}, ValueError, "`num_classes` must be at least 2"),
         ({"input_shape": (32, 32)}, ValueError, "`input_shape` must be"),
         ({"input_shape": (3, 32, 3)}, ValueError, r"at least 4 pixels a side \(patch_size=4\)"),
