@@ -76,7 +76,7 @@ class Benchmark:
         self.bank: Bank | None = None
         self._bank_size = bank_size
         self._source = ExampleSource(dataset, batch_size, max_examples)
-        self._input_shape = None
+        self._input_shape: Any = None  # known from the first batch on
         self._dtype = None
         self._seen = None
         self._splits: list | None = None
