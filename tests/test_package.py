@@ -93,7 +93,7 @@ print("done")
     ("use", "message"),
     [
         ("kpm.layers.map_seeded(None, kpm.PatchMixing(), 1)", "map_seeded needs .*'tensorflow'"),
-        ("kpm.datasets.load('shapes')", "'shapes' needs .*'tensorflow_datasets'"),
+        ("kpm.datasets.load('shapes')", "'shapes' .*needs .*'tensorflow_datasets'"),
         ("kpm.datasets.load('folder:.')", "folder of images needs .*'tensorflow'"),
         (
             "kpm.training.run(kpm.training.parse_options(['--output', FOLDER]))",
