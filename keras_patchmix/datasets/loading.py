@@ -213,7 +213,7 @@ def prepared_builder(tfds, name, data_dir, download=True):
             reason = str(error)
             if isinstance(error, tfds.core.DatasetNotFoundError):
                 reason = reason.partition("\n")[0]  # what follows lists a thousand names
-            question = _meant(name) or meant(name, _names(tfds))
+            question = _folder_meant(name) or meant(name, _names(tfds))
             raise ValueError(
                 '`name` must be "shapes", "shapes/64px", "shapes/96px", "folder:PATH", '
                 '"records:PATH" or a name that TensorFlow Datasets knows (tfds.list_builders()) '
@@ -245,7 +245,7 @@ def _names(tfds):
     return ["shapes", *tfds.list_builders(with_community_datasets=False)]
 
 
-def _meant(name):
+def _folder_meant(name):
     """Returns the question whether a folder of that name was meant, "" where there is none."""
     path = Path(name).expanduser()
     if not path.is_dir():

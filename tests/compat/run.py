@@ -48,6 +48,7 @@ TESTS = (
     "tests/test_public_api.py",
     "tests/test_mixing.py",
     "tests/layers/test_patch_mixing.py",
+    "tests/layers/test_patch_mixing_refusals.py",
     "tests/layers/test_patch_mixing_tf_data.py",
     "tests/models/test_convnext.py",
     "tests/occlusion/test_benchmark.py",

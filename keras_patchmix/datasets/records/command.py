@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from keras_patchmix._exit_status import exit_status
 from keras_patchmix._flags import named, whole
@@ -23,7 +24,7 @@ _FLAGS = {
 }
 
 
-def main(argv=None, description=None):
+def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
     """Runs the command line of `recipes/make_records.py`.
 
     Args:
