@@ -1,8 +1,6 @@
 """Images from files, and masks of what does not belong to them, on every Keras backend."""
 
 import hashlib
-import io
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +8,15 @@ import numpy as np
 
 from keras_patchmix._optional import require
 from keras_patchmix._run_directory import file_digest
-from keras_patchmix.datasets.folder import SUFFIXES
 from keras_patchmix.datasets.image_files import (
-    FORMATS,
-    MAX_PIXELS,
+    IMAGE_SUFFIXES,
     ImageFileError,
-    claimed_size,
+    open_image,
     printable,
     read_bytes,
+    rgb_of,
 )
-
-_DECODERS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+from keras_patchmix.datasets.images import central_margins
 
 
 class Picture(NamedTuple):
@@ -149,17 +145,19 @@ def _of_folder(folder, masks):
     paths = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
     )
     if not paths:
         raise ValueError(
-            f"--image: the folder {str(folder)!r} holds no images ({', '.join(SUFFIXES)})"
+            f"--image: the folder {str(folder)!r} holds no images ({', '.join(IMAGE_SUFFIXES)})"
         )
     if masks is None:
         return [(path, None) for path in paths]
     if not masks.is_dir():
         raise ValueError(f"--mask must be a folder for the folder {str(folder)!r}")
-    known = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in SUFFIXES}
+    known = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
     for path in paths:
         if path.stem not in known:
             raise ValueError(f"--mask: {str(masks)!r} holds no mask for {path.name!r}")
@@ -168,26 +166,7 @@ def _of_folder(folder, masks):
 
 def _opened(path):
     """Returns a decoded RGB image of Pillow."""
-    pillow = require("PIL.Image", "Reading image files")
-    operations = require("PIL.ImageOps", "Reading image files")
-    data = read_bytes(path)
-    height, width = size = claimed_size(data) or (0, 0)
-    if height * width > MAX_PIXELS:
-        raise ImageFileError(
-            f"{width} x {height} pixels, above the limit of {MAX_PIXELS // 10**6} million"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's own limit, and of odd metadata
-            image = pillow.open(io.BytesIO(data), formats=_DECODERS)
-            image = operations.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits, of which Pillow would cut off the upper ones
-                image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return image.convert("RGB")
-    except Exception as error:  # Pillow raises many kinds
-        known = any(size)
-        reason = "damaged, or cut off" if known else f"no image of a known format ({FORMATS})"
-        raise ImageFileError(reason) from error
+    return rgb_of(open_image(read_bytes(path)), upright=True)
 
 
 def _mask_of(picture, size):
@@ -219,6 +198,8 @@ def _fitted(image, size):
     height, width = size
     if image.size == (width, height):
         return image
+    top, left = central_margins((image.height, image.width), size, np)
+    image = image.crop((left, top, image.width - left, image.height - top))
     scale = max(width / image.width, height / image.height)
     across = max(round(image.width * scale), width)
     down = max(round(image.height * scale), height)
