@@ -15,12 +15,14 @@ TENSORFLOW = ["tensorflow>=2.20"]
 JAX = ["jax>=0.5"]
 # Before 3.14 Keras refuses half of the seeds that a model of ours has, under PyTorch.
 TORCH = ["torch>=2.6", "keras>=3.14"]  # from Python 3.11 on
+PILLOW = "pillow>=10.1"
+PLOT = ["matplotlib>=3.8", PILLOW]
 DATASETS = [
     *TENSORFLOW,
+    PILLOW,
     "tensorflow-datasets>=4.9.10",  # 4.9.9 does not go with protobuf 7
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
-PLOT = ["matplotlib>=3.8", "pillow>=10.1"]
 RECIPES = [*DATASETS, *PLOT, "tqdm>=4.66"]
 PYTEST = [
     *PLOT,

@@ -65,8 +65,9 @@ def read_image(path):
 
     Raises:
         ImageFileError: The file cannot be read, is no image, is damaged, or exceeds `MAX_PIXELS`
-            (100 million), `MAX_SIDE` (65,535) or `MAX_BYTES` (256 MiB).
-        ImportError: TensorFlow is not installed; or Pillow, for what is neither JPEG nor PNG.
+            (100 million), `MAX_SIDE` (65,535) or `MAX_BYTES` (256 MiB); or it is neither JPEG nor
+            PNG, and Pillow is not installed.
+        ImportError: TensorFlow is not installed.
     """
     return decode(read_bytes(path))
 
@@ -122,18 +123,20 @@ def decode(data, decoder=None):
     tf = require("tensorflow", "Loading images")
     plain = data.startswith((PNG, JPEG))
     try:
+        if decoder is None and not plain:
+            return np.asarray(rgb_of(open_image(data)))
         if plain:
             check_size(*_plain_size(data))
         else:
-            image = open_image(data)
+            open_image(data)
         if decoder is not None:
             return decoder(data)
-        if plain:
-            return tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
+        return tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
     except (tf.errors.OpError, struct.error) as error:
         # TensorFlow's message speaks of its own functions.
         raise ImageFileError(_DAMAGED) from error
-    return np.asarray(rgb_of(image))
+    except ImportError as error:  # of Pillow: nobody needs it for the other files
+        raise ImageFileError("neither JPEG nor PNG, and Pillow is not installed") from error
 
 
 def check_size(height, width):
@@ -225,7 +228,7 @@ def _plain_size(data):
     if data.startswith(PNG):
         return struct.unpack_from(">II", data, 16)[::-1]
     tf = require("tensorflow", "Loading images")
-    return map(int, tf.io.extract_jpeg_shape(data)[:2])
+    return tf.io.extract_jpeg_shape(data).numpy()[:2].tolist()
 
 
 def printable(name):

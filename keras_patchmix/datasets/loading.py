@@ -57,7 +57,7 @@ def load(
     - Any TensorFlow Datasets name with one image and one class label, such as `"cifar10"` or
       `"imagenette/160px-v2"`. What is prepared in `data_dir` is read from there, without a network;
       anything else TFDS downloads first.
-    - `"folder:PATH"`: one folder of images (png, jpg, jpeg, bmp, gif, webp) for each class. If
+    - `"folder:PATH"`: one folder for each class of JPEG, PNG, GIF, BMP, WebP, TIFF or PPM images. If
       `PATH/train` exists it holds the class folders for training, and `PATH/validation` (or
       `PATH/val`) and `PATH/test`, where they exist, those splits. A split without a folder of its
       own is taken out of the training images (or of `PATH/<class>/...`, without `PATH/train`):
@@ -67,7 +67,8 @@ def load(
     - `"records:PATH"`: what `write_records` (or `recipes/make_records.py`) has written to a
       directory, or any directory of TFDS with a dataset_info.json.
 
-    Grey images become RGB; an alpha channel is dropped. The order is the same on every run unless
+    Grey images become RGB, an alpha channel is dropped, and of several frames or pages the first is
+    read. Pillow decodes what is neither JPEG nor PNG. The order is the same on every run unless
     `shuffle_files` is set.
 
     Args:

@@ -25,8 +25,8 @@ def load_for_scoring(
     """Loads a data set to score models on, such as with `keras_patchmix.occlusion.evaluate`.
 
     The images are those of `load`, in its order, with one difference: a file of a folder that is
-    missing by now, no image, damaged or larger than 100 million pixels does not end the scoring. It
-    is left out, and named in `skipped`. The other examples keep their index, the position in the
+    missing by now, no image, damaged or above 100 million pixels does not end the scoring. It is
+    left out, and named in `skipped`. The other examples keep their index, the position in the
     listing, and with it the way they are corrupted.
 
     Args:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_patchmix._command_line import new_directory
 from keras_patchmix._flags import named, number, whole
+from keras_patchmix.datasets.image_files import FORMATS
 from keras_patchmix.evaluation.score_kind import KINDS
 from keras_patchmix.evaluation.shared_options import (
     MODELS_HELP,
@@ -149,7 +150,7 @@ def parse_options(
 
 def _add_image_flags(parser, add):
     images = parser.add_argument_group("images, for --image")
-    text = "an image (PNG, JPEG, GIF, BMP, WebP), or a folder of them; again for each further one"
+    text = f"an image ({FORMATS}), or a folder of them; again for each further one"
     add(images, "image", text, action="append", metavar="FILE")
     text = (
         "the class to explain, by its number or its name; once for all images, or once for each; "

@@ -1,6 +1,6 @@
 """Image files are read right, or a reason is given; limits come before anything is decoded."""
 
-import io
+import sys
 
 import numpy as np
 import pytest
@@ -170,9 +170,20 @@ def test_a_file_of_too_many_bytes_is_not_decoded(tmp_path, monkeypatch):
         read_image(tmp_path / "large.png")
 
 
+def test_without_pillow_jpeg_and_png_are_read_and_others_say_what_is_missing(monkeypatch):
+    files = {form: saved(Image.fromarray(IMAGE), form) for form in ("JPEG", "PNG", "GIF")}
+    for module in ("PIL", "PIL.Image"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for form in ("JPEG", "PNG"):
+        assert decode(files[form]).shape == IMAGE.shape
+    for data in (files["GIF"], b"words"):
+        with pytest.raises(ImageFileError, match="Pillow is not installed"):
+            decode(data)
+
+
 def test_other_formats_are_refused():
     for form in ("ICO", "TGA", "JPEG2000", "PCX"):
         with pytest.raises(ImageFileError, match="known format"):
             decode(saved(Image.fromarray(IMAGE), form))
     with pytest.raises(ImageFileError, match="known format"):
-        decode(io.BytesIO(b"words").read())
+        decode(b"words")

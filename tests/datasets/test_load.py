@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import multiprocessing
 import socket
 
@@ -47,6 +48,19 @@ class PatchmixFakeRgba(PatchmixFake):
 
 class PatchmixFakeAnySize(PatchmixFake):
     shape = (None, None, 3)
+
+
+class PatchmixFakeAnimated(PatchmixFake):
+    """Animated WebP files, of which TensorFlow's decoder ends the process."""
+
+    shape = (40, 30, 3)
+
+    def _generate_examples(self, count):
+        from tests.datasets.image_bombs import differing_webp
+
+        data = differing_webp(lossless=True)
+        for k in range(count):
+            yield k, {"picture": io.BytesIO(data), "kind": k % 2}
 
 
 class PatchmixFakeTwoImages(PatchmixFake):
@@ -126,6 +140,13 @@ def test_a_tfds_set_is_prepared_on_first_use_and_becomes_rgb(tmp_path, name):
         assert label == image[0, 0, 0] // 10 % 2
         seen.add(int(image[0, 0, 0]))
     assert seen == set(range(0, 200, 10))
+
+
+@pytest.mark.needs("PIL")
+def test_of_animations_in_a_tfds_set_the_first_frame_is_read(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (3, 40, 30, 3), np.uint8)
+    for image, _ in datasets.load("patchmix_fake_animated", "test", data_dir=tmp_path):
+        np.testing.assert_array_equal(image, noise[0])
 
 
 def test_images_of_varying_size_need_image_size(tmp_path):
