@@ -61,13 +61,16 @@ class OcclusionBenchmark(EpochBenchmark):
             the values over the epochs, and `occlusion_curves.png`, those of the last report; all
             written atomically. A run that resumes there takes up its last values; epochs that are
             run again replace their lines and those after them. None keeps no files.
-        preprocess: Function applied to the corrupted batch, before the model, or None.
+        preprocess: Function applied to the corrupted batch, before the model. None is the model's
+            own preprocessing, or nothing, see `evaluate`.
         value_range: (black, white) of the data set's images, before `preprocess`.
         batch_size: Images a forward pass. The data set's own batch size when None.
         bank_size: Most images that the bank holds in memory.
         saliency: Function from images to saliency maps, or None, see `evaluate`.
         class_map: Outputs of the model for each class of the data set, or None, see `evaluate`.
         class_names: Names of the data set's classes, or None.
+        from_logits: Whether the output of a model that has one output is a logit; None asks the
+            model, see `evaluate`.
         verbose: Whether to show a progress bar, and at the end the last report's table and what
             scoring took. `"auto"` does as `fit` does: no bar unless it shows one, and nothing
             where it is silent.
@@ -106,6 +109,7 @@ class OcclusionBenchmark(EpochBenchmark):
         saliency: Callable[[Any], Any] | None = None,
         class_map: Sequence[int | Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
+        from_logits: bool | None = None,
         verbose: bool | Literal["auto"] = "auto",
     ):
         super().__init__(frequency, directory, verbose)
@@ -121,6 +125,7 @@ class OcclusionBenchmark(EpochBenchmark):
             saliency,
             class_map,
             class_names,
+            from_logits,
         )
 
     def plot(self, path: FilePath | None = None) -> "Figure":

@@ -52,6 +52,7 @@ class EvaluationOptions(CommandOptions):
     class_map: tuple = ()
     imports: tuple = ()
     unsafe_load: bool = False
+    scores: str = "auto"
     suite: str = "default"
     occluded: tuple = ()
     saliency: str | None = None
@@ -69,8 +70,8 @@ class EvaluationOptions(CommandOptions):
     def deciding(self):
         """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
         values = super().deciding()
-        for later in ("occluded", "selectivity"):
-            if not values[later]:
+        for later in ("occluded", "selectivity", "scores"):
+            if values[later] in ((), [], None, "auto"):
                 del values[later]  # as in directories from before there was this flag
         return values
 

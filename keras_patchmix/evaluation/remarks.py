@@ -6,6 +6,7 @@ from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
 from keras_patchmix.occlusion.page.chance import at_chance
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
 _NAMED = 10
 
@@ -17,7 +18,9 @@ def input_line(loaded):
         loaded: A `LoadedModel`.
     """
     name, asked = loaded.spec.name, loaded.spec.preprocess
-    if loaded.preprocess is None:
+    if isinstance(loaded.preprocess, OwnPreprocessing):
+        return f"{name}: images of 0..255 through {loaded.preprocess.name}"
+    if loaded.preprocess in (None, as_they_are):
         return f"{name}: images of 0..255 as they are (--preprocess unit for 0..1)"
     if loaded.preprocess is objects.unit:
         return f"{name}: images of 0..1 (--preprocess unit)"

@@ -16,10 +16,12 @@ from keras_patchmix.evaluation.directory import RunDirectory
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
 from keras_patchmix.evaluation.occluded import set_listings, with_class_maps
+from keras_patchmix.evaluation.score_kind import score_kind
 from keras_patchmix.evaluation.shared_options import PROGRESS
 from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.data import ExampleSource
 
 if TYPE_CHECKING:
     from keras_patchmix.evaluation.options import EvaluationOptions
@@ -90,7 +92,12 @@ def _score(options, specs, directory):
     directory.of_data(listing)
     if saliency is None and any(member.needs_saliency for member in suite):
         raise ValueError(f"--saliency MODULE:FUNCTION is needed by --suite {options.suite}")
-    outputs = [probe(one, info.image_shape) for one in loaded]
+    counts = [probe(one, info.image_shape) for one in loaded]
+    logits = [
+        _from_logits(options, data, one) if count == 1 else None
+        for one, count in zip(loaded, counts, strict=True)
+    ]
+    outputs = [max(count, 2) for count in counts]
     maps = [
         class_map(one, count, info.class_names) for one, count in zip(loaded, outputs, strict=True)
     ]
@@ -109,7 +116,7 @@ def _score(options, specs, directory):
             print(line, flush=True)
     for name, each in listing.get("sets", {}).items():
         print(f"{name}: {each['images']} occluded images, {each['split']}", flush=True)
-    benchmarks = _benchmarks(options, data, suites, loaded, maps, saliency)
+    benchmarks = _benchmarks(options, data, suites, loaded, maps, logits, saliency)
     _check_sets(options, loaded, benchmarks)
     work = None
     if options.selectivity is not None:
@@ -139,11 +146,17 @@ def _check_sets(options, loaded, benchmarks):
                 raise ValueError(f"--model {one.spec.name}, {message}") from error
 
 
-def _benchmarks(options, data, suites, loaded, maps, saliency):
+def _from_logits(options, data, one):
+    """Returns whether the single output of a model is a logit."""
+    images = next(iter(ExampleSource(data))).images[:8]
+    return score_kind(one, images, options.scores).from_logits
+
+
+def _benchmarks(options, data, suites, loaded, maps, logits, saliency):
     """Returns a `Benchmark` for each model, the same one, with its bank, for models alike."""
     made, found = {}, []
-    for one, suite, outputs in zip(loaded, suites, maps, strict=True):
-        key = (one.preprocess, json.dumps([outputs, serialize(suite)]))
+    for one, suite, outputs, from_logits in zip(loaded, suites, maps, logits, strict=True):
+        key = (one.preprocess, from_logits, json.dumps([outputs, serialize(suite)]))
         if key not in made:
             made[key] = Benchmark(
                 data,
@@ -155,6 +168,7 @@ def _benchmarks(options, data, suites, loaded, maps, saliency):
                 saliency=saliency,
                 class_map=outputs,
                 class_names=data.info.class_names,
+                from_logits=from_logits,
             )
         found.append(made[key])
     return found

@@ -41,13 +41,9 @@ class SelectivityWork:
                 data, None, options.selectivity, options.batch_size, seed=options.seed
             )
             images = next(iter(self._mixed)).images[:8]
-            kinds = [score_kind(one, images) for one in loaded]
+            kinds = [score_kind(one, images, options.scores) for one in loaded]
         except ValueError as error:
-            said = str(error).replace(
-                "--scores logits or --scores probabilities is needed",
-                "recipes/explain.py with --scores is needed",
-            )
-            raise ValueError(f"--selectivity: {said}") from error
+            raise ValueError(f"--selectivity: {error}") from error
         self._classifiers = {
             one.spec.name: classifier(one, outputs, kind.from_logits)
             for one, outputs, kind in zip(loaded, maps, kinds, strict=True)

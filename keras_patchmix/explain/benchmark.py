@@ -16,6 +16,7 @@ from keras_patchmix.explain.selectivity import patch_selectivity
 from keras_patchmix.explain.selectivity_report import SelectivityReport
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
+from keras_patchmix.scoring.preprocessing import preprocessing_of
 
 if TYPE_CHECKING:
     from keras_patchmix.occlusion.base import Corruption
@@ -257,6 +258,7 @@ def _settings(model, corruption, settings):
         "n": None,
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
         "value_range": list(settings["value_range"]),
+        "preprocess": function_name(preprocessing_of(model, settings["preprocess"])),
         **{name: settings[name] for name in same},
     }
 
@@ -266,6 +268,5 @@ def _of_backup(path, model, num_kept, settings):
     return {
         "num_kept": num_kept,
         "batch_size": settings["batch_size"],
-        "preprocess": function_name(settings["preprocess"]),
         "weights_sha256": None if path is None else digest_of(model),
     }

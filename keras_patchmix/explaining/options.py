@@ -8,7 +8,6 @@ from pathlib import Path
 
 from keras_patchmix._command_line import new_directory
 from keras_patchmix._flags import named, number, whole
-from keras_patchmix.evaluation.score_kind import KINDS
 from keras_patchmix.evaluation.shared_options import (
     MODELS_HELP,
     PROGRESS,
@@ -188,8 +187,6 @@ def _add_map_flags(parser, add):
     add_image_size_flag(maps, add)
     text = "c-rise: what speaks for a class rather than another; rise, for --image: for a class"
     add(maps, "method", text, choices=("c-rise", "rise"))
-    text = "what the models return; auto asks them, and says so"
-    add(maps, "scores", text, choices=KINDS)
     add(maps, "num_masks", "random masks an image", type=whole(1), metavar="N")
     add(maps, "grid_size", "cells of a mask, N by N", type=whole(1), metavar="N")
     text = "expected share of the image that a mask shows"

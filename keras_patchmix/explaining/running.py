@@ -69,7 +69,7 @@ def _explain(options, specs, directory, pictures):
     loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
     work = ImageWork(options, loaded, pictures) if pictures else DataWork(options, loaded)
     directory.of_data(work.listing)
-    outputs = [probe(one, work.image_shape) for one in loaded]
+    outputs = [max(2, probe(one, work.image_shape)) for one in loaded]
     print("\n".join([*work.lines(), f"Results go to {directory.path}"]), flush=True)
     prepared = [work.prepare(one, count) for one, count in zip(loaded, outputs, strict=True)]
     for one in prepared:

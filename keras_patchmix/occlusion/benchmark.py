@@ -8,11 +8,11 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from keras_patchmix._host import to_numpy
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.bank import Bank, BankBuilder
-from keras_patchmix.occlusion.class_map import ClassMap, check_class_names
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.describing import (
@@ -22,16 +22,19 @@ from keras_patchmix.occlusion.describing import (
     function_name,
     skipped_entries,
 )
-from keras_patchmix.occlusion.forward import check_inputs, forward_function, patch_size
 from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.opening import OpenSplit
 from keras_patchmix.occlusion.outcomes import examples_digest
-from keras_patchmix.occlusion.passes import Forward, Pass, Passes
+from keras_patchmix.occlusion.passes import Pass, Passes
 from keras_patchmix.occlusion.report import Report, versions
 from keras_patchmix.occlusion.rows import make_rows
 from keras_patchmix.occlusion.serialization import described
 from keras_patchmix.occlusion.sharing import Alone, sharing_of
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
+from keras_patchmix.scoring.class_map import ClassMap, check_class_names
+from keras_patchmix.scoring.forward import check_inputs, forward_function, patch_size
+from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.scorer import Scorer
 
 CLEAN = Condition("clean")
 
@@ -56,6 +59,7 @@ class Benchmark:
         saliency: Callable[[Any], Any] | None = None,
         class_map: Sequence[int | Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
+        from_logits: bool | None = None,
     ):
         if not isinstance(seed, int | np.integer):
             raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
@@ -70,6 +74,7 @@ class Benchmark:
         self.seed = int(seed)
         self.preprocess = preprocess
         self.saliency = saliency
+        self.from_logits = from_logits
         self.value_range = check_range(value_range)
         self.class_map = None if class_map is None else ClassMap(class_map)
         self.class_names = check_class_names(class_names)
@@ -155,14 +160,14 @@ class Benchmark:
         """
         with (sharing_of(model) if share else Alone()).all_or_none():
             forward = self._forward(model, verbose)
-            if self.preprocess is None:
+            if forward.preprocess is None:
                 check_inputs(model, np.empty((0, *self._input_shape), self._dtype))
             self._maps(model, forward)
 
     def _forward(self, model, verbose):
         forward_function(model)  # refuses what is no classifier, before any data is read
         self.prepare(verbose)
-        return Forward(model, self.preprocess, self._source.batch_size)
+        return Scorer(model, self._source.batch_size, self.preprocess, self.from_logits)
 
     def _maps(self, model, forward):
         """Returns a dict from sets to their maps, found anew for each model."""
@@ -222,6 +227,8 @@ class Benchmark:
             passes = self._passes(maps, title, sharing)
             held = Passes(passes, self._backup(backup, settings, model, maps))
             held.run(forward, verbose)
+        if forward.one_output is not None:
+            settings["one_output"] = forward.one_output
         report = self._report(passes, maps, settings)
         held.finish(keep_backup)
         _warn_of_nonfinite(report)
@@ -249,10 +256,10 @@ class Benchmark:
         for split in self._splits:
             name = split.condition.name
             sets[name] = {**split.settings, "class_map": getattr(maps[name], "outputs", None)}
-        weights = None if path is None else digest_of(model)
-        return Backup(
-            path, {**settings, "weights_sha256": weights, **({"sets": sets} if sets else {})}
-        )
+        decides = {**settings, "weights_sha256": None if path is None else digest_of(model)}
+        if self.from_logits is not None:
+            decides["from_logits"] = self.from_logits
+        return Backup(path, {**decides, "sets": sets} if sets else decides)
 
     def is_of_the_same_examples(self, report: "Report") -> bool:
         """Says whether a report's examples are those of the pass that drew the bank, if any did."""
@@ -288,9 +295,12 @@ class Benchmark:
     def _corrupted(self, batch):
         """Yields condition, images, pixels affected, and the index of donors or None."""
         images, labels, index, saliency, _ = batch
+        # Read-only, as these may be the user's own arrays and corruptions may be the user's too.
+        images = images.view()
+        images.flags.writeable = False
         yield CLEAN, images, np.zeros(len(images), np.int64), None
         if any(member.needs_saliency for member in self.suite) and self.saliency is not None:
-            saliency = np.asarray(self.saliency(images))
+            saliency = to_numpy(self.saliency(np.array(images)))
         for member in self._corruptions():
             plan = member.draw(
                 images, labels, index, self.seed, self.bank, self.value_range, saliency
@@ -310,7 +320,7 @@ class Benchmark:
             "channels": self._input_shape[2],
             "image_dtype": str(self._dtype),
             "value_range": list(self.value_range),
-            "preprocess": function_name(self.preprocess),
+            "preprocess": function_name(preprocessing_of(model, self.preprocess)),
             "saliency": function_name(self.saliency),
             "seed": self.seed,
             "max_examples": self._source.max_examples,

@@ -10,9 +10,9 @@ import numpy as np
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets.image_files import printable
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
-from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.member import Condition, Member
+from keras_patchmix.scoring.class_map import ClassMap
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 # What other values of a report or of Keras' logs are called ("val_loss").

@@ -5,6 +5,8 @@ import hashlib
 import keras
 import numpy as np
 
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
+
 
 def check_range(value_range):
     """Returns (black, white) as floats; raises ValueError for what is no such pair."""
@@ -24,8 +26,10 @@ def digest(values):
 
 def function_name(function):
     """Returns the dotted name of a function, the class of a layer, or None for None."""
-    if function is None:
+    if function is None or function is as_they_are:
         return None
+    if isinstance(function, OwnPreprocessing):
+        return function.name
     if isinstance(function, keras.Layer):
         return type(function).__name__
     name = getattr(function, "__qualname__", None) or type(function).__name__

@@ -11,15 +11,14 @@ from keras_patchmix import datasets
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.image_files import printable
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
-from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.describing import coverage_digest, digest
-from keras_patchmix.occlusion.forward import to_scores
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.passes import Pass
 from keras_patchmix.occlusion.rows import make_rows
 from keras_patchmix.occlusion.set_examples import Adapted, Noting, extras_of
 from keras_patchmix.occlusion.tally import judge
+from keras_patchmix.scoring.class_map import ClassMap
 
 # Where the map from a set's classes to the 1,000 of ImageNet is known: the module's `class_map()`.
 _IMAGENET_MAPS = {
@@ -92,7 +91,7 @@ class OpenSplit:
         """Finds the map from the set's classes to a model's outputs, with one batch of images.
 
         Args:
-            forward: A `Forward`.
+            forward: A `Scorer`.
 
         Returns:
             A `ClassMap`; None where output i is class i.
@@ -111,7 +110,7 @@ class OpenSplit:
                     UserWarning,
                     stacklevel=2,
                 )
-            scores = to_scores(forward(batch.images, check=True), len(batch.labels))
+            scores = forward.scores(forward(batch.images, check=True), len(batch.labels))
             found = self._fitting(scores.shape[1])
             if found is not None:
                 scores = found.select(scores)

@@ -2,46 +2,10 @@
 
 import contextlib
 
-import numpy as np
-
 from keras_patchmix._progress import Progress
 from keras_patchmix.occlusion.backup import check_same
-from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
 from keras_patchmix.occlusion.sharing import Alone
 from keras_patchmix.occlusion.tally import Tally, judge
-
-
-class Forward:
-    """A model's scores for images: padded to one batch size, preprocessed, in one compiled call.
-
-    Args:
-        model: A Keras model or a function.
-        preprocess: Function of a batch, or None.
-        batch_size: Images a call.
-    """
-
-    def __init__(self, model, preprocess, batch_size):
-        self.model = model
-        self._forward = forward_function(model)
-        self._preprocess = preprocess
-        self._batch_size = batch_size
-
-    def __call__(self, images, check=False):
-        """Returns what the model returns for a batch and its padding.
-
-        Args:
-            images: Array of shape (B, H, W, C), B at most the batch size.
-            check: Whether to say first where the model takes other sizes.
-        """
-        missing = self._batch_size - len(images)
-        if missing:
-            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
-        if self._preprocess is not None:
-            # A copy, as some of keras.applications' preprocess_input work in place.
-            images = self._preprocess(np.array(images))
-        if check:
-            check_inputs(self.model, images)
-        return self._forward(images)
 
 
 class Pass:
@@ -87,7 +51,7 @@ class Pass:
         """Scores all examples that are not counted yet.
 
         Args:
-            forward: A `Forward`.
+            forward: A `Scorer`.
             verbose: Whether to show a progress bar.
             after_batch: Function that is called after each batch.
         """
@@ -119,7 +83,7 @@ class Pass:
         verdicts, donors, classes, waiting = {}, None, None, None
 
         def settle(condition, output, pixels):
-            scores = to_scores(output, len(batch.labels))
+            scores = forward.scores(output, len(batch.labels))
             if self._class_map is not None:
                 scores = self._class_map.select(scores)
             verdicts[condition.name] = judge(scores, batch.labels, pixels)

@@ -259,6 +259,10 @@ class Report:
         size = "x".join(map(str, self.settings["image_size"]))
         n = self.settings.get("n", self.rows[0].n)
         title = f"{self.settings['model'] or 'model'}: {n} images of {size}"
+        if self.settings.get("preprocess"):
+            title += f", through {self.settings['preprocess']}"
+        if self.settings.get("one_output"):
+            title += f", the one output read as a {self.settings['one_output']}"
         parts = [title, "", text.aligned(head, lines)]
         if summary:
             parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]

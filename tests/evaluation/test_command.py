@@ -120,7 +120,7 @@ def test_the_command_evaluate_and_the_callback_agree(finished, place):
     report = Report.load(finished / "one")
     model = keras.saving.load_model(place / "a.keras")
     photos = datasets.load_for_scoring(f"folder:{place / 'photos'}", "all", batch_size=8)
-    called = evaluate(model, photos, SUITE)
+    called = evaluate(model, photos, suite=SUITE)
     assert called.rows == report.rows
     assert called.outcomes.to_dict() == report.outcomes.to_dict()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -248,7 +248,7 @@ def test_a_class_map_picks_outputs_out_of_many(place, flags, capsys, tmp_path):
     mapped = [*base, tmp_path / "out", "--class-map", tmp_path / "map.json"]
     assert run(mapped, capsys)[0] == 0
     photos = datasets.load_for_scoring(f"folder:{place / 'photos'}", "all", batch_size=8)
-    expected = evaluate(model, photos, SUITE, class_map=[6, [0, 3], 2])
+    expected = evaluate(model, photos, suite=SUITE, class_map=[6, [0, 3], 2])
     assert Report.load(tmp_path / "out").rows == expected.rows
 
 
@@ -279,7 +279,7 @@ def test_corruptions_and_saliency_of_ones_own_are_found(
     expected = evaluate(
         model,
         photos,
-        [own.Veil(2, 0.5), PatchDrop(2, 0.5, order="salient")],
+        suite=[own.Veil(2, 0.5), PatchDrop(2, 0.5, order="salient")],
         saliency=own.first_channel,
     )
     assert Report.load("out").rows == expected.rows

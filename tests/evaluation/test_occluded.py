@@ -152,7 +152,7 @@ def test_the_command_agrees_with_evaluate(finished, place, monkeypatch):
         DatasetOcclusion("smd", SPLITS, data_dir="tfds"),
     ]
     data = datasets.load_for_scoring("folder:photos", "all", batch_size=8)
-    report = evaluate(model, data, suite)
+    report = evaluate(model, data, suite=suite)
     assert report.rows == Report.load("both/b").rows
 
 

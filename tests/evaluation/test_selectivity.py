@@ -125,14 +125,14 @@ def test_without_the_flag_directories_from_before_it_go_on():
 def test_what_cannot_be_told_of_scores_is_an_error_of_one_line(
     flags, capsys, monkeypatch, tmp_path
 ):
-    def untold(one, images):
+    def untold(one, images, asked):
         raise ValueError("--scores logits or --scores probabilities is needed: 'a' returns ...")
 
     monkeypatch.setattr(selectivity, "score_kind", untold)
     status, _, error = run([*flags, "--output", tmp_path / "x"], capsys)
     assert status == 1
     assert error.strip().endswith(
-        "--selectivity: recipes/explain.py with --scores is needed: 'a' returns ..."
+        "--selectivity: --scores logits or --scores probabilities is needed: 'a' returns ..."
     )
 
 

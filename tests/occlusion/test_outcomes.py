@@ -25,7 +25,7 @@ NAMES = tuple(f"class {i}" for i in range(K))
 @pytest.fixture(scope="module")
 def report():
     return evaluate(
-        pixel_reader(9, 4), constant_data(50), SUITE, seed=2, class_names=NAMES, bank_size=30
+        pixel_reader(9, 4), constant_data(50), suite=SUITE, seed=2, class_names=NAMES, bank_size=30
     )
 
 
@@ -47,7 +47,7 @@ def test_the_pairing_is_recorded(report):
     expected = bank.index[bank.pair(labels, np.arange(50), 2)]
     np.testing.assert_array_equal(report.outcomes.donors, expected)
     assert np.all(labels[report.outcomes.donors] != labels)
-    without = evaluate(pixel_reader(9, 4), constant_data(50), [PatchDrop(2)])
+    without = evaluate(pixel_reader(9, 4), constant_data(50), suite=[PatchDrop(2)])
     assert without.outcomes.donors is None
 
 
@@ -152,7 +152,7 @@ def test_a_class_without_a_scored_image_has_no_accuracy():
         return scores
 
     with pytest.warns(UserWarning, match="not finite"):
-        report = evaluate(model, constant_data(30), [PatchDrop(2, 1.0)])
+        report = evaluate(model, constant_data(30), suite=[PatchDrop(2, 1.0)])
     first, *others = report.class_rows()[:K]
     assert (first.n, first.top1, first.standard_error, first.drop) == (0, None, None, None)
     assert {(row.n, row.top1) for row in others} == {(5, 1.0)}
@@ -173,12 +173,12 @@ def test_rows_of_classes_are_written_as_csv(report, tmp_path):
 @pytest.mark.parametrize("names", ["abc", [], [1, 2], ["a", 2]])
 def test_wrong_class_names_are_named(names):
     with pytest.raises(ValueError, match="`class_names` must be a sequence of strings"):
-        evaluate(pixel_reader(9, 4), constant_data(12), SUITE[1:2], class_names=names)
+        evaluate(pixel_reader(9, 4), constant_data(12), suite=SUITE[1:2], class_names=names)
 
 
 def test_too_few_class_names_are_named():
     with pytest.raises(ValueError, match=r"`class_names` must name every class.*2 names.*label 5"):
-        evaluate(pixel_reader(9, 4), constant_data(12), SUITE[1:2], class_names=["a", "b"])
+        evaluate(pixel_reader(9, 4), constant_data(12), suite=SUITE[1:2], class_names=["a", "b"])
 
 
 class Skipping:
@@ -192,7 +192,7 @@ class Skipping:
 
 
 def test_what_the_data_set_skipped_is_in_the_report():
-    report = evaluate(pixel_reader(9, 4), Skipping(), SUITE[1:2])
+    report = evaluate(pixel_reader(9, 4), Skipping(), suite=SUITE[1:2])
     assert report.skipped == [
         {"name": "a.png", "reason": "no image"},
         {"name": "b.png", "reason": "truncated"},

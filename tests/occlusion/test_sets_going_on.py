@@ -28,7 +28,7 @@ SUITE = [
 
 
 def run(model=READER, suite=SUITE, data=None, **settings):
-    return evaluate(model, data or constant_data(40), suite, **{"batch_size": 16, **settings})
+    return evaluate(model, data or constant_data(40), suite=suite, **{"batch_size": 16, **settings})
 
 
 class Interrupted(Exception):
