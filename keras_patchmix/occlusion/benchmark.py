@@ -274,7 +274,7 @@ class Benchmark:
         _, first = np.unique(batch.labels, return_index=True)
         others = np.setdiff1d(np.arange(len(batch.labels)), first)
         chosen = np.concatenate([np.sort(first), others])[:count]
-        batch = type(batch)(*(None if part is None else part[chosen] for part in batch))
+        batch = batch.rows(chosen)
         rows = [(c.name, images) for c, images, _, _ in self._corrupted(batch)]
         return [
             {
@@ -287,7 +287,8 @@ class Benchmark:
 
     def _corrupted(self, batch):
         """Yields condition, images, pixels affected, and the index of donors or None."""
-        images, labels, index, saliency, _ = batch
+        images, labels, index = batch.images, batch.labels, batch.index
+        saliency = batch.saliency
         yield CLEAN, images, np.zeros(len(images), np.int64), None
         if any(member.needs_saliency for member in self.suite) and self.saliency is not None:
             saliency = np.asarray(self.saliency(images))

@@ -3,7 +3,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_patchmix.occlusion.data import ExampleSource, class_ids
+from keras_patchmix.occlusion.batches import class_ids
+from keras_patchmix.occlusion.choice import spread
+from keras_patchmix.occlusion.data import ExampleSource
 from tests.arrays import BACKEND, as_kind, to_numpy
 
 N, K = 23, 30
@@ -87,17 +89,26 @@ def forms_of_torch():
     }
 
 
+def expected_positions(choice, count):
+    """Returns the positions of the examples that a source of N should take."""
+    return np.arange(count) if choice != "spread" else spread(count, N)
+
+
 def assert_gives_the_examples(dataset, batch_size, limit):
     source = ExampleSource(dataset, batch_size, limit)
     count = limit or N
     for _ in range(2):
         batches = list(source)
-        images, labels, index = (np.concatenate([b[i] for b in batches]) for i in range(3))
-        np.testing.assert_array_equal(images, IMAGES[:count])
-        np.testing.assert_array_equal(labels, LABELS[:count])
-        np.testing.assert_array_equal(index, np.arange(count))
+        images, labels, index = (
+            np.concatenate([getattr(batch, name) for batch in batches])
+            for name in ("images", "labels", "index")
+        )
+        expected = expected_positions(source.choice, count)
+        np.testing.assert_array_equal(images, IMAGES[expected])
+        np.testing.assert_array_equal(labels, LABELS[expected])
+        np.testing.assert_array_equal(index, expected)
         assert labels.dtype == index.dtype == np.int64
-        sizes = [len(batch[0]) for batch in batches]
+        sizes = [len(batch) for batch in batches]
         assert set(sizes[:-1]) <= {source.batch_size}
         assert sizes[-1] <= source.batch_size
         if batch_size is not None:
@@ -135,12 +146,14 @@ def test_every_form_of_torch_gives_the_same_examples(batch_size, limit):
 
 def test_dtype_is_kept():
     for dtype in (np.uint8, np.float16, np.int32):
-        (images, *_), *_ = ExampleSource((IMAGES.astype(dtype), LABELS))
-        assert images.dtype == dtype
+        (batch,) = ExampleSource((IMAGES.astype(dtype), LABELS))
+        assert batch.images.dtype == dtype
     images = as_kind(IMAGES.astype(ml_dtypes.bfloat16), BACKEND)
-    (read, *_), *_ = ExampleSource((images, LABELS))
-    assert read.dtype == ml_dtypes.bfloat16
-    np.testing.assert_array_equal(read.astype("float32"), to_numpy(images).astype("float32"))
+    (batch,) = ExampleSource((images, LABELS))
+    assert batch.images.dtype == ml_dtypes.bfloat16
+    np.testing.assert_array_equal(
+        batch.images.astype("float32"), to_numpy(images).astype("float32")
+    )
 
 
 def test_the_index_key_is_the_index():
