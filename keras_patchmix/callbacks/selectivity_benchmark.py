@@ -56,7 +56,8 @@ class SelectivityBenchmark(EpochBenchmark):
     Args:
         dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes.
         frequency: Score every so many epochs; the first one always. Defaults to `5`.
-        max_examples: Integer: the first so many images. Defaults to `16`.
+        max_examples: Integer: how many images. They are chosen as in
+            `keras_patchmix.occlusion.evaluate`. Defaults to `16`.
         num_masks: Integer: the masks for each image. Maps of fewer are noisier, and noise draws the
             number towards 0.5. Defaults to `500`.
         seed: Integer, of the foreign parts and of the masks.
@@ -186,7 +187,7 @@ class SelectivityBenchmark(EpochBenchmark):
 
     def _measure(self):
         try:
-            return measure(
+            report = measure(
                 self.model,
                 self._batches,
                 self._mixed.corruption,
@@ -196,6 +197,8 @@ class SelectivityBenchmark(EpochBenchmark):
             )
         except NonFiniteScoresError:
             return None
+        report.settings["choice"] = self._mixed.choice
+        return report
 
     def _values_of(self, report, epoch):
         mean, low, high = (0.0, 0.0, 0.0) if report is None else (report.mean, *report.interval)

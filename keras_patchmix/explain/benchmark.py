@@ -57,7 +57,8 @@ def selectivity_benchmark(
         model: As in `keras_patchmix.explain.rise`, of channels-last images.
         dataset: As in `keras_patchmix.occlusion.evaluate`.
         corruption: A corruption of one level. Defaults to `PatchReplacement(7, 0.4)`.
-        max_examples: Integer: the first so many images. Defaults to `50`.
+        max_examples: Integer: how many images. They are chosen as in
+            `keras_patchmix.occlusion.evaluate`. Defaults to `50`.
         num_masks: As in `rise`. Defaults to `2000`.
         grid_size: As in `rise`. Maps are as coarse as their cells: cells larger than the foreign
             patches draw the number towards 0.5. Defaults to `7`.
@@ -89,7 +90,7 @@ def selectivity_benchmark(
     ```
     """
     mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
-    return measure(
+    report = measure(
         model,
         mixed,
         mixed.corruption,
@@ -106,6 +107,8 @@ def selectivity_benchmark(
         verbose=verbose,
         backup=backup,
     )
+    report.settings["choice"] = mixed.choice
+    return report
 
 
 def measure(

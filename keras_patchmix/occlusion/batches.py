@@ -292,7 +292,8 @@ def _no_labels(labels, broken=None, positions=None):
 
 def _at(labels, wrong, positions):
     place = int(np.argmax(wrong))
-    row = np.array2string(np.asarray(labels[place]), threshold=8, edgeitems=4)
+    row = labels[place]
+    row = np.array2string(row, threshold=8, edgeitems=4) if row.ndim else row
     return f"{row} for the example at position {int(positions[place])}"
 
 

@@ -2,6 +2,7 @@
 
 import bisect
 import sys
+import warnings
 
 import numpy as np
 
@@ -49,23 +50,31 @@ def within(positions, start, length):
     return np.asarray(positions[low:high], np.int64) - start
 
 
-def missing_note(labels, num_classes):
-    """Says what the first examples of a data set lack.
+def warn_of_first(labels, num_classes, stacklevel):
+    """Warns where the first examples of a data set of unknown length lack classes.
 
     Args:
         labels: int array, the classes of the examples that were taken.
-        num_classes: Number of classes that the data set should hold, or None.
-
-    Returns:
-        A text, or None where no class is missing.
+        num_classes: Number of classes that the data set should hold, or None where that is not
+            known, which is warned of too.
+        stacklevel: As of `warnings.warn`, 1 being the caller.
     """
     held = np.unique(labels)
     if num_classes is None:
-        return f"they are of {len(held)} classes: {_listed(held)}"
-    missing = np.setdiff1d(np.arange(num_classes), held)
-    if not len(missing):
-        return None
-    return f"{len(missing)} of {num_classes} classes are not among them: {_listed(missing)}"
+        note = f"these are of class {_listed(held)}"
+    else:
+        missing = np.setdiff1d(np.arange(num_classes), held)
+        if not len(missing):
+            return
+        note = f"{len(missing)} of {num_classes} classes are missing: {_listed(missing)}"
+    warnings.warn(
+        f"The length of the data set is not known, so that `max_examples` takes its first "
+        f"{len(labels)} examples, and {note}. Shuffle the data set, once and for all, or pass one "
+        "whose length is known (in tf.data: `assert_cardinality`): then the examples are spread "
+        "over it.",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def _listed(classes, most=10):
