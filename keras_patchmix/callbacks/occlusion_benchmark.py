@@ -53,8 +53,8 @@ class OcclusionBenchmark(EpochBenchmark):
         suite: List of corruptions and `DatasetOcclusion`s, see `evaluate`.
             `keras_patchmix.occlusion.default_suite` of the image size when None.
         frequency: Score every so many epochs; the first one always. Defaults to `1`.
-        max_examples: Score the first so many examples only, of each set too that does not say
-            otherwise; all when None. Defaults to `2000`.
+        max_examples: Score so many examples only, chosen as in `evaluate`, of each set too that
+            does not say otherwise; all when None. Defaults to `2000`.
         seed: Integer that decides the bank, the pairs, the patches.
         directory: Where to keep `occlusion.jsonl`, one line an epoch, `occlusion.json`, the last
             report, with its epoch in the settings, and, once training has ended, `occlusion.png`,

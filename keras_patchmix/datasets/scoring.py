@@ -84,6 +84,11 @@ class ScoringData:
         self.skipped = {}
         self._dataset = dataset.batch(self.batch_size).prefetch(1)
 
+    @property
+    def num_examples(self) -> int:
+        """Integer, the number of examples, skipped files too."""
+        return self.info.num_examples
+
     def __len__(self):
         return -(-self.info.num_examples // self.batch_size)
 

@@ -35,7 +35,9 @@ def class_map(loaded, num_outputs, class_names):
         return imagenet_outputs(class_names)
     if asked not in (None, "none"):
         return read_class_map(asked, num_outputs, class_names)
-    if num_outputs < len(class_names) or (num_outputs > len(class_names) and not loaded.untrained):
+    if loaded.untrained and num_outputs > len(class_names):
+        return [[output] for output in range(len(class_names))]
+    if num_outputs != len(class_names):
         raise ValueError(
             f"--model {name}: returns {num_outputs} scores, but the data set has "
             f"{len(class_names)} classes ({_some(class_names)}): say which outputs stand for them "

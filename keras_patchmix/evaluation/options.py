@@ -106,7 +106,13 @@ def parse_options(
     data = parser.add_argument_group("data")
     add_dataset_flags(data, add, required=True)
     add_image_size_flag(data, add)
-    add(data, "max_examples", "score the first N images only", type=whole(1), metavar="N")
+    add(
+        data,
+        "max_examples",
+        "score N images only, spread over the data set",
+        type=whole(1),
+        metavar="N",
+    )
 
     scoring = parser.add_argument_group("scoring")
     text = "default, extended, or a JSON file of corruptions (keras_patchmix.occlusion.serialize)"
@@ -120,7 +126,7 @@ def parse_options(
     text = "function from images to saliency maps, for suites with salient patches"
     add(scoring, "saliency", text, metavar="MODULE:FUNCTION")
     text = (
-        "measure patch selectivity too, on the first N images: 2,000 passes through each model for "
+        "measure patch selectivity too, on N of the images: 2,000 passes through each model for "
         "each of them"
     )
     add(scoring, "selectivity", text, type=whole(1), metavar="N")

@@ -81,7 +81,12 @@ class SelectivityWork:
             value_range=(0, 255),
             seed=self._options.seed,
         )
-        report.settings.update(model=name, dataset=self._info.name, split=self._info.split)
+        report.settings.update(
+            model=name,
+            dataset=self._info.name,
+            split=self._info.split,
+            choice=self._mixed.choice,
+        )
         _save(report, folder)
         backup.unlink(missing_ok=True)
         return report

@@ -16,6 +16,7 @@ from keras_patchmix.explain.selectivity import patch_selectivity
 from keras_patchmix.explain.selectivity_report import SelectivityReport
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
+from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.preprocessing import preprocessing_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def selectivity_benchmark(
         model: As in `keras_patchmix.explain.rise`, of channels-last images.
         dataset: As in `keras_patchmix.occlusion.evaluate`.
         corruption: A corruption of one level. Defaults to `PatchReplacement(7, 0.4)`.
-        max_examples: Integer: the first so many images. Defaults to `50`.
+        max_examples: Integer: how many images. They are chosen as in
+            `keras_patchmix.occlusion.evaluate`. Defaults to `50`.
         num_masks: As in `rise`. Defaults to `2000`.
         grid_size: As in `rise`. Maps are as coarse as their cells: cells larger than the foreign
             patches draw the number towards 0.5. Defaults to `7`.
@@ -90,7 +92,7 @@ def selectivity_benchmark(
     ```
     """
     mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
-    return measure(
+    report = measure(
         model,
         mixed,
         mixed.corruption,
@@ -107,6 +109,8 @@ def selectivity_benchmark(
         verbose=verbose,
         backup=backup,
     )
+    report.settings["choice"] = mixed.choice
+    return report
 
 
 def measure(
@@ -150,6 +154,8 @@ def measure(
             if seen <= len(measured.rows):
                 _check_same(measured.rows[seen - len(part.labels) : seen], part)
                 continue
+            clean = scores.finish(scores.start(checked_images(part.images)[0]))
+            check_columns(part.columns, clean.shape[1])
             found = c_rise(
                 model,
                 part.images,
@@ -162,9 +168,8 @@ def measure(
             )
             # What an early stop has left out is done too.
             progress.add(settings["num_masks"] * len(part.labels) - int(found.num_masks.sum()))
-            predicted = scores.finish(scores.start(checked_images(part.images)[0])).argmax(1)
             arrays = {"images": part.images, "masks": part.masks, "maps": found.maps}
-            measured.add(_rows(part, found, predicted), arrays, num_kept)
+            measured.add(_rows(part, found, clean.argmax(1)), arrays, num_kept)
             kept.save_now_and_then(measured)
     if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
@@ -184,7 +189,8 @@ def _groups(batches, settings):
     for batch in batches:
         for start in range(0, len(batch.labels), size):
             part = slice(start, start + size)
-            yield type(batch)(*(None if field is None else field[part] for field in batch))
+            found = (None if field is None else field[part] for field in batch[:-1])
+            yield type(batch)(*found, batch.columns)
 
 
 def _start(progress, batches, done, settings):

@@ -128,6 +128,7 @@ class DataWork:
             split=self._info.split,
             class_names=list(self._info.class_names),
             class_map=prepared.class_map,
+            choice=self._mixed.choice,
         )
         arrays = report.examples
         rows = [self._row(row) for row in report.rows[: len(arrays["maps"])]]

@@ -169,7 +169,7 @@ def _add_image_flags(parser, add):
 def _add_data_flags(parser, add):
     data = parser.add_argument_group("a data set with foreign parts, for --dataset")
     add_dataset_flags(data, add, required=False)
-    text = "explain the first N images only (default: 100)"
+    text = "explain N images only, spread over the data set (default: 100)"
     add(data, "max_examples", text, type=whole(1), metavar="N")
     text = (
         "foreign parts: patches of an image of another class (replacement, the default), or drawn "

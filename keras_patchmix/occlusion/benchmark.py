@@ -13,6 +13,7 @@ from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.bank import Bank, BankBuilder
+from keras_patchmix.occlusion.choice import warn_of_first
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.describing import (
@@ -97,10 +98,10 @@ class Benchmark:
         if self._input_shape is None:
             builder, seen = BankBuilder(self._bank_size, self.seed), []
             with Progress(verbose, "bank") as progress:
-                for batch in self._source:
+                for batch in self._population():
                     if self._input_shape is None:
                         self._first(batch.images)
-                        progress.start(self._source.num_examples())
+                        progress.start(self._source.num_examples(everything=True))
                     if not needs_bank:
                         break
                     builder.add(batch.images, batch.labels, batch.index)
@@ -109,10 +110,18 @@ class Benchmark:
             if needs_bank:
                 self.bank = builder.build()
                 self.bank.check_classes()
-                self._seen = examples_digest(*map(np.concatenate, zip(*seen, strict=True)))
+                found = map(np.concatenate, zip(*seen, strict=True))
+                self._seen = examples_digest(*map(self._source.chosen, found))
         if self._splits is None:
             self._splits = self._opened()
         return (*self._own_conditions(), *(split.condition for split in self._splits))
+
+    def _population(self):
+        """Returns what the bank is drawn from: so that an example has its partner of a whole run.
+
+        The rest of a data set of unknown length may never end.
+        """
+        return self._source.everything() if self._source.choice == "spread" else self._source
 
     def has_sets(self) -> bool:
         """Whether the suite holds sets of occluded images."""
@@ -232,6 +241,7 @@ class Benchmark:
         report = self._report(passes, maps, settings)
         held.finish(keep_backup)
         _warn_of_nonfinite(report)
+        self._warn_of_first(report)
         return report
 
     def _passes(self, maps, title, sharing):
@@ -261,6 +271,16 @@ class Benchmark:
             decides["from_logits"] = self.from_logits
         return Backup(path, {**decides, "sets": sets} if sets else decides)
 
+    def _warn_of_first(self, report):
+        found = [
+            (self._source, report),
+            *((s.source, report.datasets[s.condition.name]) for s in self._splits),
+        ]
+        for source, scored in found:
+            outcomes = scored.outcomes
+            if source.choice == "first" and len(outcomes) == source.max_examples:
+                warn_of_first(outcomes.labels, scored.settings["num_classes"], stacklevel=4)
+
     def is_of_the_same_examples(self, report: "Report") -> bool:
         """Says whether a report's examples are those of the pass that drew the bank, if any did."""
         outcomes = report.outcomes
@@ -281,7 +301,7 @@ class Benchmark:
         _, first = np.unique(batch.labels, return_index=True)
         others = np.setdiff1d(np.arange(len(batch.labels)), first)
         chosen = np.concatenate([np.sort(first), others])[:count]
-        batch = type(batch)(*(None if part is None else part[chosen] for part in batch))
+        batch = batch.rows(chosen)
         rows = [(c.name, images) for c, images, _, _ in self._corrupted(batch)]
         return [
             {
@@ -294,9 +314,9 @@ class Benchmark:
 
     def _corrupted(self, batch):
         """Yields condition, images, pixels affected, and the index of donors or None."""
-        images, labels, index, saliency, _ = batch
+        labels, index, saliency = batch.labels, batch.index, batch.saliency
         # Read-only, as these may be the user's own arrays and corruptions may be the user's too.
-        images = images.view()
+        images = batch.images.view()
         images.flags.writeable = False
         yield CLEAN, images, np.zeros(len(images), np.int64), None
         if any(member.needs_saliency for member in self.suite) and self.saliency is not None:
@@ -324,6 +344,7 @@ class Benchmark:
             "saliency": function_name(self.saliency),
             "seed": self.seed,
             "max_examples": self._source.max_examples,
+            "choice": self._source.choice,
             "batch_size": self._source.batch_size,
             "bank_images": 0 if self.bank is None else len(self.bank.labels),
             "bank_sha256": None if self.bank is None else self.bank.sha256,

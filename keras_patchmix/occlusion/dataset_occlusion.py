@@ -45,8 +45,8 @@ class DatasetOcclusion(Member):
         class_map: Outputs of the model for each class of the set, as in `evaluate`. `"auto"`, the
             default, knows that of the Realistic Occlusion Dataset, for models with the 1,000
             outputs of ImageNet; for all others output i is class i, as with None.
-        max_examples: Score the first so many images of each split. The benchmark's own
-            `max_examples` when None.
+        max_examples: Score so many images of each split, chosen as in `evaluate`. The benchmark's
+            own `max_examples` when None.
         name: Name in reports and logs: letters, digits, "_" and "-". Made of `dataset` when None.
 
     Raises:

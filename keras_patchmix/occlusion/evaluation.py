@@ -59,7 +59,9 @@ def evaluate(
             of them; or `"default"` or `"extended"`: `default_suite` (also when None) or
             `extended_suite` of the image size.
         seed: Integer that decides the bank, the pairs, the patches.
-        max_examples: Score the first so many examples only.
+        max_examples: Score so many examples only, the same for every seed and model. They are
+            spread over a data set whose length is known, and keep their index and so their fate;
+            of others the first ones are taken, with a warning if these lack classes.
         preprocess: Function applied to the corrupted batch, an array in the data set's own dtype
             and range, before the model. None is the model's own preprocessing, which a task of
             keras-hub has, or nothing.

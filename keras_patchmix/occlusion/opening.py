@@ -47,7 +47,7 @@ class OpenSplit:
         like: What images of a named set are brought to: a dict with the "image_size", (height,
             width), the "dtype" and the "value_range" of the benchmark's own images.
         batch_size: Images a forward pass.
-        max_examples: Score the first so many, or None; the member's own number goes before.
+        max_examples: Score so many of them, or None; the member's own number goes before.
 
     Raises:
         ValueError: The data set or the split is not there; the message names the member.
@@ -67,7 +67,9 @@ class OpenSplit:
             if member.is_named:
                 data = self._open(split, member.image_size or like["image_size"], like, batch_size)
             self.source = Noting(ExampleSource(data, batch_size, limit, with_coverage=True))
-        self.settings.update(max_examples=limit, class_names=self.class_names)
+        self.settings.update(
+            max_examples=limit, choice=self.source.choice, class_names=self.class_names
+        )
 
     def _open(self, split, size, like, batch_size):
         name, data_dir = self.member.dataset, self.member.data_dir

@@ -6,6 +6,7 @@ from keras_patchmix._progress import Progress
 from keras_patchmix.occlusion.backup import check_same
 from keras_patchmix.occlusion.sharing import Alone
 from keras_patchmix.occlusion.tally import Tally, judge
+from keras_patchmix.scoring.class_map import check_columns
 
 
 class Pass:
@@ -75,17 +76,14 @@ class Pass:
 
     def _score(self, forward, batch):
         """Scores one batch under all conditions and takes the counts up."""
-        if self._class_names is not None and batch.labels.max() >= len(self._class_names):
-            raise ValueError(
-                f"`class_names` must name every class. Received: {len(self._class_names)} names, "
-                f"and the label {batch.labels.max()}"
-            )
         verdicts, donors, classes, waiting = {}, None, None, None
 
         def settle(condition, output, pixels):
             scores = forward.scores(output, len(batch.labels))
             if self._class_map is not None:
                 scores = self._class_map.select(scores)
+            check_columns(batch.columns, scores.shape[1], self._class_map)
+            self._check_names(scores.shape[1])
             verdicts[condition.name] = judge(scores, batch.labels, pixels)
             return scores.shape[1]
 
@@ -98,6 +96,13 @@ class Pass:
             donors = donor if donors is None else donors
         classes = settle(*waiting)
         self.tally.add(batch.labels, batch.index, donors, verdicts, classes)
+
+    def _check_names(self, classes):
+        if self._class_names is not None and len(self._class_names) != classes:
+            raise ValueError(
+                f"`class_names` must name each of the {classes} classes that are scored. "
+                f"Received: {len(self._class_names)} names"
+            )
 
 
 class Passes:

@@ -56,7 +56,7 @@ def test_what_was_measured_is_not_measured_again(left):
         ({"num_kept": 3}, "num_kept: 7 there, 3 now"),
         ({"dataset": (IMAGES, LABELS[::-1])}, "`dataset` must hold the images that it held before"),
         ({"max_examples": 6}, "`dataset` must hold the images that it held before"),
-        ({"max_examples": 4}, "Received: 4 examples, of which 8 were measured"),
+        ({"dataset": (IMAGES[:6], LABELS[:6])}, "Received: 6 examples, of which 8 were measured"),
     ],
 )
 def test_a_backup_of_something_else_is_refused(left, arguments, message):

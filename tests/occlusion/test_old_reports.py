@@ -58,5 +58,5 @@ def test_the_same_call_gives_the_same_rows_to_the_last_bit():
     assert new.summary == old.summary
     assert new.outcomes.to_dict() == old.outcomes.to_dict()
     versions = {"versions": None}
-    assert {**new.settings, **versions} == {**old.settings, **versions}
+    assert {**new.settings, **versions} == {**old.settings, **versions, "choice": None}
     assert all(row.paired and row.difference == 0 for row in new.compare(old).rows)

@@ -16,7 +16,14 @@ from keras_patchmix.occlusion import (
     build_bank,
     evaluate,
 )
-from tests.occlusion.closed_form import SIZE, K, constant_data, pixel_reader, scores_of
+from tests.occlusion.closed_form import (
+    SIZE,
+    K,
+    constant_data,
+    median_reader,
+    pixel_reader,
+    scores_of,
+)
 
 SUITE = [PatchReplacement(7, (0.1, 0.5)), PatchDrop(3, 0.5), PatchPermutation(2)]
 NAMES = tuple(f"class {i}" for i in range(K))
@@ -176,9 +183,24 @@ def test_wrong_class_names_are_named(names):
         evaluate(pixel_reader(9, 4), constant_data(12), suite=SUITE[1:2], class_names=names)
 
 
-def test_too_few_class_names_are_named():
-    with pytest.raises(ValueError, match=r"`class_names` must name every class.*2 names.*label 5"):
-        evaluate(pixel_reader(9, 4), constant_data(12), suite=SUITE[1:2], class_names=["a", "b"])
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_class_names_are_those_of_all_classes(count):
+    with pytest.raises(ValueError, match=rf"`class_names` must name each of the 6.*{count} names"):
+        evaluate(median_reader, constant_data(12), suite=SUITE[1:2], class_names=["a"] * count)
+
+
+@pytest.mark.parametrize("columns", [5, 12])
+def test_labels_have_a_column_for_each_class_of_the_scores(columns):
+    images, labels = constant_data(12)
+    labels = np.eye(columns)[labels % 4]
+    for class_map in (None, range(6)):
+        with pytest.raises(ValueError, match=f"6 classes.*labels of {columns} columns"):
+            evaluate(median_reader, images, labels, suite=SUITE[1:2], class_map=class_map)
+    mapped = {"class_map": [0, 1, 2, 3]}
+    report = evaluate(
+        median_reader, images, np.eye(4)[np.arange(12) % 4], suite=SUITE[1:2], **mapped
+    )
+    assert report.settings["num_classes"] == 4
 
 
 class Skipping:
