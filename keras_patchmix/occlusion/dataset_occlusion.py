@@ -1,5 +1,6 @@
 """Sets of occluded images as members of a suite, beside the corruptions."""
 
+import copy
 import os
 import re
 from collections.abc import Sequence
@@ -111,6 +112,10 @@ class DatasetOcclusion(Member):
             )
         if not self.is_named:
             self._check_ready(split)
+
+    def __deepcopy__(self, memo):
+        # It is never changed, and data of tf.data cannot be copied.
+        return copy.copy(self)
 
     def _check_ready(self, split):
         for name, given in (
