@@ -44,6 +44,9 @@ class OcclusionBenchmark(EpochBenchmark):
     the batches, and all get the whole report; only the chief writes files, and all must see the
     same `directory`.
 
+    A copy (`copy.deepcopy`, as KerasTuner makes one for each trial) shares the data set, the bank
+    and the functions, and has logs, files and a time line of its own.
+
     With a `keras.callbacks.TensorBoard` in the list the values are scalars there, and the curves of
     each report an image, in the run "occlusion".
 
@@ -91,6 +94,7 @@ class OcclusionBenchmark(EpochBenchmark):
     """
 
     topic, picture = "occlusion", "occlusion_curves"
+    _shared = ("_model", "_benchmark")
     _other_kind = "are of another suite or seed"
 
     def __init__(

@@ -97,6 +97,7 @@ class SelectivityBenchmark(EpochBenchmark):
     """
 
     topic, picture = "selectivity", "selectivity_maps"
+    _shared = ("_model", "_mixed", "_batches", "_settings")
     _other_kind = "are of other images, masks or settings"
 
     def __init__(

@@ -82,11 +82,24 @@ def model_specs(options):
     for spec in specs:
         if spec.application is None and not Path(spec.source).is_file():
             raise ValueError(
-                f"--model must be a file, or {APPLICATIONS}NAME. There is no file {spec.source!r}"
+                f"--model must be a file, or {APPLICATIONS}NAME. {_no_file(Path(spec.source))}"
             )
         if spec.application is None and spec.weights is not None and options_for(options, spec):
             raise ValueError(f"--weights is for {APPLICATIONS}NAME; {spec.name!r} is a file")
     return specs
+
+
+def _no_file(path):
+    if (path / "saved_model.pb").exists():
+        return (
+            f"{str(path)!r} is a directory of TensorFlow's SavedModel, which Keras 3 does not load "
+            "as a model. Save the model as a file where it was made: model.save('NAME.keras'). Or "
+            "score it from Python, as a function that calls keras.layers.TFSMLayer("
+            f"{str(path)!r}, call_endpoint='serving_default')"
+        )
+    if path.is_dir():
+        return f"{str(path)!r} is a directory"
+    return f"There is no file {str(path)!r}"
 
 
 def options_for(options, spec):

@@ -1,5 +1,10 @@
-"""Sets of occluded images as members of a suite, beside the corruptions."""
+"""Sets of occluded images as members of a suite, beside the corruptions.
 
+What is needed of `keras_patchmix.datasets` is imported where a set has a name: importing that room
+registers builders with TensorFlow Datasets, which imports TensorFlow.
+"""
+
+import copy
 import os
 import re
 from collections.abc import Sequence
@@ -8,8 +13,6 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix._types import FilePath, Size
-from keras_patchmix.datasets.image_files import printable
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.member import Condition, Member
 from keras_patchmix.scoring.class_map import ClassMap
@@ -112,6 +115,10 @@ class DatasetOcclusion(Member):
         if not self.is_named:
             self._check_ready(split)
 
+    def __deepcopy__(self, memo):
+        # It is never changed, and data of tf.data cannot be copied.
+        return copy.copy(self)
+
     def _check_ready(self, split):
         for name, given in (
             ("split", split != "test"),
@@ -143,7 +150,7 @@ class DatasetOcclusion(Member):
             Condition(
                 self._name,
                 part=_plain(split) if several else None,
-                data=printable(f"{self.dataset}:{split}") if self.is_named else self._name,
+                data=_printable(f"{self.dataset}:{split}") if self.is_named else self._name,
             )
             for split in self._splits
         )
@@ -201,9 +208,17 @@ def _check_size(size):
     return int(pair[0]), int(pair[1])
 
 
+def _printable(name):
+    from keras_patchmix.datasets.image_files import printable
+
+    return printable(name)
+
+
 def _default_name(dataset):
     if not isinstance(dataset, str):
         return "occluded_images"
+    from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
+
     kind, colon, path = dataset.partition(":")
     if kind + colon in (FOLDER_PREFIX, RECORDS_PREFIX):
         folder, dataset = os.path.split(os.path.abspath(os.path.expanduser(path)))

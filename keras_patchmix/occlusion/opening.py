@@ -7,10 +7,7 @@ import warnings
 
 import numpy as np
 
-from keras_patchmix import datasets
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.image_files import printable
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
@@ -72,6 +69,11 @@ class OpenSplit:
         )
 
     def _open(self, split, size, like, batch_size):
+        # Registers builders with TensorFlow Datasets, which imports TensorFlow.
+        from keras_patchmix import datasets
+        from keras_patchmix.datasets.image_files import printable
+        from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
+
         name, data_dir = self.member.dataset, self.member.data_dir
         data = datasets.load_for_scoring(name, split, size, data_dir, batch_size)
         self.class_names = [printable(kind) for kind in data.info.class_names]
