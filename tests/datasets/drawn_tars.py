@@ -81,8 +81,8 @@ def hostile(draw):
     """`(name, bytes)` of an entry that no honest archive holds."""
     kind = draw(
         st.sampled_from(
-            ["link", "device", "unknown", "absolute", "upwards", "sparse map", "pax sparse",
-             "chain", "long name", "long pax", "negative", "name twice", "size", "records", "orphan"]
+            ["link", "device", "unknown", "absolute", "upwards", "sparse map", "pax sparse", "chain",
+             "long name", "long pax", "negative", "name twice", "size", "records", "orphan"]
         )
     )  # fmt: skip
     file = header("d/a.png", tarfile.REGTYPE, 3) + padded(b"abc")
@@ -124,8 +124,9 @@ def mutated(draw, data):
         drawn = draw(st.binary(max_size=length))
         if start == 124:
             number = draw(st.sampled_from([0, 1, 511, 513, 2**16, 2**20, 2**33 - 1]))
-            forms = [b"%011o\0" % number, b"-%010o\0" % number, b"\x80" + number.to_bytes(11, "big")]
-            drawn = draw(st.sampled_from([*forms, drawn, b"\xff" * 12]))
+            base256 = b"\x80" + number.to_bytes(11, "big")
+            forms = [b"%011o\0" % number, b"-%010o\0" % number, base256, b"\xff" * 12, drawn]
+            drawn = draw(st.sampled_from(forms))
         changed[block + start : block + start + len(drawn)] = drawn
     elif kind == "type":
         changed[block + 156] = draw(st.sampled_from(TYPES))
