@@ -81,8 +81,9 @@ def hostile(draw):
     """`(name, bytes)` of an entry that no honest archive holds."""
     kind = draw(
         st.sampled_from(
-            ["link", "device", "unknown", "absolute", "upwards", "sparse map", "pax sparse", "chain",
-             "long name", "long pax", "negative", "name twice", "size", "records", "orphan"]
+            ["link", "device", "unknown", "absolute", "upwards", "sparse map", "pax sparse",
+             "chain", "long name", "long pax", "negative", "name twice", "size", "records",
+             "orphan"]
         )
     )  # fmt: skip
     file = header("d/a.png", tarfile.REGTYPE, 3) + padded(b"abc")
