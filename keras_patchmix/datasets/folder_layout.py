@@ -108,8 +108,8 @@ class _Reader:
         _check_enough(classes, images, left_out)
         remarks += _alike(classes)
         for key, found in images.items():
-            held = {class_id for _, class_id, _ in found}
-            empty = [name for class_id, name in enumerate(classes) if class_id not in held]
+            missing = set(classes) - {classes[class_id] for _, class_id, _ in found}
+            empty = [one for one in self._visible(labelled[key])[0] if one.name in missing]
             if empty:
                 where = f" of {_some([labelled[key]])}" if parted else ""
                 remarks.append(
@@ -211,9 +211,11 @@ class _Reader:
             path = folder / entry.name
             if entry.name.startswith(".") or entry.name.casefold() in _OF_SYSTEMS:
                 continue
-            if entry.is_dir():
+            # An entry need not look at the disk, but raises where a link leads to itself.
+            asked = path if entry.is_symlink() else entry
+            if asked.is_dir():
                 folders.append(path)
-            elif entry.is_file():
+            elif asked.is_file():
                 files.append(path)
             else:
                 self._leave_out("that are no files", path)

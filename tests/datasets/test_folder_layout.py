@@ -44,11 +44,11 @@ def test_splits_are_known_by_their_usual_names_in_any_case(tmp_path, train, vali
     }  # fmt: skip
 
 
-def test_a_split_that_lacks_a_class_keeps_the_ids_and_says_so(tmp_path):
-    make(tmp_path, "train/a/1.png", "train/b/1.png", "train/c/1.png", "test/c/1.png")
+def test_a_split_that_lacks_a_class_keeps_the_ids(tmp_path):
+    make(tmp_path, "train/a/1.png", "train/b/1.png", "train/c/1.png", "test/c/1.png", "test/b/")
     assert labelled(tmp_path, "test") == (("a", "b", "c"), {"c/1.png": 2})
     assert read_layout(tmp_path).remarks == [
-        "2 of 3 classes of 'test' without images, which keep their class ids: 'a', 'b'"
+        "1 of 3 classes of 'test' without images, which keep their class ids: 'b'"
     ]
 
 
@@ -137,12 +137,15 @@ def test_links_are_followed_and_loops_end(tmp_path):
     (root / "a" / "up").symlink_to(root / "a")
     (root / "b" / "deep" / "root").symlink_to(root)
     (tmp_path / "elsewhere" / "back").symlink_to(root / "a")
+    (root / "b" / "self.png").symlink_to("self.png")
     (root / "all").symlink_to(root)
     classes, found = labelled(root)
     assert classes == ("a", "all", "b")
     assert found == {
         "a/1.png": 0, "a/far/4.png": 0, "a/far/more/5.png": 0, "b/2.png": 2, "b/deep/3.png": 2,
     }  # fmt: skip
+
+    assert read_layout(root).left_out == "1 that are no files ('b/self.png')"
 
 
 def test_links_do_not_multiply_what_they_lead_to(tmp_path):

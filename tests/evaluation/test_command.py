@@ -237,7 +237,7 @@ def test_which_id_means_which_class_and_what_is_left_out_is_said(place, capsys, 
     model = tmp_path / "four.keras"
     small_model(1, classes=4).save(model)
     flags = f"--dataset folder:{data} --suite {place / 'suite.json'} --model {model}"
-    with pytest.warns(UserWarning, match="1 of 4 classes of 'Testing' without images.*: '11'"):
+    with pytest.warns(UserWarning, match="1 of 4 classes of 'Training' without images.*: '11'"):
         status, out, _ = run([*flags.split(), "--output", tmp_path / "out"], capsys)
     assert status == 0
     first = out.partition("four: scoring")[0]
