@@ -6,6 +6,22 @@ import struct
 from keras_patchmix._optional import require
 
 FORMATS = "PNG, JPEG, GIF, BMP, WebP"
+# What the names of images end with, in lower case.
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".gif",
+    ".bmp",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+)
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 # What files begin with.

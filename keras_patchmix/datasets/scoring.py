@@ -7,7 +7,7 @@ import numpy as np
 from keras_patchmix._optional import require
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
-from keras_patchmix.datasets.folder import list_images
+from keras_patchmix.datasets.folder import choose_images, open_layout
 from keras_patchmix.datasets.image_files import ImageFileError, printable, read_image
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, DatasetInfo, load
 
@@ -42,7 +42,11 @@ def load_for_scoring(
 
     Raises:
         ValueError: See `load`. A broken record of a TFDS set raises as it does in TFDS.
+
         ImportError: See `load`.
+
+    Warns:
+        UserWarning: See `load`.
 
     Example:
     ```python
@@ -76,12 +80,15 @@ class ScoringData:
         batch_size: Integer.
         skipped: Dict from the name of a file to the reason why it could not be read, in the order
             of the data set: of the last iteration, as far as it went.
+        left_out: String, what a folder holds beside images of its classes, with the number and the
+            first of each sort, such as "12 .txt ('cat/notes.txt', ...)"; "" for nothing.
     """
 
     def __init__(self, info: DatasetInfo, batch_size: int, dataset: Any):
         self.info = info
         self.batch_size = int(batch_size)
         self.skipped = {}
+        self.left_out = ""
         self._dataset = dataset.batch(self.batch_size).prefetch(1)
 
     @property
@@ -104,7 +111,9 @@ class _FolderForScoring(ScoringData):
 
     def __init__(self, name, split, size, batch_size):
         tf = require("tensorflow", "Loading a folder of images")
-        classes, self._listed = list_images(name.removeprefix(FOLDER_PREFIX), split)
+        path = name.removeprefix(FOLDER_PREFIX)
+        layout = open_layout(path)
+        classes, self._listed = choose_images(layout, path, split)
         self._size = size or self._first_size()
         self._resized = size is not None
         self._labels = np.array([label for _, label, _ in self._listed], np.int64)
@@ -114,6 +123,7 @@ class _FolderForScoring(ScoringData):
             self._reader(tf), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         super().__init__(info, batch_size, dataset)
+        self.left_out = layout.left_out
 
     def __iter__(self):
         self.skipped, read = {}, 0

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 
 import keras
 import numpy as np
@@ -23,10 +24,16 @@ def class_map(loaded, num_outputs, class_names):
     Raises:
         ValueError: A file that does not fit, classes that are not found, or as many outputs as
             there are not classes, and no map.
+
+    Warns:
+        UserWarning: The model has the classes of ImageNet, and 1,000 classes of other names are
+            taken for them in their order.
     """
     asked, name = loaded.spec.class_map, loaded.spec.name
     if asked is None and _needs_imagenet_map(loaded, num_outputs, class_names):
         asked = "imagenet"
+    if asked is None and loaded.imagenet and num_outputs == 1000:
+        _warn_of_other_names(name, class_names)
     if asked == "imagenet":
         if num_outputs != 1000:
             raise ValueError(
@@ -161,6 +168,22 @@ def _needs_imagenet_map(loaded, num_outputs, class_names):
     if not loaded.imagenet or num_outputs != 1000:
         return False
     return len(class_names) != 1000 or _are_wordnet_ids(class_names)
+
+
+def _warn_of_other_names(model, class_names):
+    try:
+        known = imagenet_names()
+    except ValueError:  # without a network nothing is known
+        return
+    other = [k for k, name in enumerate(class_names) if plain(name) != plain(known[k])]
+    if other:
+        warnings.warn(
+            f"{model}: output {other[0]} is {known[other[0]]!r} in ImageNet, class {other[0]} of "
+            f"the data set is {class_names[other[0]]!r}; {len(other)} of 1000 names differ. "
+            "Outputs are taken for classes in their order: say which they are with --class-map",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def plain(name):

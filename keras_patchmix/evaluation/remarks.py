@@ -1,8 +1,6 @@
 """Lines that say what a model is given, what is scored, and what looks wrong."""
 
-from pathlib import Path
-
-from keras_patchmix.datasets.folder import list_images
+from keras_patchmix.datasets.folder_layout import read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
 from keras_patchmix.occlusion.page.chance import at_chance
@@ -38,14 +36,12 @@ def split_line(options):
     """
     if options.split is not None or not options.dataset.startswith(FOLDER_PREFIX):
         return None
-    path = options.dataset.removeprefix(FOLDER_PREFIX)
-    root = Path(path).expanduser()
-    if not (root / "train").is_dir():
-        images = f"{len(list_images(path, 'all')[1])} images"
-    elif not (root / "test").is_dir():
-        images = "training images (there is no folder test)"
-    else:
+    layout = read_layout(options.dataset.removeprefix(FOLDER_PREFIX))
+    if layout.has("test"):
         return None
+    images = f"{len(layout.images['train'])} images"
+    if layout.parted:
+        images = "training images (there is no folder test)"
     return (
         f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. "
         "--split all takes all images"

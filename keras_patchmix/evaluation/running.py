@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation import objects, remarks, results, selectivity
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.data import (
@@ -111,7 +112,11 @@ def _score(options, specs, directory):
         f"Results go to {directory.path}",
         flush=True,
     )
-    for line in (remarks.split_line(options), *map(remarks.input_line, loaded)):
+    for line in (
+        *class_lines(info.class_names),
+        remarks.split_line(options),
+        *map(remarks.input_line, loaded),
+    ):
         if line is not None:
             print(line, flush=True)
     for name, each in listing.get("sets", {}).items():

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_patchmix._flags import named
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.classifier import Classifier, classifier
 from keras_patchmix.evaluation.data import open_data
@@ -74,7 +75,8 @@ class DataWork:
             f"{self._info.name} {self._info.split}: {count} of {self._info.num_examples} images of "
             f"{size}, {self._info.num_classes} classes. {_foreign(self._options)}"
         )
-        return [one for one in (line, split_line(self._options)) if one is not None]
+        lines = [line, *class_lines(self._info.class_names), split_line(self._options)]
+        return [one for one in lines if one is not None]
 
     def prepare(self, one, num_outputs):
         """Checks that a model fits, and finds out what its scores are.

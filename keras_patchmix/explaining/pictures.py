@@ -10,9 +10,9 @@ import numpy as np
 
 from keras_patchmix._optional import require
 from keras_patchmix._run_directory import file_digest
-from keras_patchmix.datasets.folder import SUFFIXES
 from keras_patchmix.datasets.image_files import (
     FORMATS,
+    IMAGE_SUFFIXES,
     MAX_PIXELS,
     ImageFileError,
     claimed_size,
@@ -149,17 +149,19 @@ def _of_folder(folder, masks):
     paths = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
     )
     if not paths:
         raise ValueError(
-            f"--image: the folder {str(folder)!r} holds no images ({', '.join(SUFFIXES)})"
+            f"--image: the folder {str(folder)!r} holds no images ({', '.join(IMAGE_SUFFIXES)})"
         )
     if masks is None:
         return [(path, None) for path in paths]
     if not masks.is_dir():
         raise ValueError(f"--mask must be a folder for the folder {str(folder)!r}")
-    known = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in SUFFIXES}
+    known = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
     for path in paths:
         if path.stem not in known:
             raise ValueError(f"--mask: {str(masks)!r} holds no mask for {path.name!r}")

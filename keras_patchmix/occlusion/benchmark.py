@@ -363,6 +363,8 @@ class Benchmark:
             "labels_sha256": digest(outcomes.labels),
             "index_sha256": digest(outcomes.index),
         }
+        if self._source.left_out:
+            settings["left_out"] = self._source.left_out
         skipped = skipped_entries(self._source.skipped)
         rows = make_rows(self._own_conditions(), tally, self._input_shape)
         datasets = {}

@@ -161,6 +161,11 @@ class ExampleSource:
         """Dict from name to reason: what the data set says that it could not read."""
         return dict(getattr(self._dataset, "skipped", None) or {})
 
+    @property
+    def left_out(self):
+        """String: what the data set says that it holds beside its examples, or ""."""
+        return str(getattr(self._dataset, "left_out", ""))
+
     def num_examples(self, everything=False):
         """Returns about how many examples there are, or None; known once iteration has begun.
 

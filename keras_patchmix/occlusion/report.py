@@ -276,6 +276,8 @@ class Report:
             names = ", ".join(entry["name"] for entry in skipped[:5])
             more = ", ..." if len(skipped) > 5 else ""
             parts += ["", f"{len(skipped)} images could not be read: {names}{more}"]
+        if self.settings.get("left_out"):
+            parts += ["", f"Left out of the folder: {self.settings['left_out']}"]
         return "\n".join(parts)
 
     def __str__(self):

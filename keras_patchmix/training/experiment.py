@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from keras_patchmix._run_directory import RunDirectory
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report, text
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.training import pipeline
@@ -88,6 +89,8 @@ def _train_all(options, directory, folders, strategy, interruption):
         f"{options.dataset}: {data.num_train} training images of "
         f"{'x'.join(map(str, data.info.image_shape))}, {data.info.num_classes} classes. "
         f"Results go to {directory.path}",
+        *class_lines(data.info.class_names),
+        sep="\n",
         flush=True,
     )
     if strategy.is_chief:

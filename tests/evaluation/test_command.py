@@ -228,6 +228,28 @@ def test_sizes_that_vary_are_an_error_of_one_line(place, capsys, tmp_path):
     assert result(out)["n"] == 31
 
 
+def test_which_id_means_which_class_and_what_is_left_out_is_said(place, capsys, tmp_path):
+    data = tmp_path / "data"
+    write_folder(data / "Testing", count=2, names=("0", "10", "2"))
+    write_folder(data / "Training", count=1, names=("0", "10", "2"))
+    (data / "Training" / "11").mkdir()
+    (data / "Testing" / "10" / "raw.heic").touch()
+    model = tmp_path / "four.keras"
+    small_model(1, classes=4).save(model)
+    flags = f"--dataset folder:{data} --suite {place / 'suite.json'} --model {model}"
+    with pytest.warns(UserWarning, match="1 of 4 classes of 'Training' without images.*: '11'"):
+        status, out, _ = run([*flags.split(), "--output", tmp_path / "out"], capsys)
+    assert status == 0
+    first = out.partition("four: scoring")[0]
+    assert "Classes: 0 '0', 1 '10', 2 '11', 3 '2'\n" in first
+    assert "class 1 is '10'" in first
+    report = Report.load(tmp_path / "out")
+    assert report.settings["left_out"] == "1 .heic ('Testing/10/raw.heic')"
+    assert "Left out of the folder: 1 .heic ('Testing/10/raw.heic')" in out
+    assert sorted(report.outcomes.labels) == [0, 0, 1, 1, 3, 3]
+    assert "raw.heic" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_models_of_other_sizes_are_not_set_side_by_side(flags, capsys, tmp_path):
     small_model(size=32).save(tmp_path / "large.keras")
     status, _, err = run(

@@ -113,6 +113,11 @@ def test_the_picture_shows_something(finished):
     assert picture[..., :3].std() > 0.02
 
 
+def test_the_classes_are_named_by_their_ids_before_anything_is_trained(finished):
+    before = finished[1].partition("Training with")[0]
+    assert "\nClasses: 0 'class0', 1 'class1', 2 'class2'\n" in before
+
+
 def test_the_table_and_the_last_line_are_the_report(finished):
     root, output = finished
     last = output.strip().splitlines()[-1]
