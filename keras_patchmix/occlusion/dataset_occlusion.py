@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._types import FilePath, Size
-from keras_patchmix.datasets.image_files import printable
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
 from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 
 from keras_patchmix import datasets
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.image_files import printable
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
 from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range

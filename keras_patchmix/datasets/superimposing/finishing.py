@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_patchmix import __version__, _atomic
+from keras_patchmix._names import distinct, printable
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.image_files import printable
 from keras_patchmix.datasets.superimposing.options import VERSION
 
 MANIFEST = "manifest.json"
@@ -123,7 +123,7 @@ def write_manifest(options, superimposer, source, held, path):
         "images": len(held["labels"]),
         "labels_sha256": hashlib.sha256(held["labels"].astype("<i8").tobytes()).hexdigest(),
         "splits": splits,
-        "skipped": held["skipped"],
+        "skipped": dict(zip(distinct(held["skipped"]), held["skipped"].values(), strict=True)),
         "versions": {
             "keras-patchmix": __version__,
             "python": platform.python_version(),

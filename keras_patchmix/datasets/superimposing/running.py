@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_patchmix._command_line import result_line
+from keras_patchmix._names import printable, say
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._run_directory import RunDirectory
@@ -15,7 +17,7 @@ from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.datasets.superimposing import finishing
 from keras_patchmix.datasets.superimposing.contact_sheet import write_contact_sheet
 from keras_patchmix.datasets.superimposing.features import make_features
-from keras_patchmix.datasets.superimposing.naming import label_names, one_line
+from keras_patchmix.datasets.superimposing.naming import label_names
 from keras_patchmix.datasets.superimposing.options import flag
 from keras_patchmix.datasets.superimposing.shards import RECORDS, Shards
 from keras_patchmix.datasets.superimposing.source import Source
@@ -69,7 +71,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
     shards = _shards(options, superimposer, source, path)
     with directory.held():
         if finishing.is_complete(shards):
-            print(f"All of this was made before: {path}", flush=True)
+            say(f"All of this was made before: {path}")
             speed = None
         else:
             finishing.remove(path)
@@ -78,7 +80,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
         shards.remove_records()
     manifest = json.loads((path / finishing.MANIFEST).read_text("utf-8"))
     for name, reason in manifest["skipped"].items():
-        print(f"left out: {one_line(name)}: {reason}", flush=True)
+        say(f"left out: {printable(name)}: {reason}")
     result = {
         "name": options.called(),
         "data_dir": str(options.output),
@@ -88,7 +90,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
         "splits": {split: level["mean"] for split, level in manifest["splits"].items()},
         "images_per_second": speed,
     }
-    print("RESULT " + json.dumps(result), flush=True)
+    say(result_line(result))
     return result
 
 
@@ -125,10 +127,9 @@ def _make(options, superimposer, source, shards):
     # The files of a folder may yet turn out to be of other sizes than the first.
     known = options.image_size is not None or not options.dataset.startswith(FOLDER_PREFIX)
     size = f" of {'x'.join(map(str, source.info.image_shape[:2]))}" if known else ""
-    print(
+    say(
         f"{source.info.name} {source.info.split}: {source.count} images{size}, "
         f"{'going on after ' + str(done) if done else 'results go to ' + str(path)}",
-        flush=True,
     )
     work = {
         "superimposer": {
