@@ -1,9 +1,12 @@
 """JSON values compared with types: dataclasses, typed dicts, and what they are made of."""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 class Mismatch(ValueError):
@@ -37,8 +40,8 @@ def conform(value, kind, place=""):
     if dataclasses.is_dataclass(kind):
         return _of_dataclass(value, kind, place)
     if typing.is_typeddict(kind):
-        hints = typing.get_type_hints(kind)
-        return {**value, **_fields(value, hints, kind.__required_keys__, place)}
+        found = _fields(value, _hints(kind), kind.__required_keys__, place)
+        return {**value, **found}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _of_union(value, arguments, place)
@@ -75,7 +78,7 @@ def _of_dataclass(value, kind, place):
         for field in fields
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    found = _fields(value, typing.get_type_hints(kind), needed, place)
+    found = _fields(value, _hints(kind), needed, place)
     unknown = sorted(set(value) - {field.name for field in fields})
     check(not unknown, place, f"unknown keys {_shown(unknown)}")
     return kind(**found)

@@ -1,6 +1,7 @@
 """Folders of images, one folder for each class."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from keras_patchmix._optional import require
@@ -130,7 +131,7 @@ def open_folder(path, split, size, shuffle, seed):
     """
     tf = require("tensorflow", "Loading a folder of images")
     classes, listed = list_images(path, split)
-    paths = [str(path) for _, _, path in listed]
+    paths = [os.fsencode(path) for _, _, path in listed]  # TensorFlow takes no surrogates
     shape = (None, None)
     if size is None:
         shape = tuple(_decode(tf.constant(paths[0])).shape[:2])
@@ -140,8 +141,9 @@ def open_folder(path, split, size, shuffle, seed):
         if size is None and tuple(image.shape[:2]) != shape:
             name = path.numpy().decode("utf-8", "surrogateescape")
             raise ValueError(
-                f"The image {name!r} has another size than {paths[0]!r}: {tuple(image.shape[:2])} "
-                f"instead of {shape}. Give `image_size`. Received: image_size=None"
+                f"The image {name!r} has another size than {str(listed[0][2])!r}: "
+                f"{tuple(image.shape[:2])} instead of {shape}. Give `image_size`. "
+                "Received: image_size=None"
             )
         return image
 

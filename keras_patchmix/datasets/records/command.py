@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from keras_patchmix._command_line import result_line
 from keras_patchmix._exit_status import exit_status
-from keras_patchmix._flags import named, whole
+from keras_patchmix._flags import Parser, named, whole
 from keras_patchmix._names import say
 from keras_patchmix.datasets.records.writing import write_records
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
 
 
 def _parser(description):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=description,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,

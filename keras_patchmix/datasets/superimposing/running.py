@@ -1,7 +1,6 @@
 """A whole run, from the options to the last line printed."""
 
 import itertools
-import json
 import shutil
 import time
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
     """
     for package in ("tensorflow_datasets", "PIL.Image"):
         require(package, "make_smd")
-    _check_name(options)
+    _check_names(options)
     superimposer = Superimposer(options.occluders, options.coverage, options.seed)
     source = Source(
         options.dataset, options.split, options.image_size, options.data_dir, options.max_examples
@@ -78,7 +77,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
             directory.begin()
             speed = _make(options, superimposer, source, shards)
         shards.remove_records()
-    manifest = json.loads((path / finishing.MANIFEST).read_text("utf-8"))
+    manifest = finishing.read_manifest(path)
     for name, reason in manifest["skipped"].items():
         say(f"left out: {printable(name)}: {reason}")
     result = {
@@ -100,7 +99,12 @@ def _setting(field):
     return own.get(field) or flag(field)
 
 
-def _check_name(options):
+def _check_names(options):
+    if any("\ud800" <= sign <= "\udfff" for sign in str(options.output)):
+        raise ValueError(
+            "`output` must be a path in UTF-8: TensorFlow Datasets reads no other. "
+            f"Received: output='{printable(options.output)}'"
+        )
     tfds = require("tensorflow_datasets", "make_smd")
     if options.called() in tfds.list_builders(with_community_datasets=False):
         raise ValueError(
