@@ -36,7 +36,6 @@ class Settings(_Images, total=False):
     n: int
     num_classes: int
     max_examples: int | None
-    class_names: list[str] | None
     class_map: list[list[int]] | None
     labels_sha256: str
     index_sha256: str
@@ -53,6 +52,7 @@ class _OfModel(TypedDict):
 class ReportSettings(_OfModel, Settings, total=False):
     """Settings of a report."""
 
+    class_names: list[str] | None
     model_patch_size: list[int] | None
     channels: int
     image_dtype: str
@@ -133,6 +133,7 @@ def _arguments(content):
     names = [row.name for row in rows]
     check(len(rows) > 0 and rows[0].data is None, "rows", "the first one must be the clean one")
     check(len(set(names)) == len(names), "rows", "two have one name")
+    _check_size(content.settings, "settings")
     for number, row in enumerate(rows):
         _check_row(row, f"rows[{number}]")
     own = [row for row in rows if row.data is None]
@@ -144,6 +145,7 @@ def _arguments(content):
     _check_settings(content.settings, outcomes, "settings")
     datasets = {}
     for name, each in content.datasets.items():
+        _check_size(each.settings, f"datasets.{name}.settings")
         known = _checked(each.outcomes, [sets[name]], each.settings, shares=False)
         _check_settings(each.settings, known, f"datasets.{name}.settings")
         datasets[name] = OccludedSet(each.settings, known, each.skipped)
@@ -192,9 +194,12 @@ def _checked(packed, rows, settings, shares=True):
     return outcomes
 
 
-def _check_settings(settings, outcomes, place):
+def _check_size(settings, place):
     size = settings["image_size"]
     check(len(size) == 2 and min(size) > 0, f"{place}.image_size", "must be two positive numbers")
+
+
+def _check_settings(settings, outcomes, place):
     if outcomes is None:
         return
     check(settings.get("n", len(outcomes)) == len(outcomes), f"{place}.n", "not that of outcomes")
