@@ -196,7 +196,7 @@ class OcclusionBenchmark(EpochBenchmark):
         names = set(entry["values"]) - {"val_occlusion_mean", "val_occlusion_epoch"}
         return (
             names == {log_name(condition) for condition in conditions}
-            and entry["seed"] == self._benchmark.seed
+            and entry.get("seed") == self._benchmark.seed
         )
 
     def _load(self, path):

@@ -5,9 +5,10 @@ import os
 import warnings
 from pathlib import Path
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
-from keras_patchmix.datasets.image_files import ImageFileError, printable, read_image
+from keras_patchmix.datasets.image_files import ImageFileError, read_image
 
 _SHARE = 0.1
 
@@ -131,19 +132,19 @@ def open_folder(path, split, size, shuffle, seed):
     """
     tf = require("tensorflow", "Loading a folder of images")
     classes, listed = choose_images(open_layout(path), path, split)
-    paths = [os.fsencode(file) for _, _, file in listed]
+    paths = [os.fsencode(file) for _, _, file in listed]  # TensorFlow takes no surrogates
     shape = (None, None)
     if size is None:
         shape = tuple(_decode(tf.constant(paths[0])).shape[:2])
-    first = os.fsdecode(paths[0])
 
     def decode(path):
         image = _decode(path)
         if size is None and tuple(image.shape[:2]) != shape:
             name = path.numpy().decode("utf-8", "surrogateescape")
             raise ValueError(
-                f"The image {name!r} has another size than {first!r}: {tuple(image.shape[:2])} "
-                f"instead of {shape}. Give `image_size`. Received: image_size=None"
+                f"The image {name!r} has another size than {str(listed[0][2])!r}: "
+                f"{tuple(image.shape[:2])} instead of {shape}. Give `image_size`. "
+                "Received: image_size=None"
             )
         return image
 

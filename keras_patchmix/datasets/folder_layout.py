@@ -5,7 +5,8 @@ import dataclasses
 import os
 from pathlib import Path
 
-from keras_patchmix.datasets.image_files import IMAGE_SUFFIXES, printable
+from keras_patchmix._names import printable
+from keras_patchmix.datasets.image_files import IMAGE_SUFFIXES
 
 SPLIT_FOLDERS = {
     "train": ("train", "training"),

@@ -162,12 +162,3 @@ def _jpeg_size(data):
             return width, height
         bare = marker == 0x01 or 0xD0 <= marker <= 0xD8
         place += 2 if bare else 2 + struct.unpack_from(">H", data, place + 2)[0]
-
-
-def printable(name):
-    """Returns a file name as text that every file of results can hold.
-
-    Args:
-        name: String as the file system gives it; bytes that are no UTF-8 come as surrogates.
-    """
-    return os.fspath(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

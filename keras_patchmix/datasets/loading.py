@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath, Size
@@ -25,7 +26,8 @@ class DatasetInfo:
         name: Name as given to `load`.
         split: Split as given to `load`.
         num_classes: Number of classes.
-        class_names: Tuple of class names; label `i` is `class_names[i]`.
+        class_names: Tuple of class names; label `i` is `class_names[i]`. They are printable: what a
+            terminal or a file cannot hold is escaped.
         num_examples: Number of images in the split.
         image_shape: (height, width, 3) of the images.
     """
@@ -36,6 +38,9 @@ class DatasetInfo:
     class_names: tuple
     num_examples: int
     image_shape: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
 
 
 def load(

@@ -1,11 +1,13 @@
 """Which outputs of a model stand for the classes of a data set."""
 
-import json
 import re
 import warnings
 
 import keras
 import numpy as np
+
+from keras_patchmix import _state_files
+from keras_patchmix._names import printable
 
 _WORDNET_ID = re.compile(r"n\d{8}")
 
@@ -105,15 +107,14 @@ def read_names(path):
 
 def _read(path):
     try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        data = _state_files.read_json(path, "JSON file")
     except (OSError, ValueError) as error:
         raise ValueError(f"--class-map: {path!r} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict):
         raise ValueError(
             f'--class-map: {path!r} must hold an object, {{"class name": output or [outputs]}}'
         )
-    return data
+    return {printable(name): outputs for name, outputs in data.items()}
 
 
 def imagenet_names():

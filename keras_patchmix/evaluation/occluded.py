@@ -1,6 +1,5 @@
 """Sets of occluded images that a command line asks for, beside the corruptions of its suite."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from keras_patchmix import datasets
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX, prepared_builder
-from keras_patchmix.evaluation.classes import imagenet_outputs, read_class_map
+from keras_patchmix.evaluation.classes import imagenet_outputs, read_class_map, read_names
 from keras_patchmix.evaluation.listing import listing_of
 from keras_patchmix.occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.opening import has_known_map
@@ -183,5 +182,4 @@ def _builder_name(member):
 
 def _holds(path, names):
     """Whether a file of `--class-map`, which was read before, has all of some classes."""
-    with open(path, encoding="utf-8") as file:
-        return set(names) <= set(json.load(file))
+    return set(names) <= set(read_names(path))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_patchmix._command_line import new_directory
-from keras_patchmix._flags import whole
+from keras_patchmix._flags import Parser, whole
 from keras_patchmix.evaluation.shared_options import (
     MODELS_HELP,
     PROGRESS,
@@ -91,7 +91,7 @@ def parse_options(
     Raises:
         SystemExit: With status 2, after a message that names the flag.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         usage="%(prog)s --model [NAME=]MODEL [--model ...] --dataset NAME [flags]",
         description=description,
         epilog=_EPILOG,

@@ -3,6 +3,7 @@
 from keras_patchmix.datasets.folder_layout import read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
+from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.page.chance import at_chance
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
@@ -73,14 +74,10 @@ def skipped_line(reports):
     Args:
         reports: Dict from names to `keras_patchmix.occlusion.Report`s.
     """
-    reasons = {
-        str(entry["name"]): entry["reason"]
-        for report in reports.values()
-        for entry in report.all_skipped
-    }
-    if not reasons:
+    skipped = skipped_of(reports.values())
+    if not skipped:
         return None
-    named = [f"{name} ({reason})" for name, reason in list(reasons.items())[:_NAMED]]
-    rest = len(reasons) - len(named)
+    named = [f"{name} ({reason})" for name, reason in skipped[:_NAMED]]
+    rest = len(skipped) - len(named)
     more = f"; and {rest} more, named in report.html" if rest else ""
     return f"Could not be read: {'; '.join(named)}{more}"

@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from keras_patchmix._names import say
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation import objects, remarks, results, selectivity
 from keras_patchmix.evaluation.classes import class_map
@@ -53,24 +54,24 @@ def run(options: "EvaluationOptions") -> "dict[str, Report]":
     page = directory.path / "report.html"
     if page.exists() and all(directory.report(spec).exists() for spec in specs):
         directory.check_data(lambda split: _listing(options, split, sets_of(options)))
-        print(f"All of this was scored before: {directory.path}", flush=True)
+        say(f"All of this was scored before: {directory.path}")
         reports = {spec.name: Report.load(directory.report(spec)) for spec in specs}
     else:
         reports = _score(options, specs, directory)
-    print("\n" + results.tables(reports) + "\n")
+    say("\n" + results.tables(reports) + "\n")
     selective = {}
     if options.selectivity is not None:
         selective = {spec.name: selectivity.load(directory.folder(spec)) for spec in specs}
-        print(selectivity.table(selective) + "\n")
+        say(selectivity.table(selective) + "\n")
     for line in remarks.chance_lines(reports):
-        print(line + "\n")
+        say(line + "\n")
     if options.per_class:
         for spec in specs:
             reports[spec.name].to_class_csv(directory.folder(spec) / "classes.csv")
-            print(results.class_table(spec.name, reports[spec.name]) + "\n")
-    print(f"Page: {page}   Data: {directory.path / 'report.csv'}")
+            say(results.class_table(spec.name, reports[spec.name]) + "\n")
+    say(f"Page: {page}   Data: {directory.path / 'report.csv'}")
     split = next(iter(reports.values())).settings["split"]
-    print(results.result_line(options, split, directory.path, reports, selective), flush=True)
+    say(results.result_line(options, split, directory.path, reports, selective))
     return reports
 
 
@@ -106,11 +107,10 @@ def _score(options, specs, directory):
         with_class_maps(suite, one, count, info.class_names, own)
         for one, count, own in zip(loaded, outputs, maps, strict=True)
     ]
-    print(
+    say(
         f"{info.name} {info.split}: {info.num_examples} images of "
         f"{'x'.join(map(str, info.image_shape[:2]))}, {info.num_classes} classes. "
         f"Results go to {directory.path}",
-        flush=True,
     )
     for line in (
         *class_lines(info.class_names),
@@ -118,9 +118,9 @@ def _score(options, specs, directory):
         *map(remarks.input_line, loaded),
     ):
         if line is not None:
-            print(line, flush=True)
+            say(line)
     for name, each in listing.get("sets", {}).items():
-        print(f"{name}: {each['images']} occluded images, {each['split']}", flush=True)
+        say(f"{name}: {each['images']} occluded images, {each['split']}")
     benchmarks = _benchmarks(options, data, suites, loaded, maps, logits, saliency)
     _check_sets(options, loaded, benchmarks)
     work = None
@@ -183,10 +183,10 @@ def _report(options, directory, data, one, benchmark):
     """Returns the report of one model, the one that is there or a new one."""
     spec = one.spec
     if directory.report(spec).exists():
-        print(f"{spec.name}: scored before", flush=True)
+        say(f"{spec.name}: scored before")
         return Report.load(directory.report(spec))
     goes_on = directory.backup(spec).exists()
-    print(f"{spec.name}: {'scoring goes on' if goes_on else 'scoring'}", flush=True)
+    say(f"{spec.name}: {'scoring goes on' if goes_on else 'scoring'}")
     backup = directory.backup(spec)
     report = benchmark.run(
         one.model, PROGRESS[options.progress], backup, keep_backup=True, title=spec.name

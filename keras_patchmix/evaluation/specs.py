@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_patchmix._names import printable
 from keras_patchmix._run_directory import file_digest
 
 APPLICATIONS = "keras.applications:"
@@ -15,7 +16,7 @@ class ModelSpec:
     """One model as asked for.
 
     Attributes:
-        name: What the report calls it.
+        name: What the report calls it, printable.
         source: Path of a file, or `"keras.applications:NAME"`.
         weights: `"imagenet"`, `"none"` or a path; None where not asked for.
         preprocess: As of `--preprocess`; None where not asked for.
@@ -72,7 +73,7 @@ def model_specs(options):
             field: _setting(field, getattr(options, field), name, [n for n, _ in pairs])
             for field in ("weights", "preprocess", "class_map")
         }
-        specs.append(ModelSpec(name, source, **settings))
+        specs.append(ModelSpec(printable(name), source, **settings))
     folders = [spec.folder.lower() for spec in specs]
     if len(set(folders)) < len(folders):
         raise ValueError(

@@ -13,7 +13,7 @@ from keras_patchmix.explain.measured import Measured
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.saliency import c_rise
 from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.explain.selectivity_report import SelectivityReport, SelectivityRow
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
 from keras_patchmix.scoring.class_map import check_columns
@@ -144,7 +144,7 @@ def measure(
     """
     described = _settings(model, corruption, settings)
     kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
-    measured = Measured.of_state(kept.load())
+    measured = kept.load(_measured) or Measured()
     scores = scores_of(model, settings)
     seen = 0
     with Progress(verbose, title) as progress:
@@ -181,6 +181,10 @@ def measure(
         kept.remove()
     described["n"] = len(measured.rows)
     return SelectivityReport(measured.rows, described, measured.stacked())
+
+
+def _measured(state):
+    return Measured.of_state(state, SelectivityRow)
 
 
 def _groups(batches, settings):

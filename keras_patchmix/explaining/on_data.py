@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_patchmix._flags import named
+from keras_patchmix._names import distinct
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.classifier import Classifier, classifier
@@ -144,7 +145,9 @@ class DataWork:
             spec.name,
         )
         rows = [{**row, **area} for row, area in zip(rows, areas, strict=True)]
-        return Explanation(rows, curves, arrays, report.settings, dict(self._data.skipped), report)
+        skipped = self._data.skipped
+        skipped = dict(zip(distinct(skipped), skipped.values(), strict=True))
+        return Explanation(rows, curves, arrays, report.settings, skipped, report)
 
     def _row(self, row):
         names = self._info.class_names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_patchmix._command_line import new_directory
-from keras_patchmix._flags import named, number, whole
+from keras_patchmix._flags import Parser, named, number, whole
 from keras_patchmix.evaluation.shared_options import (
     MODELS_HELP,
     PROGRESS,
@@ -124,7 +124,7 @@ def parse_options(
     Raises:
         SystemExit: With status 2, after a message that names the flag.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         usage="%(prog)s --model [NAME=]MODEL [--model ...] "
         "(--image FILE [--image ...] | --dataset NAME) [flags]",
         description=description,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix._names import distinct
 from keras_patchmix._optional import require
 from keras_patchmix._run_directory import file_digest
 from keras_patchmix.datasets.image_files import (
@@ -16,7 +17,6 @@ from keras_patchmix.datasets.image_files import (
     MAX_PIXELS,
     ImageFileError,
     claimed_size,
-    printable,
     read_bytes,
 )
 
@@ -87,7 +87,7 @@ def list_pictures(images, masks=()):
     names = [path.name for path, _ in found]
     if len(set(names)) < len(names):
         names = [str(path) for path, _ in found]
-    return [Picture(printable(name), *pair) for name, pair in zip(names, found, strict=True)]
+    return [Picture(name, *pair) for name, pair in zip(distinct(names), found, strict=True)]
 
 
 def listing_of(pictures):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.member import Condition, Member
@@ -150,7 +151,7 @@ class DatasetOcclusion(Member):
             Condition(
                 self._name,
                 part=_plain(split) if several else None,
-                data=_printable(f"{self.dataset}:{split}") if self.is_named else self._name,
+                data=printable(f"{self.dataset}:{split}") if self.is_named else self._name,
             )
             for split in self._splits
         )
@@ -209,7 +210,6 @@ def _check_size(size):
 
 
 def _printable(name):
-    from keras_patchmix.datasets.image_files import printable
 
     return printable(name)
 

@@ -29,8 +29,3 @@ class OccludedSet:
             "skipped": self.skipped,
             "outcomes": self.outcomes.to_dict(),
         }
-
-    @classmethod
-    def from_dict(cls, data):
-        """Reads what `to_dict` returned."""
-        return cls(data["settings"], Outcomes.from_dict(data["outcomes"]), list(data["skipped"]))

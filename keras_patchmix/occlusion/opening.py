@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.describing import coverage_digest, digest
@@ -71,7 +72,6 @@ class OpenSplit:
     def _open(self, split, size, like, batch_size):
         # Registers builders with TensorFlow Datasets, which imports TensorFlow.
         from keras_patchmix import datasets
-        from keras_patchmix.datasets.image_files import printable
         from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
 
         name, data_dir = self.member.dataset, self.member.data_dir

@@ -1,8 +1,10 @@
 """One pass of a model over one data set, under the conditions that its images are scored in."""
 
 import contextlib
+from typing import Any
 
 from keras_patchmix._progress import Progress
+from keras_patchmix._schema import check, conform
 from keras_patchmix.occlusion.backup import check_same
 from keras_patchmix.occlusion.sharing import Alone
 from keras_patchmix.occlusion.tally import Tally, judge
@@ -44,9 +46,9 @@ class Pass:
         self._sharing = sharing or Alone()
         self._naming = naming
 
-    def resume(self, state):
-        """Takes up the counts that an interrupted run left, see `Tally.state`."""
-        self.tally = Tally.from_state(self.tally.names, state)
+    def counted(self, state):
+        """Returns the `Tally` of the counts that an interrupted run left, see `Tally.state`."""
+        return Tally.from_state(self.tally.names, state)
 
     def run(self, forward, verbose, after_batch):
         """Scores all examples that are not counted yet.
@@ -116,12 +118,8 @@ class Passes:
     def __init__(self, passes, backup):
         self._passes = passes
         self._backup = backup
-        state = backup.load()
-        if state is not None:
-            own, *sets = passes.items()
-            own[1].resume(state)
-            for name, one in sets:
-                one.resume(state["sets"][name])
+        for name, tally in (backup.load(self._tallies) or {}).items():
+            passes[name].tally = tally
         self._begun = self._count()
 
     def run(self, forward, verbose):
@@ -148,6 +146,15 @@ class Passes:
         if sets:
             state["sets"] = {name: one.tally.state() for name, one in sets}
         return state
+
+    def _tallies(self, state):
+        """Returns a dict from names to the `Tally`s of a state."""
+        own, *sets = self._passes
+        kept = conform(state.get("sets", {}), dict[str, Any], "sets")
+        check(sorted(kept) == sorted(sets), "sets", f"must be of {sets}")
+        state = {key: value for key, value in state.items() if key != "sets"}
+        states = {own: state, **kept}
+        return {name: self._passes[name].counted(one) for name, one in states.items()}
 
     def _count(self):
         return sum(one.tally.count for one in self._passes.values())

@@ -75,7 +75,7 @@ def test_arrays_are_kept_bit_by_bit():
     assert found.rows == measured.rows
     np.testing.assert_array_equal(found.stacked()["maps"], maps[:2])
     np.testing.assert_array_equal(found.stacked()["masks"], masks[:2])
-    assert Measured.of_state(None).stacked() == {}
+    assert Measured.of_state(Measured().state()).stacked() == {}
 
 
 def test_the_share_of_mixed_images_that_are_right_is_told():

@@ -39,6 +39,7 @@ def test_it_loads_and_says_the_same():
     old = Report.load(FILE)
     assert old.datasets == {}
     again = json.loads(old.to_json())
+    assert len(again.pop("sha256")) == 64
     assert again.pop("datasets") == {}
     assert again == {
         **data,

@@ -4,9 +4,10 @@ import hashlib
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder import choose_images, open_layout
-from keras_patchmix.datasets.image_files import file_size, printable, read_bytes
+from keras_patchmix.datasets.image_files import file_size, read_bytes
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
 
 
