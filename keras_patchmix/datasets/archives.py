@@ -6,7 +6,6 @@ that cannot be used raises `MemberError`: it is left out, counted and named.
 """
 
 import dataclasses
-import functools
 import gzip
 import re
 import tarfile
@@ -15,7 +14,6 @@ import zlib
 from pathlib import Path
 
 from keras_patchmix._names import printable
-from keras_patchmix._optional import require
 from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_BYTES
 from keras_patchmix.datasets.tar_stream import TarStream
@@ -168,14 +166,12 @@ def decode_image(data):
     Raises:
         MemberError: It is no PNG or JPEG image, is damaged, or exceeds 100 million pixels.
     """
-    tf = require("tensorflow", "Reading archives of images")
     if not data:
         raise MemberError("the file is empty")
     if not data.startswith((image_files.PNG, image_files.JPEG)):
         raise MemberError("no PNG or JPEG image")
     try:
-        decoder = functools.partial(tf.io.decode_image, channels=3, expand_animations=False)
-        return image_files.decode(data, decoder).numpy()
+        return image_files.decode(data)
     except image_files.ImageFileError as error:
         raise MemberError(str(error)) from error
 

@@ -121,7 +121,7 @@ def open_folder(path, split, size, shuffle, seed):
         seed: Integer or None, seed of that order.
 
     Returns:
-        Tuple of a `tf.data.Dataset` of uint8 images (H, W, C) and labels, the class names and the
+        Tuple of a `tf.data.Dataset` of uint8 images (H, W, 3) and labels, the class names and the
         number of images.
 
     Raises:
@@ -152,7 +152,7 @@ def open_folder(path, split, size, shuffle, seed):
     def read(path, label):
         # Python decodes, since an error of the graph op would not say which file it read.
         image = tf.py_function(decode, [path], tf.uint8)
-        return tf.ensure_shape(image, (*shape, None)), label
+        return tf.ensure_shape(image, (*shape, 3)), label
 
     labels = [label for _, label, _ in listed]
     dataset = tf.data.Dataset.from_tensor_slices((paths, tf.constant(labels, tf.int64)))

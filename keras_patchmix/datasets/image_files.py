@@ -1,11 +1,18 @@
-"""Image files from anywhere: read and decoded, or a short reason why they cannot be."""
+"""Image files from anywhere: read and decoded, or a short reason why they cannot be.
 
+TensorFlow decodes JPEG and PNG, Pillow all else: `tf.io.decode_image` ends the process on some
+animated WebP files, decodes every frame of a GIF, and takes the indices of a BMP for colours.
+"""
+
+import io
 import os
 import struct
 
+import numpy as np
+
 from keras_patchmix._optional import require
 
-FORMATS = "PNG, JPEG, GIF, BMP, WebP"
+FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM"
 # What the names of images end with, in lower case.
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -23,11 +30,20 @@ IMAGE_SUFFIXES = (
     ".pnm",
 )
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 65_535  # as in JPEG
 MAX_BYTES = 256 * 2**20
 # What files begin with.
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
-# Start-of-frame markers of JPEG, which hold the size.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+
+_PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+_UNKNOWN = f"no image of a known format ({FORMATS})"
+_DAMAGED = "damaged, or cut off"
+# Modes of Pillow that it has no conversion to RGB for, and those by way of which it has.
+_BY_WAY_OF = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
+_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", *_BY_WAY_OF))
+# Tags of TIFF files.
+_BITS, _PHOTOMETRIC, _TILE_WIDTH, _TILE_LENGTH = 258, 262, 322, 323
+_BLACK_IS_ZERO = 1
 
 
 class ImageFileError(ValueError):
@@ -35,20 +51,22 @@ class ImageFileError(ValueError):
 
 
 def read_image(path):
-    """Reads and decodes one file, eagerly; of an animation the first picture.
+    """Reads and decodes one file, eagerly.
 
-    The size is read off the file's head before anything is decoded, so that a small file which
-    claims to be a huge image costs no memory.
+    Of an animation, or a file of several pages, only the first picture is decoded. Grey images
+    become RGB, 16 bits become the upper 8, and an alpha channel is dropped. How the camera was held
+    (EXIF) is followed in TIFF files only.
 
     Args:
-        path: String, bytes or path of a PNG, JPEG, GIF, BMP or WebP file.
+        path: String, bytes or path of a JPEG, PNG, GIF, BMP, WebP, TIFF or PPM file.
 
     Returns:
-        uint8 tensor of shape (height, width, channels).
+        uint8 array of shape (height, width, 3).
 
     Raises:
         ImageFileError: The file cannot be read, is no image, is damaged, or exceeds `MAX_PIXELS`
-            (100 million) or `MAX_BYTES` (256 MiB).
+            (100 million), `MAX_SIDE` (65,535) or `MAX_BYTES` (256 MiB).
+        ImportError: TensorFlow is not installed; or Pillow, for what is neither JPEG nor PNG.
     """
     return decode(read_bytes(path))
 
@@ -88,77 +106,123 @@ def file_size(path, gone=0):
 def decode(data, decoder=None):
     """Decodes the bytes of an image file, eagerly.
 
+    The decoder is asked for the size before it decodes, so that a small file which claims to be a
+    huge image costs no memory.
+
     Args:
         data: Bytes.
         decoder: Function from bytes to a tensor that does so in another way, or None.
 
     Returns:
-        uint8 tensor of shape (height, width, channels), or what `decoder` returns.
+        uint8 array of shape (height, width, 3), or what `decoder` returns.
 
     Raises:
         ImageFileError: See `read_image`.
     """
     tf = require("tensorflow", "Loading images")
-    size = claimed_size(data)
-    height, width = size or (0, 0)
+    plain = data.startswith((PNG, JPEG))
+    try:
+        if plain:
+            check_size(*_plain_size(data))
+        else:
+            image = open_image(data)
+        if decoder is not None:
+            return decoder(data)
+        if plain:
+            return tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
+    except (tf.errors.OpError, struct.error) as error:
+        # TensorFlow's message speaks of its own functions.
+        raise ImageFileError(_DAMAGED) from error
+    return np.asarray(rgb_of(image))
+
+
+def check_size(height, width):
+    """Raises `ImageFileError` where an image is too large to be decoded."""
     if height * width > MAX_PIXELS:
         raise ImageFileError(
             f"{width} x {height} pixels, above the limit of {MAX_PIXELS // 10**6} million"
         )
-    try:
-        if decoder is not None:
-            return decoder(data)
-        return tf.io.decode_image(data, expand_animations=False)
-    except tf.errors.OpError as error:
-        # TensorFlow's message speaks of its own functions.
-        known = "damaged, or cut off" if size else f"no image of a known format ({FORMATS})"
-        raise ImageFileError(known) from error
+    if max(height, width) > MAX_SIDE:
+        raise ImageFileError(f"{width} x {height} pixels, above the limit of {MAX_SIDE} a side")
 
 
-def claimed_size(data):
-    """Reads the size off the head of an image file.
+def open_image(data):
+    """Opens an image with Pillow, which decodes nothing yet.
 
     Args:
-        data: Bytes of the file.
+        data: Bytes of an image file.
 
     Returns:
-        (height, width), or None where the head is of no known format or cut off.
+        A `PIL.Image.Image` of a size within the limits.
+
+    Raises:
+        ImageFileError: See `read_image`.
+        ImportError: Pillow is not installed.
     """
+    pillow = require("PIL.Image", "Reading image files")
     try:
-        if data.startswith(PNG):
-            width, height = struct.unpack_from(">II", data, 16)
-        elif data.startswith((b"GIF87a", b"GIF89a")):
-            width, height = struct.unpack_from("<HH", data, 6)
-        elif data.startswith(b"BM"):
-            width, height = map(abs, struct.unpack_from("<ii", data, 18))
-        elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-            width, height = _webp_size(data)
-        elif data.startswith(JPEG):
-            width, height = _jpeg_size(data)
-        else:
-            return None
-    except (struct.error, IndexError):
-        return None
-    return height, width
+        image = pillow.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+        check_size(image.height, image.width)
+        if image.format == "PNG":  # compares the checksums, which decoding does not
+            image.verify()
+            image = pillow.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+        elif image.format == "TIFF":
+            _check_tiff(image)
+    except pillow.UnidentifiedImageError as error:
+        raise ImageFileError(_UNKNOWN) from error
+    except pillow.DecompressionBombError as error:
+        raise ImageFileError(f"above the limit of {MAX_PIXELS // 10**6} million pixels") from error
+    except ImageFileError:
+        raise
+    except Exception as error:  # Pillow raises many kinds
+        raise ImageFileError(_DAMAGED) from error
+    return image
 
 
-def _webp_size(data):
-    if data[12:16] == b"VP8X":
-        return tuple(1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
-    if data[12:16] == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return tuple(side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+def rgb_of(image, upright=False):
+    """Decodes an image of Pillow to RGB; of 16 bits the upper 8 stay, alpha is dropped.
+
+    Args:
+        image: What `open_image` has returned.
+        upright: Boolean, whether to turn it as the camera was held (EXIF).
+
+    Returns:
+        A `PIL.Image.Image` of mode "RGB".
+
+    Raises:
+        ImageFileError: It is damaged, or its values have no known range.
+    """
+    pillow = require("PIL.Image", "Reading image files")
+    operations = require("PIL.ImageOps", "Reading image files")
+    try:
+        image.load()
+        if upright:
+            operations.exif_transpose(image, in_place=True)
+    except Exception as error:  # Pillow raises many kinds
+        raise ImageFileError(_DAMAGED) from error
+    # Grey values of 16 bits: Pillow has integers of 32 bits for those of PPM.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode not in _MODES:
+        raise ImageFileError(f"values of the kind {image.mode!r}, not 0 to 255")
+    if image.mode in _BY_WAY_OF:
+        image = image.convert(_BY_WAY_OF[image.mode])
+    return image.convert("RGB")
 
 
-def _jpeg_size(data):
-    place = 2
-    while True:
-        while data[place + 1] == 0xFF:  # bytes that fill up
-            place += 1
-        marker = data[place + 1]
-        if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", data, place + 5)
-            return width, height
-        bare = marker == 0x01 or 0xD0 <= marker <= 0xD8
-        place += 2 if bare else 2 + struct.unpack_from(">H", data, place + 2)[0]
+def _check_tiff(image):
+    """Refuses what Pillow would read wrong, or into tiles larger than an image may be."""
+    tags = image.tag_v2
+    check_size(tags.get(_TILE_LENGTH, 1), tags.get(_TILE_WIDTH, 1))
+    if image.mode.startswith("I;16") and (
+        tags.get(_BITS) != (16,) or tags.get(_PHOTOMETRIC) != _BLACK_IS_ZERO
+    ):
+        raise ImageFileError("grey values of 16 bits that are not 0 for black to 65,535 for white")
+
+
+def _plain_size(data):
+    """Returns (height, width) of a JPEG or PNG file as its decoder sees it."""
+    if data.startswith(PNG):
+        return struct.unpack_from(">II", data, 16)[::-1]
+    tf = require("tensorflow", "Loading images")
+    return map(int, tf.io.extract_jpeg_shape(data)[:2])

@@ -1,6 +1,10 @@
 """Images to one form: RGB, uint8, one size. For use inside `tf.data`."""
 
 from keras_patchmix._optional import require
+from keras_patchmix.datasets import image_files
+from keras_patchmix.datasets.image_files import MAX_PIXELS, MAX_SIDE, PNG
+
+_LONGEST = 16  # times the part of a thin image that stays, so that the rest is not scaled either
 
 
 def check_image_size(image_size):
@@ -24,29 +28,75 @@ def check_image_size(image_size):
     return tuple(pair)
 
 
-def to_rgb(image):
-    """Turns a grey, grey-alpha, RGB or RGBA image into RGB; alpha is dropped.
+def decode(content):
+    """Decodes an image file; for use inside `tf.data`.
+
+    The pixels are those of `keras_patchmix.datasets.image_files.decode`, which decodes what is
+    neither JPEG nor PNG here too.
 
     Args:
-        image: uint8 tensor of shape (H, W, C), C in 1..4, known or not.
+        content: String scalar tensor.
 
     Returns:
         uint8 tensor of shape (H, W, 3).
     """
     tf = require("tensorflow", "Loading images")
-    channels = image.shape[-1]
-    if channels is None:
-        channels = tf.shape(image)[-1]
-        colour = tf.cond(
-            channels < 3,
-            lambda: tf.repeat(image[..., :1], 3, axis=-1),
-            lambda: image[..., :3],
-        )
-    elif channels < 3:
-        colour = tf.repeat(image[..., :1], 3, axis=-1)
-    else:
-        colour = image[..., :3]
-    return tf.ensure_shape(colour, (image.shape[0], image.shape[1], 3))
+
+    def of_jpeg():
+        with tf.control_dependencies([jpeg_size(content)]):
+            return tf.io.decode_jpeg(content, channels=3)
+
+    def of_png():
+        sides = tf.io.decode_raw(tf.strings.substr(content, 16, 8), tf.int32, little_endian=False)
+        with tf.control_dependencies([_within_limit(sides)]):
+            return tf.io.decode_png(content, channels=3)
+
+    def of_others():
+        return tf.py_function(lambda data: image_files.decode(data.numpy()), [content], tf.uint8)
+
+    is_png = tf.strings.substr(content, 0, tf.minimum(len(PNG), tf.strings.length(content))) == PNG
+    image = tf.case([(tf.io.is_jpeg(content), of_jpeg), (is_png, of_png)], default=of_others)
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def jpeg_size(content):
+    """Reads the size of a JPEG file; for use inside `tf.data`.
+
+    Args:
+        content: String scalar tensor.
+
+    Returns:
+        int32 tensor `(2,)`, height and width. It raises where they exceed the limit of pixels.
+    """
+    tf = require("tensorflow", "Loading images")
+    return _within_limit(tf.io.extract_jpeg_shape(content)[:2])
+
+
+def _within_limit(sides):
+    tf = require("tensorflow", "Loading images")
+    pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
+    within = (pixels <= MAX_PIXELS) & tf.reduce_all((sides > 0) & (sides <= MAX_SIDE))
+    check = tf.debugging.Assert(within, ["An image is too large. Received: size =", sides])
+    with tf.control_dependencies([] if check is None else [check]):  # None eagerly
+        return tf.identity(sides)
+
+
+def central_margins(sides, size, module):
+    """Finds what is cut off a thin image before it is scaled to cover a size.
+
+    Covering a square takes 1,250 times its pixels of an image of 2 x 2500. What is farther from the
+    centre than 8 times the part that is seen is left out; of other images nothing is.
+
+    Args:
+        sides: Pair of integers, or an integer tensor, (height, width) of the image.
+        size: Pair of integers (height, width) to cover.
+        module: NumPy or TensorFlow, as `sides` are.
+
+    Returns:
+        Pair of the rows and the columns to leave out on either side.
+    """
+    seen = [-(-sides[1 - i] * size[i] // size[1 - i]) for i in range(2)]
+    return [module.maximum(sides[i] - _LONGEST * seen[i], 0) // 2 for i in range(2)]
 
 
 def resize(image, size):
@@ -66,13 +116,15 @@ def resize(image, size):
     height, width = size
     if image.shape[0] == height and image.shape[1] == width:
         return image
-    shape = tf.shape(image)
+    shape = tf.shape(image, tf.int64)
 
     def scaled():
-        sides = tf.cast(shape[:2], tf.float64)
+        rows, columns = central_margins(shape[:2], size, tf)
+        part = image[rows : shape[0] - rows, columns : shape[1] - columns]
+        sides = tf.cast(tf.shape(part)[:2], tf.float64)
         scale = tf.reduce_max(tf.constant([height, width], tf.float64) / sides)
         covering = tf.maximum(tf.cast(tf.round(sides * scale), tf.int32), [height, width])
-        large = tf.image.resize(image, covering, method="bilinear", antialias=True)
+        large = tf.image.resize(part, covering, method="bilinear", antialias=True)
         top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
         cut = large[top : top + height, left : left + width]
         return tf.saturate_cast(tf.round(cut), tf.uint8)

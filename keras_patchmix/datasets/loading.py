@@ -152,7 +152,6 @@ def _to_size(dataset, name, size):
 
     @tf.autograph.experimental.do_not_convert
     def convert(image, label):
-        image = images.to_rgb(image)
         if size is not None:
             image = images.resize(image, size)
         return image, tf.cast(label, tf.int64)
@@ -167,24 +166,26 @@ def _open_tfds(name, split, data_dir, shuffle_files, seed, download):
     tfds = require("tensorflow_datasets", f"The data set {name!r} (unlike {others})")
     tf = require("tensorflow", f"The data set {name!r}")
     builder, count, image, label = open_tfds_split(tfds, name, split, data_dir, download)
-    # Masks beside the image are not decoded, as nobody gets to see them.
-    unseen = [
+    # Masks beside the image are not decoded, as nobody gets to see them; and the image is by ours.
+    encoded = [
         key
         for key, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.Image) and key != image
+        if isinstance(feature, tfds.features.Image)
     ]
+    shape = builder.info.features[image].shape[:2]
     dataset = builder.as_dataset(
         split=split,
-        decoders=dict.fromkeys(unseen, tfds.decode.SkipDecoding()) or None,
+        decoders=dict.fromkeys(encoded, tfds.decode.SkipDecoding()),
         shuffle_files=shuffle_files,
         read_config=tfds.ReadConfig(shuffle_seed=seed),
     )
 
     @tf.autograph.experimental.do_not_convert
     def to_pair(example):
-        return example[image], example[label]
+        pixels = images.decode(example[image])
+        return tf.ensure_shape(pixels, (*shape, 3)), example[label]
 
-    dataset = dataset.map(to_pair)
+    dataset = dataset.map(to_pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset, tuple(builder.info.features[label].names), count
 
 

@@ -183,8 +183,7 @@ class _FolderForScoring(ScoringData):
         @tf.autograph.experimental.do_not_convert
         def read(index):
             image, reason = tf.py_function(decode, [index], [tf.uint8, tf.string])
-            image = images.to_rgb(tf.ensure_shape(image, (None, None, None)))
-            image = images.resize(image, size)
+            image = images.resize(tf.ensure_shape(image, (None, None, 3)), size)
             return image, index, tf.ensure_shape(reason, ())
 
         return read

@@ -1,8 +1,6 @@
 """Images from files, and masks of what does not belong to them, on every Keras backend."""
 
 import hashlib
-import io
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,15 +10,13 @@ from keras_patchmix._names import distinct
 from keras_patchmix._optional import require
 from keras_patchmix._run_directory import file_digest
 from keras_patchmix.datasets.image_files import (
-    FORMATS,
     IMAGE_SUFFIXES,
-    MAX_PIXELS,
     ImageFileError,
-    claimed_size,
+    open_image,
     read_bytes,
+    rgb_of,
 )
-
-_DECODERS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+from keras_patchmix.datasets.images import central_margins
 
 
 class Picture(NamedTuple):
@@ -170,26 +166,7 @@ def _of_folder(folder, masks):
 
 def _opened(path):
     """Returns a decoded RGB image of Pillow."""
-    pillow = require("PIL.Image", "Reading image files")
-    operations = require("PIL.ImageOps", "Reading image files")
-    data = read_bytes(path)
-    height, width = size = claimed_size(data) or (0, 0)
-    if height * width > MAX_PIXELS:
-        raise ImageFileError(
-            f"{width} x {height} pixels, above the limit of {MAX_PIXELS // 10**6} million"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's own limit, and of odd metadata
-            image = pillow.open(io.BytesIO(data), formats=_DECODERS)
-            image = operations.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits, of which Pillow would cut off the upper ones
-                image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return image.convert("RGB")
-    except Exception as error:  # Pillow raises many kinds
-        known = any(size)
-        reason = "damaged, or cut off" if known else f"no image of a known format ({FORMATS})"
-        raise ImageFileError(reason) from error
+    return rgb_of(open_image(read_bytes(path)), upright=True)
 
 
 def _mask_of(picture, size):
@@ -221,6 +198,8 @@ def _fitted(image, size):
     height, width = size
     if image.size == (width, height):
         return image
+    top, left = central_margins((image.height, image.width), size, np)
+    image = image.crop((left, top, image.width - left, image.height - top))
     scale = max(width / image.width, height / image.height)
     across = max(round(image.width * scale), width)
     down = max(round(image.height * scale), height)

@@ -3,7 +3,7 @@
 import math
 
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.images import to_rgb
+from keras_patchmix.datasets.images import decode, jpeg_size
 from keras_patchmix.training.augmentation import AREAS, ASPECTS
 
 
@@ -52,12 +52,12 @@ def decode_crop(content, draws, size):
     tf = require("tensorflow", "Training")
 
     def of_jpeg():
-        shape = tf.io.extract_jpeg_shape(content)
+        shape = jpeg_size(content)
         window = crop_window(shape[0], shape[1], draws[1:])
         return tf.image.decode_and_crop_jpeg(content, window, channels=3)
 
     def of_others():
-        image = to_rgb(tf.io.decode_image(content, expand_animations=False))
+        image = decode(content)
         shape = tf.shape(image)
         top, left, height, width = tf.unstack(crop_window(shape[0], shape[1], draws[1:]))
         return image[top : top + height, left : left + width]

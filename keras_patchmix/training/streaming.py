@@ -4,7 +4,8 @@ import dataclasses
 from typing import Any
 
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.images import resize, to_rgb
+from keras_patchmix.datasets.images import decode as decode_image
+from keras_patchmix.datasets.images import resize
 from keras_patchmix.training.crops import decode_crop
 from keras_patchmix.training.step_seeds import seed_of, shuffle_seed
 
@@ -102,6 +103,4 @@ def _encoded_batches(data, options, first_step, local):
 
 def _decode_whole(content, size):
     """Decodes and resizes as `keras_patchmix.datasets.load` does."""
-    tf = require("tensorflow", "Training")
-    image = tf.io.decode_image(content, expand_animations=False)
-    return resize(to_rgb(tf.ensure_shape(image, (None, None, None))), size)
+    return resize(decode_image(content), size)

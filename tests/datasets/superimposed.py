@@ -50,7 +50,7 @@ def listed(photos):
     good, broken = {}, []
     for index, (name, label, path) in enumerate(list_images(photos, "all")[1]):
         try:
-            good[index] = (read_image(path).numpy(), label)
+            good[index] = (read_image(path), label)
         except ValueError:
             broken.append(name)
     return good, broken

@@ -74,7 +74,7 @@ def test_broken_files_are_skipped_with_a_reason_and_shift_nobody(photos):
     for name, content in broken.items():
         (photos / name).write_bytes(content)
     reasons = {
-        "even/0.png": "no image of a known format (PNG, JPEG, GIF, BMP, WebP)",
+        "even/0.png": "no image of a known format (JPEG, PNG, GIF, BMP, WebP, TIFF, PPM)",
         "odd/1.png": "the file is empty",
         "even/2.png": "damaged, or cut off",
         "odd/3.png": "cannot be read: No such file or directory",

@@ -12,7 +12,6 @@ from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
 from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode
-from keras_patchmix.datasets.images import to_rgb
 from keras_patchmix.datasets.loading import RECORDS_PREFIX
 from keras_patchmix.datasets.records import journal as journals
 from keras_patchmix.datasets.records.sources import open_source
@@ -276,10 +275,10 @@ class _Encoder:
         larger = self.resizes and min(size) > self._image_size
         if larger:
             size = tuple(round(side * self._image_size / min(size)) for side in size)
-            image = self._tf.image.resize(to_rgb(image), size, antialias=True)
+            image = self._tf.image.resize(image, size, antialias=True)
             image = self._tf.saturate_cast(self._tf.round(image), self._tf.uint8)
         if larger or not data.startswith((JPEG, PNG)):
-            data = self._tf.io.encode_jpeg(to_rgb(image), quality=self._quality).numpy()
+            data = self._tf.io.encode_jpeg(image, quality=self._quality).numpy()
         return name, label, data, size, None
 
 
