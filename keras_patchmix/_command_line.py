@@ -1,9 +1,12 @@
 """What the commands of the recipes share: how to go on, and where results go by default."""
 
 import datetime
+import json
 import re
 import shlex
 import sys
+
+from keras_patchmix._names import printable_values
 
 _PREFIXES = ("folder:", "records:")
 
@@ -18,6 +21,15 @@ def again(arguments, output):
     if not any(part == "--output" or part.startswith("--output=") for part in arguments):
         arguments = [*arguments, "--output", output]
     return shlex.join([sys.executable or "python", sys.argv[0], *arguments])
+
+
+def result_line(values):
+    """Returns the last line that a command prints: RESULT and a JSON object of one line.
+
+    Args:
+        values: Dict of JSON values.
+    """
+    return "RESULT " + json.dumps(printable_values(values))
 
 
 def new_directory(source, purpose):

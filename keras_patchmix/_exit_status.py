@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 
+from keras_patchmix._names import say
+
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
@@ -28,10 +30,10 @@ def exit_status(work, going_on, notice=None, named=str):
         with _stopped_by_signals(notice):
             work()
     except KeyboardInterrupt as interrupt:
-        print(f"\n{program}: interrupted{going_on}", file=sys.stderr)
+        say(f"\n{program}: interrupted{going_on}", file=sys.stderr)
         return TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED
     except (ValueError, OSError, ImportError) as error:
-        print(f"{program}: {named(str(error))}", file=sys.stderr)
+        say(f"{program}: {named(str(error))}", file=sys.stderr)
         return FAILED
     return 0
 

@@ -3,6 +3,16 @@
 import argparse
 import re
 
+from keras_patchmix._names import printable
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no control characters, whatever names flags were given."""
+
+    def error(self, message):
+        """Prints how the command is used and what is wrong, and exits with status 2."""
+        super().error(printable(message))
+
 
 def number(convert, valid, allowed):
     """Returns a type for `argparse` that accepts some numbers only.

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import sys
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 
 
@@ -45,7 +46,7 @@ class Progress:
         """
         if self._wanted and self._bar is None:
             bar = require("tqdm", "the progress bar").tqdm(
-                total=total, initial=done, desc=self._title, unit="image", leave=False
+                total=total, initial=done, desc=printable(self._title), unit="image", leave=False
             )
             self._bar = self._stack.enter_context(bar)
 

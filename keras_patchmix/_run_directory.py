@@ -7,7 +7,9 @@ import os
 import secrets
 from pathlib import Path
 
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _state_files
+
+_KIND = "settings of a run"
 
 
 class RunDirectory:
@@ -27,7 +29,8 @@ class RunDirectory:
 
     Raises:
         FileExistsError: It holds something else.
-        ValueError: It holds the results of other options or files; the message names them.
+        ValueError: It holds the results of other options or files; the message names them. Or its
+            `config.json` is damaged.
         OSError: It cannot be written to.
     """
 
@@ -123,11 +126,13 @@ class RunDirectory:
     def _read(self):
         """Returns the options and the files of the command that was here, or None."""
         try:
-            recipe, options, files = self._decode(json.loads(self._file.read_text("utf-8")))
-            ours = recipe == self._recipe and isinstance(files, dict)
-            return (options, files) if ours and isinstance(options, dict) else None
-        except (OSError, ValueError, TypeError, KeyError):
+            found = _state_files.read_json(self._file, _KIND)
+            with _state_files.named(self._file, _KIND):
+                recipe, options, files = self._decode(found)
+        except (OSError, TypeError, KeyError, AttributeError):
             return None
+        ours = recipe == self._recipe and isinstance(files, dict)
+        return (options, files) if ours and isinstance(options, dict) else None
 
 
 def file_digest(path):

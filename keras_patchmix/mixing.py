@@ -202,7 +202,8 @@ def apply_to_labels(labels: Tensor, plan: MixingPlan, sample_weight: Tensor | No
     """Blends labels, and sample weights, by the share of pixels replaced.
 
     With weights, w = (1 - r) w_A + r w_B and y = ((1 - r) w_A y_A + r w_B y_B) / w, so that the
-    weighted cross-entropy is the weighted blend of the two cross-entropies.
+    weighted cross-entropy is the weighted blend of the two cross-entropies. What has no part in a
+    blend leaves no trace in it, be it nan or infinite.
 
     Args:
         labels: Float32 `(batch, classes)`: one-hot, soft or multi-hot.
@@ -220,8 +221,9 @@ def apply_to_labels(labels: Tensor, plan: MixingPlan, sample_weight: Tensor | No
     if sample_weight is None:
         return _blend(ops, labels, foreign, own, plan.share, zero)
     sample_weight = ops.match(sample_weight, labels)
-    weight_own = own * sample_weight + zero
-    weight_foreign = plan.share * ops.take(sample_weight, plan.partner, axis=0) + zero
+    foreign_weight = ops.take(sample_weight, plan.partner, axis=0)
+    weight_own = _times(ops, own, sample_weight) + zero
+    weight_foreign = _times(ops, plan.share, foreign_weight) + zero
     weight = weight_own + weight_foreign
     # Two samples of weight zero count for nothing: any blend is right, and 0 / 0 is not.
     counts = weight > 0
@@ -259,7 +261,13 @@ def _blend(ops, own, foreign, weight_own, weight_foreign, zero):
     weight_own, weight_foreign, zero = (
         ops.expand_dims(part, -1) for part in (weight_own, weight_foreign, zero)
     )
-    return (weight_own * own + zero) + (weight_foreign * foreign + zero)
+    parts = _times(ops, weight_own, own), _times(ops, weight_foreign, foreign)
+    return (parts[0] + zero) + (parts[1] + zero)
+
+
+def _times(ops, share, x):
+    """The product, and 0 where the share is 0, which 0 * nan is not."""
+    return ops.where(share == 0, 0.0, share * x)
 
 
 def _row_sums(ops, x):

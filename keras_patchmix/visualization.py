@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_patchmix import _atomic
 from keras_patchmix._host import to_numpy
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._types import FilePath
 from keras_patchmix.layers.structures import IMAGES, LABELS
@@ -124,7 +125,7 @@ def _caption(label, class_names):
     label = np.asarray(label, dtype="float64").ravel()
 
     def name(i):
-        return str(i) if class_names is None else class_names[i]
+        return str(i) if class_names is None else printable(class_names[i])
 
     if label.size == 1:
         return [name(int(label[0]))]

@@ -34,6 +34,34 @@ print(sorted(after - before))
     assert run(program) == "['keras_patchmix']"
 
 
+def test_scoring_imports_no_data_sets():
+    program = """
+import sys, keras
+before = set(sys.modules)
+import numpy as np, keras_patchmix as kpm
+kpm.occlusion.evaluate, kpm.occlusion.DatasetOcclusion, kpm.callbacks.OcclusionBenchmark
+kpm.callbacks.SelectivityBenchmark, kpm.explain.selectivity_benchmark, kpm.models.create
+images = np.arange(8 * 16 * 16 * 3, dtype=np.uint8).reshape(8, 16, 16, 3)
+own = kpm.occlusion.DatasetOcclusion((images, np.arange(8) % 2), name="own")
+suite = [kpm.occlusion.PatchDrop(4, 0.5), own]
+kpm.occlusion.evaluate(lambda x: x[:, 0, 0, :2], (images, np.arange(8) % 2), suite)
+roots = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(roots & {"tensorflow", "tensorflow_datasets", "jax", "torch"}))
+"""
+    assert run(program) == "[]"
+
+
+@pytest.mark.needs("tensorflow", "tensorflow_datasets")
+def test_importing_the_data_sets_registers_them():
+    program = """
+import keras_patchmix.datasets
+import tensorflow_datasets as tfds
+names = ["shapes", "superimposed_masked_dataset", "realistic_occlusion_dataset"]
+print([tfds.builder_cls(name).__module__.partition(".")[0] for name in names])
+"""
+    assert run(program) == str(["keras_patchmix"] * 3)
+
+
 # As if it were not installed; `sys.modules["tensorflow"] = None` would look imported to Keras.
 WITHOUT_TENSORFLOW = """
 import importlib.machinery, sys

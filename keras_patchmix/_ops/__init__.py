@@ -11,6 +11,9 @@ import importlib
 import sys
 
 import keras
+import numpy as np
+
+from keras_patchmix._ops import lineage
 
 _MODULES = {"tensorflow": "tensorflow_ops", "jax": "jax_ops", "torch": "torch_ops"}
 _CLASSES = {"tensorflow": ("Tensor", "Variable"), "jax": ("Array",), "torch": ("Tensor",)}
@@ -34,12 +37,36 @@ def of_backend():
     return _module(keras.backend.backend())
 
 
+def of_seeds(ops):
+    """Returns the module whose stream of seeds serves tensors of `ops`.
+
+    PyTorch's plans are drawn from any two numbers. NumPy's serve where Keras has no state for it,
+    and in a worker of a loader, whose process must not touch the accelerator.
+    """
+    torch = ops.__name__.endswith(_MODULES["torch"])
+    if torch and (keras.backend.backend() != "torch" or lineage.in_loader()):
+        return _module("numpy")
+    return ops
+
+
 def is_foreign(*values):
-    """Whether `values` hold tensors of another framework than the Keras backend's."""
-    return any(
+    """Whether `values` hold what Keras must not convert into tensors of its backend.
+
+    That is what another framework holds. In a process that only loads data it is NumPy's arrays,
+    too: after a fork a backend may wait there forever, or find its accelerator taken.
+    """
+    if any(
         package != keras.backend.backend() and _is_of(package, value)
         for package in _MODULES
         for value in values
+    ):
+        return True
+    if not lineage.is_worker():
+        return False
+    arrays = [value for value in values if hasattr(value, "shape")]
+    loading = lineage.in_loader()
+    return bool(arrays) and all(
+        isinstance(value, np.ndarray) or (loading and _is_of("torch", value)) for value in arrays
     )
 
 

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from keras_patchmix._ops import numpy_ops
-from keras_patchmix._ops.keras_seeds import KerasSeedSource
+from keras_patchmix._ops import numpy_ops, seed_source
 
 all = jnp.all
 arange = jnp.arange
@@ -94,20 +93,24 @@ def take_along_rows(x, index):
     return jnp.take_along_axis(x, index[:, None], axis=1)[:, 0]
 
 
-class SeedSource(KerasSeedSource):
-    """A stream of seeds, uint32 `(2,)`, that starts at an integer."""
+class SeedSource(seed_source.KerasSeedSource):
+    """A stream of seeds, uint32 `(2,)`."""
 
-    def __init__(self, seed):
-        super().__init__(seed, backend="jax")
+    def __init__(self, lineage):
+        super().__init__(lineage, backend="jax")
 
-    def next(self):
-        """Returns the next seed and advances the stream.
+    def _follow(self):
+        if not isinstance(self.generator.state.value, jax.core.Tracer):
+            super()._follow()  # else the caller carries the state
+
+    def _draw(self):
+        """Returns the next seed.
 
         Raises:
             RuntimeError: The state would be a constant of a function that is being traced.
         """
         before = self.generator.state.value
-        seed = super().next()
+        seed = super()._draw()
         if isinstance(seed, jax.core.Tracer) and not isinstance(before, jax.core.Tracer):
             self.generator.state.assign(before)
             raise RuntimeError(

@@ -1,9 +1,9 @@
 """Array operations on NumPy arrays."""
 
-import itertools
-
 import keras
 import numpy as np
+
+from keras_patchmix._ops import seed_source
 
 all = np.all
 arange = np.arange
@@ -89,13 +89,4 @@ def take_along_rows(x, index):
     return np.take_along_axis(x, index[:, None], axis=1)[:, 0]
 
 
-class SeedSource:
-    """A stream of seeds, pairs of integers, that starts at an integer."""
-
-    def __init__(self, seed):
-        self._seed = seed
-        self._count = itertools.count()  # advanced atomically
-
-    def next(self):
-        """Returns the next seed and advances the stream."""
-        return np.array([self._seed, next(self._count)], "int64")
+SeedSource = seed_source.NumpySeedSource

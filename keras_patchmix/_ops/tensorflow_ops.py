@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_patchmix._ops import seed_source
+
 all = tf.reduce_all
 arange = tf.range
 broadcast_to = tf.broadcast_to
@@ -104,22 +106,32 @@ def take_along_rows(x, index):
     return tf.gather(x, index, batch_dims=1)
 
 
-class SeedSource(tf.Module):
-    """A stream of seeds, int64 `(2,)`, that starts at an integer.
+class SeedSource(seed_source.SeedSource, tf.Module):
+    """A stream of seeds, int64 `(2,)`, in graphs too.
 
     A Keras `SeedGenerator` reads and advances its state in two steps, so that a parallel map
     gives one seed to several batches. The generator here does both in one.
     """
 
-    def __init__(self, seed):
-        super().__init__()
+    def __init__(self, lineage):
+        tf.Module.__init__(self)
+        seed_source.SeedSource.__init__(self, lineage)
+
+    def _begin(self, seed, offset):
         # Made outside the graph that may be under construction, or its state would be a constant.
         with tf.init_scope():
-            self._generator = tf.random.Generator.from_seed(seed)
+            self._generator = tf.random.Generator.from_seed(_joined(seed, offset))
 
-    def next(self):
-        """Returns the next seed and advances the stream, in graphs too."""
+    def _restart(self, seed, offset):
+        with tf.init_scope():
+            self._generator.reset_from_seed(_joined(seed, offset))
+
+    def _draw(self):
         return self._generator.make_seeds(1)[:, 0]
+
+
+def _joined(seed, offset):
+    return offset << 31 | seed if offset else seed
 
 
 # What only sizes of unknown value need.

@@ -1,13 +1,11 @@
 """Array operations on PyTorch tensors."""
 
-import functools
-
 import keras
 import numpy as np
 import torch
 
-from keras_patchmix._ops import numpy_ops
-from keras_patchmix._ops.keras_seeds import KerasSeedSource
+from keras_patchmix._ops import numpy_ops, seed_source
+from keras_patchmix._ops.lineage import in_loader
 
 all = torch.all
 broadcast_to = torch.broadcast_to
@@ -22,8 +20,12 @@ def arange(count):
 
 
 def convert_to_tensor(x):
-    """A tensor of `x`; what is none yet goes to the device that Keras works on."""
-    return x if isinstance(x, torch.Tensor) else keras.ops.convert_to_tensor(x)
+    """A tensor of `x`; what is none yet goes to the device that Keras works on, if it does."""
+    if isinstance(x, torch.Tensor):
+        return x
+    if keras.backend.backend() != "torch" or in_loader():
+        return torch.as_tensor(x)
+    return keras.ops.convert_to_tensor(x)
 
 
 def match(x, like):
@@ -128,4 +130,13 @@ def take_along_rows(x, index):
     return torch.gather(x, 1, index[:, None].long())[:, 0]
 
 
-SeedSource = functools.partial(KerasSeedSource, backend="torch")
+class SeedSource(seed_source.KerasSeedSource):
+    """A stream of seeds, int32 `(2,)`."""
+
+    def __init__(self, lineage):
+        super().__init__(lineage, backend="torch")
+
+    @torch.compiler.disable
+    def next(self):
+        """Returns the next seed and advances the stream."""
+        return super().next()

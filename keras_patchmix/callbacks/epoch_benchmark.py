@@ -1,5 +1,7 @@
 """What benchmarks at the end of epochs have in common."""
 
+import copy
+import os
 import time
 import traceback
 import warnings
@@ -8,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_patchmix.callbacks.epoch_directory import check_directory
 from keras_patchmix.callbacks.epoch_lines import EpochLines
 from keras_patchmix.callbacks.neighbours import callbacks_around
 from keras_patchmix.callbacks.random_state import unchanged_random_state
@@ -38,7 +41,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         verbose: `"auto"`, `True` or `False`.
 
     Raises:
-        ValueError: `frequency` or `verbose` is something else.
+        ValueError: `frequency`, `directory` or `verbose` is something else.
 
     Attributes:
         topic: What is measured, in a word: the beginning of the files' names.
@@ -48,6 +51,9 @@ class EpochBenchmark(keras.callbacks.Callback):
     """
 
     topic = picture = None
+    # What a copy has in common with the original: it is only read, or, as data sets and models
+    # may be, cannot be copied.
+    _shared: tuple[str, ...] = ("_model",)
     _other_kind = None  # what is said of lines in the file that are not of such an object
 
     def __init__(self, frequency, directory, verbose):
@@ -66,6 +72,10 @@ class EpochBenchmark(keras.callbacks.Callback):
         self.timeline = []
         self._directory = self._file = None
         if directory is not None:
+            if not isinstance(directory, str | os.PathLike):
+                raise ValueError(
+                    f"`directory` must be a path or None. Received: directory={directory!r}"
+                )
             self._directory = Path(directory)
             self._file = EpochLines(self._directory / f"{self.topic}.jsonl", type(self).__name__)
         self._figure = self._tensorboard(())
@@ -73,6 +83,16 @@ class EpochBenchmark(keras.callbacks.Callback):
         self._begun, self._epoch_begun = time.perf_counter(), None
         self._epochs = self._scored = 0
         self._warned = set()
+
+    def __deepcopy__(self, memo):
+        # KerasTuner gives each trial copies of its callbacks.
+        copied = copy.copy(self)
+        memo[id(self)] = copied
+        for name, value in vars(self).items():
+            if name not in (*self._shared, "_figure"):
+                setattr(copied, name, copy.deepcopy(value, memo))
+        copied._figure = copied._tensorboard(())  # the files of events that are open
+        return copied
 
     def _check(self):
         """Raises for what is wrong with the data, or with the model for them."""
@@ -124,8 +144,12 @@ class EpochBenchmark(keras.callbacks.Callback):
                 "come too late for them, and an epoch that is interrupted while it is scored is "
                 "left out after a restart. Put it first in the list.",
             )
+        # What is wrong with files or data is said now, not after the first epoch.
+        if self._directory is not None:
+            files = (self.topic + suffix for suffix in (".jsonl", ".json", ".png"))
+            files = (*files, f"{self.picture}.png")
+            check_directory(self._directory, files, to_write=is_chief(self.model))
         with unchanged_random_state():
-            # What is wrong with the data is said now, not after the first epoch.
             self._check()
         boards = [c for c in others if isinstance(c, keras.callbacks.TensorBoard)]
         self._figure = self._tensorboard(boards if is_chief(self.model) else ())

@@ -2,8 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import TypedDict
 
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _state_files
+from keras_patchmix._schema import check, conform
+
+
+class _Measured(TypedDict, total=False):
+    seconds: float
+    share_of_epoch: float | None
+    n: int
+    n_nonfinite: int
+    seed: int
+    labels_sha256: str
+    examples_sha256: str
+    sets_sha256: dict[str, str]
+    finite: bool
+    noise: float | None
+
+
+class Line(_Measured):
+    """What a line holds; there may be more."""
+
+    epoch: int
+    values: dict[str, float]
 
 
 class EpochLines:
@@ -24,19 +46,21 @@ class EpochLines:
         Entries from this epoch on are of a time line that was given up.
 
         Raises:
-            ValueError: The file holds something else.
+            ValueError: The file is damaged, or holds something else; the message names it.
         """
         if not self.path.exists():
             return []
-        try:
-            lines = [json.loads(line) for line in self.path.read_text("utf-8").splitlines()]
-            lines = sorted(lines, key=lambda entry: entry["epoch"])
-            return [entry for entry in lines if entry["epoch"] < epoch]
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"{self.path} is not a file of {self._owner}: move it away or choose "
-                "another `directory`."
-            ) from error
+        kind = f"file of {self._owner}: move it away or choose another `directory`"
+        lines = _state_files.read_text(self.path, kind).splitlines()
+        with _state_files.named(self.path, kind):
+            entries = [
+                conform(_state_files.parse_json(line), Line, f"line {number}")
+                for number, line in enumerate(lines, start=1)
+            ]
+            epochs = [entry["epoch"] for entry in entries]
+            rising = epochs == sorted(set(epochs)) and min(epochs, default=0) >= 0
+            check(rising, "", "the epochs of its lines do not rise")
+        return [entry for entry in entries if entry["epoch"] < epoch]
 
     def write(self, entries):
         """Writes all entries, atomically."""

@@ -44,6 +44,9 @@ class OcclusionBenchmark(EpochBenchmark):
     the batches, and all get the whole report; only the chief writes files, and all must see the
     same `directory`.
 
+    A copy (`copy.deepcopy`, as KerasTuner makes one for each trial) shares the data set, the bank
+    and the functions, and has logs, files and a time line of its own.
+
     With a `keras.callbacks.TensorBoard` in the list the values are scalars there, and the curves of
     each report an image, in the run "occlusion".
 
@@ -53,21 +56,24 @@ class OcclusionBenchmark(EpochBenchmark):
         suite: List of corruptions and `DatasetOcclusion`s, see `evaluate`.
             `keras_patchmix.occlusion.default_suite` of the image size when None.
         frequency: Score every so many epochs; the first one always. Defaults to `1`.
-        max_examples: Score the first so many examples only, of each set too that does not say
-            otherwise; all when None. Defaults to `2000`.
+        max_examples: Score so many examples only, chosen as in `evaluate`, of each set too that
+            does not say otherwise; all when None. Defaults to `2000`.
         seed: Integer that decides the bank, the pairs, the patches.
         directory: Where to keep `occlusion.jsonl`, one line an epoch, `occlusion.json`, the last
             report, with its epoch in the settings, and, once training has ended, `occlusion.png`,
             the values over the epochs, and `occlusion_curves.png`, those of the last report; all
             written atomically. A run that resumes there takes up its last values; epochs that are
             run again replace their lines and those after them. None keeps no files.
-        preprocess: Function applied to the corrupted batch, before the model, or None.
+        preprocess: Function applied to the corrupted batch, before the model. None is the model's
+            own preprocessing, or nothing, see `evaluate`.
         value_range: (black, white) of the data set's images, before `preprocess`.
         batch_size: Images a forward pass. The data set's own batch size when None.
         bank_size: Most images that the bank holds in memory.
         saliency: Function from images to saliency maps, or None, see `evaluate`.
         class_map: Outputs of the model for each class of the data set, or None, see `evaluate`.
         class_names: Names of the data set's classes, or None.
+        from_logits: Whether the output of a model that has one output is a logit; None asks the
+            model, see `evaluate`.
         verbose: Whether to show a progress bar, and at the end the last report's table and what
             scoring took. `"auto"` does as `fit` does: no bar unless it shows one, and nothing
             where it is silent.
@@ -88,6 +94,7 @@ class OcclusionBenchmark(EpochBenchmark):
     """
 
     topic, picture = "occlusion", "occlusion_curves"
+    _shared = ("_model", "_benchmark")
     _other_kind = "are of another suite or seed"
 
     def __init__(
@@ -106,6 +113,7 @@ class OcclusionBenchmark(EpochBenchmark):
         saliency: Callable[[Any], Any] | None = None,
         class_map: Sequence[int | Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
+        from_logits: bool | None = None,
         verbose: bool | Literal["auto"] = "auto",
     ):
         super().__init__(frequency, directory, verbose)
@@ -121,6 +129,7 @@ class OcclusionBenchmark(EpochBenchmark):
             saliency,
             class_map,
             class_names,
+            from_logits,
         )
 
     def plot(self, path: FilePath | None = None) -> "Figure":
@@ -187,7 +196,7 @@ class OcclusionBenchmark(EpochBenchmark):
         names = set(entry["values"]) - {"val_occlusion_mean", "val_occlusion_epoch"}
         return (
             names == {log_name(condition) for condition in conditions}
-            and entry["seed"] == self._benchmark.seed
+            and entry.get("seed") == self._benchmark.seed
         )
 
     def _load(self, path):

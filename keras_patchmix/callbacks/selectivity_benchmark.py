@@ -16,6 +16,7 @@ from keras_patchmix.explain.class_scores import SLACK, NonFiniteScoresError
 from keras_patchmix.explain.masks import RandomMasks
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.scoring.class_map import check_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +57,8 @@ class SelectivityBenchmark(EpochBenchmark):
     Args:
         dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes.
         frequency: Score every so many epochs; the first one always. Defaults to `5`.
-        max_examples: Integer: the first so many images. Defaults to `16`.
+        max_examples: Integer: how many images. They are chosen as in
+            `keras_patchmix.occlusion.evaluate`. Defaults to `16`.
         num_masks: Integer: the masks for each image. Maps of fewer are noisier, and noise draws the
             number towards 0.5. Defaults to `500`.
         seed: Integer, of the foreign parts and of the masks.
@@ -95,6 +97,7 @@ class SelectivityBenchmark(EpochBenchmark):
     """
 
     topic, picture = "selectivity", "selectivity_maps"
+    _shared = ("_model", "_mixed", "_batches", "_settings")
     _other_kind = "are of other images, masks or settings"
 
     def __init__(
@@ -162,6 +165,7 @@ class SelectivityBenchmark(EpochBenchmark):
         """Raises where the model's scores, or the labels, are not what they should be."""
         images = batch.images.astype(np.float32)
         scores = scores_of(self.model, self._settings).raw(images)
+        check_columns(batch.columns, scores.shape[1])
         classes = [batch.labels] if batch.contrast is None else [batch.labels, batch.contrast]
         most = int(np.max(classes))
         if most >= scores.shape[1]:
@@ -186,7 +190,7 @@ class SelectivityBenchmark(EpochBenchmark):
 
     def _measure(self):
         try:
-            return measure(
+            report = measure(
                 self.model,
                 self._batches,
                 self._mixed.corruption,
@@ -196,6 +200,8 @@ class SelectivityBenchmark(EpochBenchmark):
             )
         except NonFiniteScoresError:
             return None
+        report.settings["choice"] = self._mixed.choice
+        return report
 
     def _values_of(self, report, epoch):
         mean, low, high = (0.0, 0.0, 0.0) if report is None else (report.mean, *report.interval)

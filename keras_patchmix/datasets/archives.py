@@ -1,8 +1,8 @@
 """Members of published tar archives, read in one pass: nothing is unpacked, nothing is trusted.
 
 Two kinds of trouble are kept apart. An archive that is cut off, damaged or holds what no honest
-archive of images holds (absolute names, "..", links) raises `ArchiveError`. One file that cannot be
-used raises `MemberError`: it is left out, counted and named.
+archive of images holds (absolute names, "..", links, sparse files) raises `ArchiveError`. One file
+that cannot be used raises `MemberError`: it is left out, counted and named.
 """
 
 import dataclasses
@@ -13,12 +13,20 @@ import warnings
 import zlib
 from pathlib import Path
 
+from keras_patchmix._names import printable
 from keras_patchmix.datasets import image_files
-from keras_patchmix.datasets.image_files import MAX_BYTES, printable
+from keras_patchmix.datasets.image_files import MAX_BYTES
+from keras_patchmix.datasets.tar_stream import TarStream
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_BLOCK = tarfile.BLOCKSIZE
-_CHUNK = 2**16
+_KINDS = {
+    tarfile.SYMTYPE: "a link",
+    tarfile.LNKTYPE: "a link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a device",
+    tarfile.GNUTYPE_SPARSE: "a sparse file",
+}
 
 
 class ArchiveError(ValueError):
@@ -54,35 +62,6 @@ class Member:
         return self.name.rpartition("/")[2]
 
 
-class _Forward:
-    """A stream that `tarfile` can read on and skip on in, by a limited number of bytes at once.
-
-    Headers may say how many bytes to read into memory, or point backwards; both ends here.
-    """
-
-    def __init__(self, stream):
-        self._stream = stream
-        self._position = 0
-        self.last = b""
-
-    def tell(self):
-        return self._position
-
-    def seek(self, position, whence=0):
-        if whence or position < self._position:
-            raise tarfile.ReadError("a header points backwards")
-        while self._position < position and self.read(min(_CHUNK, position - self._position)):
-            pass
-        return self._position
-
-    def read(self, size=-1):
-        if not 0 <= size <= MAX_BYTES + _BLOCK:
-            raise tarfile.ReadError(f"a header claims {size} bytes")
-        self.last = self._stream.read(size)
-        self._position += len(self.last)
-        return self.last
-
-
 def read_members(path, suffixes, name=None):
     """Yields the files of a tar archive, gzipped or not, in one pass and constant memory.
 
@@ -98,41 +77,28 @@ def read_members(path, suffixes, name=None):
         `Member` objects in the order of the archive.
 
     Raises:
-        ArchiveError: The archive cannot be read to its end, or a member has an absolute name, has
-            ".." in it, or is a link or a device.
+        ArchiveError: The archive cannot be read to its end or goes on after it, the headers of a
+            member are longer than `MAX_HEADERS`, or a member has an absolute name, has ".." in it,
+            or is a link, a device or a sparse file.
     """
     path = path if hasattr(path, "open") else Path(path)
     name = name or path.name
     start, count = b"", 0
     try:
         with path.open("rb") as file:
-            start = file.read(64)
+            start = file.read(tarfile.BLOCKSIZE)
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if start.startswith(b"\x1f\x8b") else file
-            forward = _Forward(stream)
-            with tarfile.open(fileobj=forward, mode="r:") as tar:
-                while (info := _next(tar)) is not None:
-                    count += 1
-                    member = _member(tar, info, suffixes, name)
-                    if member is not None:
-                        yield member
-            # A header that is damaged ends the iteration as the mark of the end does.
-            if forward.last != bytes(_BLOCK):
-                raise tarfile.ReadError("it ends without the mark of a tar's end")
-            while stream.read(_CHUNK):  # gzip compares its checksum at the very end
-                pass
+            tar = TarStream(stream)
+            for info in tar:
+                count += 1
+                member = _member(tar, info, suffixes, name)
+                if member is not None:
+                    yield member
     except ArchiveError:
         raise
     except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError) as error:
         raise ArchiveError(_unreadable(path, name, start, count, error)) from error
-
-
-def _next(tar):
-    info = tar.next()
-    # An undocumented list of all that was read, without which memory would grow with the archive;
-    # `tarfile.open(stream=True)` would be the way from Python 3.13 on. A test measures the peak.
-    tar.members.clear()
-    return info
 
 
 def _member(tar, info, suffixes, archive):
@@ -143,8 +109,8 @@ def _member(tar, info, suffixes, archive):
         raise ArchiveError(_hostile(archive, name, problem))
     if info.isdir():
         return None
-    if not info.isreg():
-        kind = "a link" if info.issym() or info.islnk() else "a device"
+    if not info.isreg() or info.type == tarfile.GNUTYPE_SPARSE:
+        kind = _KINDS.get(info.type, "of an unknown kind")
         raise ArchiveError(_hostile(archive, name, f"no plain file but {kind}"))
     parts = [part for part in parts if part not in ("", ".")]
     name = "/".join(parts)
@@ -153,7 +119,7 @@ def _member(tar, info, suffixes, archive):
         return None
     if info.size > MAX_BYTES:
         return Member(name, b"", f"more than {MAX_BYTES // 2**20} MiB")
-    return Member(name, tar.extractfile(info).read())
+    return Member(name, tar.read(info.size))
 
 
 def _hostile(archive, name, problem):
@@ -167,13 +133,21 @@ def _unreadable(path, name, start, count, error):
     what = f"The archive {name!r} ({str(path)!r})"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{what} cannot be read: {error.strerror}."
-    if not start.startswith(b"\x1f\x8b") and count == 0:
+    if not start.startswith(b"\x1f\x8b") and not _begins_a_tar(start):
         found = start[:24]
         hint = " It is a Git LFS pointer, not the file." if start.startswith(b"version ") else ""
         return f"{what} is no tar archive; it begins with {found!r}.{hint} Get it again."
     return (
         f"{what} is cut off or damaged after {count} members ({error}). Delete it and get it again."
     )
+
+
+def _begins_a_tar(start):
+    try:
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except (tarfile.TarError, ValueError):
+        return False
+    return True
 
 
 def decode_image(data):

@@ -45,7 +45,7 @@ class EncodedFolder:
 
     def __init__(self, path, split):
         _, listed = list_images(path, split)
-        self._paths = [str(path) for _, _, path in listed]
+        self._paths = [os.fsencode(path) for _, _, path in listed]
         self._labels = [label for _, label, _ in listed]
 
     @property

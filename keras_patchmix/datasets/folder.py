@@ -1,14 +1,20 @@
 """Folders of images, one folder for each class."""
 
 import hashlib
+import os
+import warnings
 from pathlib import Path
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-_SPLITS = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
 _SHARE = 0.1
+
+
+class EmptySplitError(FolderError):
+    """A split of a folder holds no images."""
 
 
 def _hash(name):
@@ -17,24 +23,11 @@ def _hash(name):
     return int.from_bytes(digest[:8], "big") / 2.0**64
 
 
-def _scan(root):
-    """Returns a list of (relative name, class name, path) of the images in `root/<class>/...`."""
-    found = []
-    for class_folder in sorted(root.iterdir()):
-        if not class_folder.is_dir() or class_folder.name.startswith("."):
-            continue
-        for path in class_folder.rglob("*"):
-            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-            if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
-                found.append((path.relative_to(root).as_posix(), class_folder.name, path))
-    return found
-
-
-def _assigned(name, without_folder):
+def _assigned(name, layout):
     """Returns the split of a training image when some splits have no folder of their own."""
     place = _hash(name)
     for number, split in enumerate(("test", "validation")):
-        if split in without_folder and number * _SHARE <= place < (number + 1) * _SHARE:
+        if not layout.has(split) and number * _SHARE <= place < (number + 1) * _SHARE:
             return split
     return "train"
 
@@ -52,54 +45,60 @@ def list_images(path, split):
         of "all", where splits have folders of their own, to `path`.
 
     Raises:
-        ValueError: The folder does not exist, holds fewer than two classes or no images, or the
-            split is unknown or empty.
+        FolderError: See `read_layout`; or the folder of the split has no class folders.
+        EmptySplitError: The split holds no images.
+        ValueError: The split is unknown.
     """
-    received = f'Received: name="folder:{path}"'
-    root = Path(path).expanduser()
-    if split not in (*_SPLITS, "all"):
+    return choose_images(read_layout(path), path, split)
+
+
+def choose_images(layout, path, split):
+    """Does the same as `list_images` for a folder whose `FolderLayout` is known."""
+    if split not in (*SPLIT_FOLDERS, "all"):
         raise ValueError(
-            f"`split` must be one of {[*_SPLITS, 'all']} for a folder of images. "
+            f"`split` must be one of {[*SPLIT_FOLDERS, 'all']} for a folder of images. "
             f"Received: split={split!r}"
         )
-    if not path or not root.is_dir():
-        raise ValueError(f'`name` must be "folder:PATH" with a folder that exists. {received}')
-    folders = {"train": root}
-    if (root / "train").is_dir():
-        for key, names in _SPLITS.items():
-            present = [root / name for name in names if (root / name).is_dir()]
-            if present:
-                folders[key] = present[0]
-    images = {key: _scan(folder) for key, folder in folders.items()}
-    classes = tuple(sorted({kind for found in images.values() for _, kind, _ in found}))
-    if not classes:
-        raise ValueError(
-            f"`name` must be a folder with a folder of images ({', '.join(SUFFIXES)}) for each "
-            f"class; there are no such images. {received}"
+    received = f'Received: name="folder:{printable(path)}", split={split!r}'
+    if split in layout.unlabelled:
+        raise FolderError(
+            f"`split` must have labels: the folder {printable(layout.unlabelled[split])!r} must "
+            "hold a folder for each class, or lie elsewhere, so that 10 % of the training images "
+            f"take its place. {received}"
         )
-    if len(classes) == 1:
-        raise ValueError(
-            f"`name` must be a folder with at least two classes; {classes[0]!r} is the only one. "
-            f"{received}"
-        )
-    without_folder = set(_SPLITS) - set(folders)
     if split == "all":
+        root = Path(path).expanduser()
         chosen = [
-            (path.relative_to(root).as_posix(), kind, path)
-            for found in images.values()
-            for _, kind, path in found
+            (file.relative_to(root).as_posix(), label, file)
+            for found in layout.images.values()
+            for _, label, file in found
         ]
-    elif split == "train" or split in without_folder:
-        chosen = [one for one in images["train"] if _assigned(one[0], without_folder) == split]
+    elif split == "train" or not layout.has(split):
+        chosen = [one for one in layout.images["train"] if _assigned(one[0], layout) == split]
     else:
-        chosen = images[split]
+        chosen = layout.images[split]
     if not chosen:
-        raise ValueError(
+        raise EmptySplitError(
             f"`split` holds no images: 10 % of the training images, chosen by a hash of their "
-            f"names, make a split without a folder of its own. {received}, split={split!r}"
+            f"names, make a split without a folder of its own. {received}"
         )
-    chosen = sorted(chosen, key=lambda one: (_hash(one[0]), one[0]))
-    return classes, [(name, classes.index(kind), path) for name, kind, path in chosen]
+    return layout.classes, sorted(chosen, key=lambda one: (_hash(one[0]), one[0]))
+
+
+def open_layout(path):
+    """Does the same as `read_layout`, and warns of what may not be meant.
+
+    Warns:
+        UserWarning: Classes hold no images, files are left out, or a name may have another meaning.
+    """
+    layout = read_layout(path)
+    if layout.remarks:
+        warnings.warn(
+            f"The folder {printable(path)!r}: {'. '.join(layout.remarks)}.",
+            UserWarning,
+            stacklevel=4,  # who called `load`
+        )
+    return layout
 
 
 def _decode(path):
@@ -127,10 +126,13 @@ def open_folder(path, split, size, shuffle, seed):
 
     Raises:
         ValueError: See `list_images`; or the first file is no image and `size` is None.
+
+    Warns:
+        UserWarning: See `open_layout`.
     """
     tf = require("tensorflow", "Loading a folder of images")
-    classes, listed = list_images(path, split)
-    paths = [str(path) for _, _, path in listed]
+    classes, listed = choose_images(open_layout(path), path, split)
+    paths = [os.fsencode(file) for _, _, file in listed]  # TensorFlow takes no surrogates
     shape = (None, None)
     if size is None:
         shape = tuple(_decode(tf.constant(paths[0])).shape[:2])
@@ -140,8 +142,9 @@ def open_folder(path, split, size, shuffle, seed):
         if size is None and tuple(image.shape[:2]) != shape:
             name = path.numpy().decode("utf-8", "surrogateescape")
             raise ValueError(
-                f"The image {name!r} has another size than {paths[0]!r}: {tuple(image.shape[:2])} "
-                f"instead of {shape}. Give `image_size`. Received: image_size=None"
+                f"The image {name!r} has another size than {str(listed[0][2])!r}: "
+                f"{tuple(image.shape[:2])} instead of {shape}. Give `image_size`. "
+                "Received: image_size=None"
             )
         return image
 

@@ -229,12 +229,3 @@ def _plain_size(data):
         return struct.unpack_from(">II", data, 16)[::-1]
     tf = require("tensorflow", "Loading images")
     return tf.io.extract_jpeg_shape(data).numpy()[:2].tolist()
-
-
-def printable(name):
-    """Returns a file name as text that every file of results can hold.
-
-    Args:
-        name: String as the file system gives it; bytes that are no UTF-8 come as surrogates.
-    """
-    return os.fspath(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

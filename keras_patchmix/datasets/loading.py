@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath, Size
@@ -25,7 +26,8 @@ class DatasetInfo:
         name: Name as given to `load`.
         split: Split as given to `load`.
         num_classes: Number of classes.
-        class_names: Tuple of class names; label `i` is `class_names[i]`.
+        class_names: Tuple of class names; label `i` is `class_names[i]`. They are printable: what a
+            terminal or a file cannot hold is escaped.
         num_examples: Number of images in the split.
         image_shape: (height, width, 3) of the images.
     """
@@ -36,6 +38,9 @@ class DatasetInfo:
     class_names: tuple
     num_examples: int
     image_shape: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
 
 
 def load(
@@ -57,13 +62,14 @@ def load(
     - Any TensorFlow Datasets name with one image and one class label, such as `"cifar10"` or
       `"imagenette/160px-v2"`. What is prepared in `data_dir` is read from there, without a network;
       anything else TFDS downloads first.
-    - `"folder:PATH"`: one folder for each class of JPEG, PNG, GIF, BMP, WebP, TIFF or PPM images. If
-      `PATH/train` exists it holds the class folders for training, and `PATH/validation` (or
-      `PATH/val`) and `PATH/test`, where they exist, those splits. A split without a folder of its
-      own is taken out of the training images (or of `PATH/<class>/...`, without `PATH/train`):
-      10 % each, by a hash of the file's name relative to the class folders, so that a file stays in
-      its split whatever is added. The split `"all"` is all images together. The order is that of
-      the hash: classes come mixed.
+    - `"folder:PATH"`: one folder of images for each class, in PATH or in the folders `train`,
+      `validation` and `test` in it (`Training`, `val`, `valid`, `testing` and the like mean the
+      same). Class ids are the positions of the class folders of the training images in the order
+      of their names, as in `keras.utils.image_dataset_from_directory`; a class without images
+      keeps its id. A split without a folder of its own is taken out of the training images: 10 %
+      each, by a hash of the file's name relative to the class folders, so that a file stays in its
+      split whatever is added. The split `"all"` is all images together. The order is that of the
+      hash: classes come mixed.
     - `"records:PATH"`: what `write_records` (or `recipes/make_records.py`) has written to a
       directory, or any directory of TFDS with a dataset_info.json.
 
@@ -94,10 +100,14 @@ def load(
 
     Raises:
         ValueError: An unknown name or split, a data set without exactly one image and one label,
-            a folder with fewer than two classes or without images, sizes that vary while
-            `image_size` is None. A file that is not a readable image raises, when it is read, an
-            error that names it.
+            a folder with fewer than two classes or without images, or of splits beside classes or
+            with classes of their own, sizes that vary while `image_size` is None. A file that is
+            not a readable image raises, when it is read, an error that names it.
         ImportError: TensorFlow, or TFDS for a source that needs it, is not installed.
+
+    Warns:
+        UserWarning: Classes of a folder hold no images, files are left out, with their number, or
+            the name of a class may have another meaning.
 
     Example:
     ```python

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
-from keras_patchmix.datasets.folder import list_images
-from keras_patchmix.datasets.image_files import ImageFileError, printable, read_image
+from keras_patchmix.datasets.folder import choose_images, open_layout
+from keras_patchmix.datasets.image_files import ImageFileError, read_image
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, DatasetInfo, load
 
 _OTHER_SIZE = b"other size: "  # what the reasons of images that may not be skipped begin with
@@ -42,7 +43,11 @@ def load_for_scoring(
 
     Raises:
         ValueError: See `load`. A broken record of a TFDS set raises as it does in TFDS.
+
         ImportError: See `load`.
+
+    Warns:
+        UserWarning: See `load`.
 
     Example:
     ```python
@@ -74,15 +79,23 @@ class ScoringData:
     Attributes:
         info: A `keras_patchmix.datasets.DatasetInfo`; it counts skipped files too.
         batch_size: Integer.
-        skipped: Dict from the name of a file to the reason why it could not be read, in the order
-            of the data set: of the last iteration, as far as it went.
+        skipped: Dict from the name of a file, as the file system has it, to the reason why it could
+            not be read, in the order of the data set: of the last iteration, as far as it went.
+        left_out: String, what a folder holds beside images of its classes, with the number and the
+            first of each sort, such as "12 .txt ('cat/notes.txt', ...)"; "" for nothing.
     """
 
     def __init__(self, info: DatasetInfo, batch_size: int, dataset: Any):
         self.info = info
         self.batch_size = int(batch_size)
         self.skipped = {}
+        self.left_out = ""
         self._dataset = dataset.batch(self.batch_size).prefetch(1)
+
+    @property
+    def num_examples(self) -> int:
+        """Integer, the number of examples, skipped files too."""
+        return self.info.num_examples
 
     def __len__(self):
         return -(-self.info.num_examples // self.batch_size)
@@ -99,7 +112,9 @@ class _FolderForScoring(ScoringData):
 
     def __init__(self, name, split, size, batch_size):
         tf = require("tensorflow", "Loading a folder of images")
-        classes, self._listed = list_images(name.removeprefix(FOLDER_PREFIX), split)
+        path = name.removeprefix(FOLDER_PREFIX)
+        layout = open_layout(path)
+        classes, self._listed = choose_images(layout, path, split)
         self._size = size or self._first_size()
         self._resized = size is not None
         self._labels = np.array([label for _, label, _ in self._listed], np.int64)
@@ -109,6 +124,7 @@ class _FolderForScoring(ScoringData):
             self._reader(tf), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         super().__init__(info, batch_size, dataset)
+        self.left_out = layout.left_out
 
     def __iter__(self):
         self.skipped, read = {}, 0
@@ -119,7 +135,7 @@ class _FolderForScoring(ScoringData):
                     raise ValueError(reason.removeprefix(_OTHER_SIZE).decode("utf-8"))
             good = np.array([not reason for reason in reasons])
             for i in np.flatnonzero(~good):
-                self.skipped[printable(self._listed[index[i]][0])] = reasons[i].decode("utf-8")
+                self.skipped[self._listed[index[i]][0]] = reasons[i].decode("utf-8")
             read += int(good.sum())
             if good.any():
                 index = index[good]
@@ -134,13 +150,13 @@ class _FolderForScoring(ScoringData):
             try:
                 return tuple(read_image(path).shape[:2])
             except ImageFileError as error:
-                first = first or (printable(name), str(error))
+                first = first or (name, str(error))
         raise ValueError(self._none_readable(first))
 
     def _none_readable(self, first):
         return (
             f"None of the {len(self._listed)} images can be read; the first is "
-            f"{first[0]!r}: {first[1]}"
+            f"'{printable(first[0])}': {first[1]}"
         )
 
     def _reader(self, tf):
@@ -156,7 +172,7 @@ class _FolderForScoring(ScoringData):
                 reason = (
                     _OTHER_SIZE
                     + (
-                        f"The images of the folder have no common size: {printable(name)!r} has "
+                        f"The images of the folder have no common size: '{printable(name)}' has "
                         f"{tuple(image.shape[:2])}, others have {size}. Give `image_size`. "
                         "Received: image_size=None"
                     ).encode()

@@ -1,10 +1,13 @@
 """Which outputs of a model stand for the classes of a data set."""
 
-import json
 import re
+import warnings
 
 import keras
 import numpy as np
+
+from keras_patchmix import _state_files
+from keras_patchmix._names import printable
 
 _WORDNET_ID = re.compile(r"n\d{8}")
 
@@ -23,10 +26,16 @@ def class_map(loaded, num_outputs, class_names):
     Raises:
         ValueError: A file that does not fit, classes that are not found, or as many outputs as
             there are not classes, and no map.
+
+    Warns:
+        UserWarning: The model has the classes of ImageNet, and 1,000 classes of other names are
+            taken for them in their order.
     """
     asked, name = loaded.spec.class_map, loaded.spec.name
     if asked is None and _needs_imagenet_map(loaded, num_outputs, class_names):
         asked = "imagenet"
+    if asked is None and loaded.imagenet and num_outputs == 1000:
+        _warn_of_other_names(name, class_names)
     if asked == "imagenet":
         if num_outputs != 1000:
             raise ValueError(
@@ -35,7 +44,9 @@ def class_map(loaded, num_outputs, class_names):
         return imagenet_outputs(class_names)
     if asked not in (None, "none"):
         return read_class_map(asked, num_outputs, class_names)
-    if num_outputs < len(class_names) or (num_outputs > len(class_names) and not loaded.untrained):
+    if loaded.untrained and num_outputs > len(class_names):
+        return [[output] for output in range(len(class_names))]
+    if num_outputs != len(class_names):
         raise ValueError(
             f"--model {name}: returns {num_outputs} scores, but the data set has "
             f"{len(class_names)} classes ({_some(class_names)}): say which outputs stand for them "
@@ -96,15 +107,14 @@ def read_names(path):
 
 def _read(path):
     try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        data = _state_files.read_json(path, "JSON file")
     except (OSError, ValueError) as error:
         raise ValueError(f"--class-map: {path!r} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict):
         raise ValueError(
             f'--class-map: {path!r} must hold an object, {{"class name": output or [outputs]}}'
         )
-    return data
+    return {printable(name): outputs for name, outputs in data.items()}
 
 
 def imagenet_names():
@@ -159,6 +169,22 @@ def _needs_imagenet_map(loaded, num_outputs, class_names):
     if not loaded.imagenet or num_outputs != 1000:
         return False
     return len(class_names) != 1000 or _are_wordnet_ids(class_names)
+
+
+def _warn_of_other_names(model, class_names):
+    try:
+        known = imagenet_names()
+    except ValueError:  # without a network nothing is known
+        return
+    other = [k for k, name in enumerate(class_names) if plain(name) != plain(known[k])]
+    if other:
+        warnings.warn(
+            f"{model}: output {other[0]} is {known[other[0]]!r} in ImageNet, class {other[0]} of "
+            f"the data set is {class_names[other[0]]!r}; {len(other)} of 1000 names differ. "
+            "Outputs are taken for classes in their order: say which they are with --class-map",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def plain(name):

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_patchmix.occlusion.forward import forward_function, to_scores
+from keras_patchmix.scoring.preprocessing import as_they_are
+from keras_patchmix.scoring.scorer import Scorer
 
 
 class Classifier(NamedTuple):
@@ -46,12 +47,12 @@ def classifier(loaded, outputs, from_logits):
     """
     if outputs is None:
         return Classifier(loaded.model, loaded.preprocess, from_logits)
-    forward = forward_function(loaded.model)
     flat = np.concatenate(outputs).astype(np.int64)
     starts = np.cumsum([0, *map(len, outputs[:-1])])
 
     def mapped(images):
-        scores = to_scores(forward(images), len(images))
+        scorer = Scorer(loaded.model, len(images), as_they_are, from_logits)
+        scores = scorer.scores(scorer(images), len(images))
         if from_logits:
             scores = np.exp(scores - scores.max(1, keepdims=True))
             scores /= scores.sum(1, keepdims=True)

@@ -1,7 +1,9 @@
 """The directory of an evaluation: a new one, or the one that an interrupted command left."""
 
 from keras_patchmix import _run_directory
-from keras_patchmix.evaluation.listing import difference
+from keras_patchmix._names import say
+from keras_patchmix._schema import conform
+from keras_patchmix.evaluation.listing import Listing, difference
 from keras_patchmix.evaluation.shared_options import flag
 
 _REPORT, _BACKUP = "report.json", "backup.json"
@@ -49,7 +51,7 @@ class DataDirectory(_run_directory.RunDirectory):
         try:
             now = listing(self.data["split"])
         except (ValueError, ImportError) as error:
-            print(f"The data set cannot be compared with that of the results: {error}", flush=True)
+            say(f"The data set cannot be compared with that of the results: {error}")
             return
         self.of_data(now)
 
@@ -69,7 +71,7 @@ class DataDirectory(_run_directory.RunDirectory):
 
     def _decode(self, data):
         decoded = super()._decode(data)
-        self._data_there = data.get("data")
+        self._data_there = conform(data.get("data"), Listing | None, "data")
         return decoded
 
 

@@ -1,10 +1,29 @@
 """What a data set held when it was scored, so that results are not taken for those of another."""
 
 import hashlib
+from typing import TypedDict
 
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
+
+
+class _Held(TypedDict):
+    split: str
+    images: int
+
+
+class SetListing(_Held, total=False):
+    """What one data set holds, see `data_listing`."""
+
+    sha256: str
+    version: str
+
+
+class Listing(SetListing, total=False):
+    """What the data set holds, and under "sets" the sets of occluded images."""
+
+    sets: dict[str, SetListing]
 
 
 def data_listing(options, split):

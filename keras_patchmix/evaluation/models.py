@@ -10,6 +10,7 @@ import numpy as np
 from keras_patchmix._host import to_numpy
 from keras_patchmix.evaluation import objects
 from keras_patchmix.evaluation.errors import cause
+from keras_patchmix.scoring.preprocessing import own_preprocessing
 
 # How Keras words it for .keras files, and for .h5 files.
 _UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown (?:layer|object):?) '(.+?)'")
@@ -22,7 +23,7 @@ class LoadedModel:
     Attributes:
         spec: The `ModelSpec`.
         model: A `keras.Model`.
-        preprocess: Function applied to images before the model, or None.
+        preprocess: Function applied to images before the model, its own one included; or None.
         image_size: (height, width) of its input, or None where any will do.
         built_size: (height, width) that a model without a fixed input was built with, or None.
         imagenet: Whether its outputs are the 1,000 classes of ImageNet, in Keras' order.
@@ -53,7 +54,8 @@ def load_model(spec, image_size=None, unsafe=False):
         ValueError: It cannot be loaded or scored; the message says why, in one line.
     """
     if spec.application is None:
-        model, default, imagenet = _from_file(spec, unsafe), None, False
+        model, imagenet = _from_file(spec, unsafe), False
+        default = own_preprocessing(model)
     else:
         model, imagenet = _from_applications(spec, image_size)
         default = objects.application_preprocess(spec.application)
@@ -61,7 +63,7 @@ def load_model(spec, image_size=None, unsafe=False):
     if spec.preprocess is not None:
         preprocess = objects.preprocess_function(spec.preprocess)
     untrained = spec.application is not None and not imagenet
-    size = _input_size(spec, model)
+    size = _input_size(spec, model) or getattr(preprocess, "image_size", None)
     built = _built_size(model) if size is None else None
     return LoadedModel(spec, model, preprocess, size, built, imagenet, untrained)
 
@@ -74,7 +76,7 @@ def probe(loaded, image_shape):
         image_shape: (height, width, 3) of the data set's images.
 
     Returns:
-        The number of scores that the model returns for an image.
+        The number of scores that the model returns for an image; 1 stands for two classes.
 
     Raises:
         ValueError: The model does not take such images, or returns no scores.
@@ -95,18 +97,12 @@ def probe(loaded, image_shape):
     if isinstance(output, dict | tuple | list):
         raise ValueError(f"--model {name}: has {len(output)} outputs; a classifier has one")
     shape = to_numpy(output).shape
-    if len(shape) == 1 or shape[1:] == (1,):
+    if len(shape) not in (1, 2) or 0 in shape:
         raise ValueError(
-            f"--model {name}: returns one score for an image, where one for each class is needed: "
-            "save a model with two outputs, or call keras_patchmix.occlusion.evaluate with a "
-            "function that returns [1 - p, p]"
+            f"--model {name}: returns shape {shape[1:]} for an image, where a score for each class "
+            "is needed, or one score for two classes: is it a classifier?"
         )
-    if len(shape) != 2 or shape[1] < 2:
-        raise ValueError(
-            f"--model {name}: returns shape {shape[1:]} for an image, where scores of at least two "
-            "classes are needed: is it a classifier?"
-        )
-    return shape[1]
+    return shape[1] if len(shape) == 2 else 1
 
 
 def _output(loaded, images):

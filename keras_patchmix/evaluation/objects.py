@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_patchmix.models import applications
+from keras_patchmix.scoring.preprocessing import as_they_are
 
 
 def import_module(name, flag):
@@ -118,7 +119,7 @@ def application_preprocess(name):
 
 
 def preprocess_function(text):
-    """Returns the function that `--preprocess` names, or None for "none".
+    """Returns the function that `--preprocess` names.
 
     Args:
         text: "none", "unit", a module of keras.applications, or "MODULE:FUNCTION".
@@ -127,7 +128,7 @@ def preprocess_function(text):
         ValueError: There is none.
     """
     if text == "none":
-        return None
+        return as_they_are
     if text == "unit":
         return unit
     if ":" in text:

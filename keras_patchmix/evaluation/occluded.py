@@ -1,13 +1,13 @@
 """Sets of occluded images that a command line asks for, beside the corruptions of its suite."""
 
-import json
 import re
 from pathlib import Path
 
 from keras_patchmix import datasets
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX, prepared_builder
-from keras_patchmix.evaluation.classes import imagenet_outputs, read_class_map
+from keras_patchmix.evaluation.classes import imagenet_outputs, read_class_map, read_names
 from keras_patchmix.evaluation.listing import listing_of
 from keras_patchmix.occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.opening import has_known_map
@@ -66,8 +66,11 @@ def name_and_split(text):
 def _default_splits(name, data_dir):
     """The test split; where there is none, all splits, or of a folder all images."""
     if name.startswith(FOLDER_PREFIX):
-        folder = Path(name.removeprefix(FOLDER_PREFIX)).expanduser()
-        return ["test" if (folder / "test").is_dir() else "all"]
+        try:
+            layout = read_layout(name.removeprefix(FOLDER_PREFIX))
+        except FolderError as error:
+            raise _of_flag(name, error) from error
+        return ["test" if layout.has("test") else "all"]
     names = _split_names(name, data_dir)
     return ["test"] if "test" in names else sorted(names, key=_natural)
 
@@ -88,8 +91,12 @@ def _split_names(name, data_dir):
     try:
         return datasets.split_names(name, data_dir)
     except ValueError as error:
-        # Not with_flags, which would name the flag of the other data.
-        raise ValueError(f"--occluded {name}: {str(error).replace('`name`', 'NAME')}") from error
+        raise _of_flag(name, error) from error
+
+
+def _of_flag(name, error):
+    # Not with_flags, which would name the flag of the other data.
+    return ValueError(f"--occluded {name}: {str(error).replace('`name`', 'NAME')}")
 
 
 def _natural(name):
@@ -175,5 +182,4 @@ def _builder_name(member):
 
 def _holds(path, names):
     """Whether a file of `--class-map`, which was read before, has all of some classes."""
-    with open(path, encoding="utf-8") as file:
-        return set(names) <= set(json.load(file))
+    return set(names) <= set(read_names(path))

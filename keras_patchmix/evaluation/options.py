@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_patchmix._command_line import new_directory
-from keras_patchmix._flags import whole
+from keras_patchmix._flags import Parser, whole
 from keras_patchmix.evaluation.shared_options import (
     MODELS_HELP,
     PROGRESS,
@@ -52,6 +52,7 @@ class EvaluationOptions(CommandOptions):
     class_map: tuple = ()
     imports: tuple = ()
     unsafe_load: bool = False
+    scores: str = "auto"
     suite: str = "default"
     occluded: tuple = ()
     saliency: str | None = None
@@ -69,8 +70,8 @@ class EvaluationOptions(CommandOptions):
     def deciding(self):
         """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
         values = super().deciding()
-        for later in ("occluded", "selectivity"):
-            if not values[later]:
+        for later in ("occluded", "selectivity", "scores"):
+            if values[later] in ((), [], None, "auto"):
                 del values[later]  # as in directories from before there was this flag
         return values
 
@@ -90,7 +91,7 @@ def parse_options(
     Raises:
         SystemExit: With status 2, after a message that names the flag.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         usage="%(prog)s --model [NAME=]MODEL [--model ...] --dataset NAME [flags]",
         description=description,
         epilog=_EPILOG,
@@ -105,7 +106,13 @@ def parse_options(
     data = parser.add_argument_group("data")
     add_dataset_flags(data, add, required=True)
     add_image_size_flag(data, add)
-    add(data, "max_examples", "score the first N images only", type=whole(1), metavar="N")
+    add(
+        data,
+        "max_examples",
+        "score N images only, spread over the data set",
+        type=whole(1),
+        metavar="N",
+    )
 
     scoring = parser.add_argument_group("scoring")
     text = "default, extended, or a JSON file of corruptions (keras_patchmix.occlusion.serialize)"
@@ -119,7 +126,7 @@ def parse_options(
     text = "function from images to saliency maps, for suites with salient patches"
     add(scoring, "saliency", text, metavar="MODULE:FUNCTION")
     text = (
-        "measure patch selectivity too, on the first N images: 2,000 passes through each model for "
+        "measure patch selectivity too, on N of the images: 2,000 passes through each model for "
         "each of them"
     )
     add(scoring, "selectivity", text, type=whole(1), metavar="N")

@@ -1,11 +1,11 @@
 """Lines that say what a model is given, what is scored, and what looks wrong."""
 
-from pathlib import Path
-
-from keras_patchmix.datasets.folder import list_images
+from keras_patchmix.datasets.folder_layout import read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
+from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.page.chance import at_chance
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
 _NAMED = 10
 
@@ -17,7 +17,9 @@ def input_line(loaded):
         loaded: A `LoadedModel`.
     """
     name, asked = loaded.spec.name, loaded.spec.preprocess
-    if loaded.preprocess is None:
+    if isinstance(loaded.preprocess, OwnPreprocessing):
+        return f"{name}: images of 0..255 through {loaded.preprocess.name}"
+    if loaded.preprocess in (None, as_they_are):
         return f"{name}: images of 0..255 as they are (--preprocess unit for 0..1)"
     if loaded.preprocess is objects.unit:
         return f"{name}: images of 0..1 (--preprocess unit)"
@@ -35,14 +37,12 @@ def split_line(options):
     """
     if options.split is not None or not options.dataset.startswith(FOLDER_PREFIX):
         return None
-    path = options.dataset.removeprefix(FOLDER_PREFIX)
-    root = Path(path).expanduser()
-    if not (root / "train").is_dir():
-        images = f"{len(list_images(path, 'all')[1])} images"
-    elif not (root / "test").is_dir():
-        images = "training images (there is no folder test)"
-    else:
+    layout = read_layout(options.dataset.removeprefix(FOLDER_PREFIX))
+    if layout.has("test"):
         return None
+    images = f"{len(layout.images['train'])} images"
+    if layout.parted:
+        images = "training images (there is no folder test)"
     return (
         f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. "
         "--split all takes all images"
@@ -74,14 +74,10 @@ def skipped_line(reports):
     Args:
         reports: Dict from names to `keras_patchmix.occlusion.Report`s.
     """
-    reasons = {
-        str(entry["name"]): entry["reason"]
-        for report in reports.values()
-        for entry in report.all_skipped
-    }
-    if not reasons:
+    skipped = skipped_of(reports.values())
+    if not skipped:
         return None
-    named = [f"{name} ({reason})" for name, reason in list(reasons.items())[:_NAMED]]
-    rest = len(reasons) - len(named)
+    named = [f"{name} ({reason})" for name, reason in skipped[:_NAMED]]
+    rest = len(skipped) - len(named)
     more = f"; and {rest} more, named in report.html" if rest else ""
     return f"Could not be read: {'; '.join(named)}{more}"

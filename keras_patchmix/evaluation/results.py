@@ -1,14 +1,11 @@
 """What an evaluation writes and prints once the models are scored."""
 
-import csv
-import io
-import json
-
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _command_line, _csv_text
 from keras_patchmix.evaluation import remarks
 from keras_patchmix.occlusion import text
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.plot import plot_reports
+from keras_patchmix.occlusion.report import csv_lines
 
 _WORST = 15
 
@@ -34,15 +31,9 @@ def write_all(directory, reports, examples, selectivity=None):
 
 def joined_csv(reports):
     """Returns the rows of all reports as one CSV text, a column for every setting of any."""
-    lines = [
-        line for report in reports.values() for line in csv.DictReader(io.StringIO(report.to_csv()))
-    ]
-    columns = list(dict.fromkeys(column for line in lines for column in line))
-    file = io.StringIO()
-    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return file.getvalue()
+    tables = [csv_lines(report) for report in reports.values()]
+    columns = dict.fromkeys(column for own, _ in tables for column in own)
+    return _csv_text.write(columns, [line for _, lines in tables for line in lines])
 
 
 def tables(reports):
@@ -120,7 +111,7 @@ def result_line(options, split, directory, reports, selectivity=None):
     }
     if selectivity:
         result["selectivity"] = {name: round(one.mean, 4) for name, one in selectivity.items()}
-    return "RESULT " + json.dumps(result)
+    return _command_line.result_line(result)
 
 
 def _heading(report):

@@ -3,6 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
+from keras_patchmix._names import say
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation import objects, remarks, results, selectivity
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.data import (
@@ -16,10 +18,12 @@ from keras_patchmix.evaluation.directory import RunDirectory
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
 from keras_patchmix.evaluation.occluded import set_listings, with_class_maps
+from keras_patchmix.evaluation.score_kind import score_kind
 from keras_patchmix.evaluation.shared_options import PROGRESS
 from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.data import ExampleSource
 
 if TYPE_CHECKING:
     from keras_patchmix.evaluation.options import EvaluationOptions
@@ -50,24 +54,24 @@ def run(options: "EvaluationOptions") -> "dict[str, Report]":
     page = directory.path / "report.html"
     if page.exists() and all(directory.report(spec).exists() for spec in specs):
         directory.check_data(lambda split: _listing(options, split, sets_of(options)))
-        print(f"All of this was scored before: {directory.path}", flush=True)
+        say(f"All of this was scored before: {directory.path}")
         reports = {spec.name: Report.load(directory.report(spec)) for spec in specs}
     else:
         reports = _score(options, specs, directory)
-    print("\n" + results.tables(reports) + "\n")
+    say("\n" + results.tables(reports) + "\n")
     selective = {}
     if options.selectivity is not None:
         selective = {spec.name: selectivity.load(directory.folder(spec)) for spec in specs}
-        print(selectivity.table(selective) + "\n")
+        say(selectivity.table(selective) + "\n")
     for line in remarks.chance_lines(reports):
-        print(line + "\n")
+        say(line + "\n")
     if options.per_class:
         for spec in specs:
             reports[spec.name].to_class_csv(directory.folder(spec) / "classes.csv")
-            print(results.class_table(spec.name, reports[spec.name]) + "\n")
-    print(f"Page: {page}   Data: {directory.path / 'report.csv'}")
+            say(results.class_table(spec.name, reports[spec.name]) + "\n")
+    say(f"Page: {page}   Data: {directory.path / 'report.csv'}")
     split = next(iter(reports.values())).settings["split"]
-    print(results.result_line(options, split, directory.path, reports, selective), flush=True)
+    say(results.result_line(options, split, directory.path, reports, selective))
     return reports
 
 
@@ -90,7 +94,12 @@ def _score(options, specs, directory):
     directory.of_data(listing)
     if saliency is None and any(member.needs_saliency for member in suite):
         raise ValueError(f"--saliency MODULE:FUNCTION is needed by --suite {options.suite}")
-    outputs = [probe(one, info.image_shape) for one in loaded]
+    counts = [probe(one, info.image_shape) for one in loaded]
+    logits = [
+        _from_logits(options, data, one) if count == 1 else None
+        for one, count in zip(loaded, counts, strict=True)
+    ]
+    outputs = [max(count, 2) for count in counts]
     maps = [
         class_map(one, count, info.class_names) for one, count in zip(loaded, outputs, strict=True)
     ]
@@ -98,18 +107,21 @@ def _score(options, specs, directory):
         with_class_maps(suite, one, count, info.class_names, own)
         for one, count, own in zip(loaded, outputs, maps, strict=True)
     ]
-    print(
+    say(
         f"{info.name} {info.split}: {info.num_examples} images of "
         f"{'x'.join(map(str, info.image_shape[:2]))}, {info.num_classes} classes. "
         f"Results go to {directory.path}",
-        flush=True,
     )
-    for line in (remarks.split_line(options), *map(remarks.input_line, loaded)):
+    for line in (
+        *class_lines(info.class_names),
+        remarks.split_line(options),
+        *map(remarks.input_line, loaded),
+    ):
         if line is not None:
-            print(line, flush=True)
+            say(line)
     for name, each in listing.get("sets", {}).items():
-        print(f"{name}: {each['images']} occluded images, {each['split']}", flush=True)
-    benchmarks = _benchmarks(options, data, suites, loaded, maps, saliency)
+        say(f"{name}: {each['images']} occluded images, {each['split']}")
+    benchmarks = _benchmarks(options, data, suites, loaded, maps, logits, saliency)
     _check_sets(options, loaded, benchmarks)
     work = None
     if options.selectivity is not None:
@@ -139,11 +151,17 @@ def _check_sets(options, loaded, benchmarks):
                 raise ValueError(f"--model {one.spec.name}, {message}") from error
 
 
-def _benchmarks(options, data, suites, loaded, maps, saliency):
+def _from_logits(options, data, one):
+    """Returns whether the single output of a model is a logit."""
+    images = next(iter(ExampleSource(data))).images[:8]
+    return score_kind(one, images, options.scores).from_logits
+
+
+def _benchmarks(options, data, suites, loaded, maps, logits, saliency):
     """Returns a `Benchmark` for each model, the same one, with its bank, for models alike."""
     made, found = {}, []
-    for one, suite, outputs in zip(loaded, suites, maps, strict=True):
-        key = (one.preprocess, json.dumps([outputs, serialize(suite)]))
+    for one, suite, outputs, from_logits in zip(loaded, suites, maps, logits, strict=True):
+        key = (one.preprocess, from_logits, json.dumps([outputs, serialize(suite)]))
         if key not in made:
             made[key] = Benchmark(
                 data,
@@ -155,6 +173,7 @@ def _benchmarks(options, data, suites, loaded, maps, saliency):
                 saliency=saliency,
                 class_map=outputs,
                 class_names=data.info.class_names,
+                from_logits=from_logits,
             )
         found.append(made[key])
     return found
@@ -164,10 +183,10 @@ def _report(options, directory, data, one, benchmark):
     """Returns the report of one model, the one that is there or a new one."""
     spec = one.spec
     if directory.report(spec).exists():
-        print(f"{spec.name}: scored before", flush=True)
+        say(f"{spec.name}: scored before")
         return Report.load(directory.report(spec))
     goes_on = directory.backup(spec).exists()
-    print(f"{spec.name}: {'scoring goes on' if goes_on else 'scoring'}", flush=True)
+    say(f"{spec.name}: {'scoring goes on' if goes_on else 'scoring'}")
     backup = directory.backup(spec)
     report = benchmark.run(
         one.model, PROGRESS[options.progress], backup, keep_backup=True, title=spec.name

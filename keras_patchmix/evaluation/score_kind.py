@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from keras_patchmix.occlusion.forward import forward_function, to_scores
+from keras_patchmix._host import to_numpy
+from keras_patchmix.scoring.forward import forward_function
+from keras_patchmix.scoring.score_kind import last_activation
 
 KINDS = ("auto", "logits", "probabilities")
 _SUM_SLACK = 0.01  # of half precision over 1,000 classes
@@ -31,8 +32,8 @@ class ScoreKind(NamedTuple):
 def score_kind(loaded, images, asked="auto"):
     """Finds out whether a model returns logits or probabilities.
 
-    Scores below 0 or above 1 are logits. Scores that sum to 1 for every image are probabilities.
-    What is left is decided by the activation of the last layer.
+    Scores below 0 or above 1 are logits. Several scores that sum to 1 for every image are
+    probabilities. What is left is decided by the activation of the last layer.
 
     Args:
         loaded: A `LoadedModel`.
@@ -57,7 +58,7 @@ def score_kind(loaded, images, asked="auto"):
         return ScoreKind(asked == "logits", "as --scores says")
     if not between:
         return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
-    if np.abs(sums - 1).max() <= _SUM_SLACK:
+    if scores.shape[1] > 1 and np.abs(sums - 1).max() <= _SUM_SLACK:
         return ScoreKind(False, "scores that sum to 1")
     activation = last_activation(loaded.model)
     if activation in ("softmax", "sigmoid", "hard_sigmoid"):
@@ -71,25 +72,11 @@ def score_kind(loaded, images, asked="auto"):
     )
 
 
-def last_activation(model):
-    """Returns the name of the activation that a model ends with, or None where it does not say."""
-    layers = getattr(model, "layers", None) or ()
-    for layer in reversed(layers):
-        if getattr(layer, "layers", None):
-            return last_activation(layer)
-        if isinstance(layer, keras.layers.Softmax):
-            return "softmax"
-        if hasattr(layer, "activation"):
-            return getattr(layer.activation, "__name__", None)
-        if not isinstance(layer, keras.layers.Dropout):
-            return None
-    return None
-
-
 def _scores(loaded, images):
     inputs = np.array(images)  # a copy: Keras' own preprocessing writes into floats
     inputs = inputs if loaded.preprocess is None else loaded.preprocess(inputs.astype(np.float32))
-    scores = to_scores(forward_function(loaded.model)(inputs), len(images))
+    scores = to_numpy(forward_function(loaded.model)(inputs)).astype(np.float32)
+    scores = scores.reshape(len(images), -1)
     if not np.isfinite(scores).all():
         raise ValueError(
             f"--model {loaded.spec.name}: returns scores that are nan or infinite for images of "

@@ -1,11 +1,12 @@
 """Patch selectivity of the models that are scored, where it was asked for."""
 
 import dataclasses
-import io
 
 import numpy as np
 
-from keras_patchmix import _atomic
+from keras_patchmix import _array_files, _atomic, _state_files
+from keras_patchmix._names import say
+from keras_patchmix._schema import check
 from keras_patchmix.evaluation.classifier import classifier
 from keras_patchmix.evaluation.score_kind import score_kind
 from keras_patchmix.explain.benchmark import measure
@@ -19,6 +20,8 @@ _GRID_SIZE = 7
 _KEEP_PROBABILITY = 0.5
 _SHOWN = 4
 _REPORT, _MAPS, _BACKUP = "selectivity.json", "selectivity.npz", "selectivity_backup.json"
+_KIND = "archive of images and maps"
+_MOST_BYTES = 2**31
 
 
 class SelectivityWork:
@@ -41,13 +44,9 @@ class SelectivityWork:
                 data, None, options.selectivity, options.batch_size, seed=options.seed
             )
             images = next(iter(self._mixed)).images[:8]
-            kinds = [score_kind(one, images) for one in loaded]
+            kinds = [score_kind(one, images, options.scores) for one in loaded]
         except ValueError as error:
-            said = str(error).replace(
-                "--scores logits or --scores probabilities is needed",
-                "recipes/explain.py with --scores is needed",
-            )
-            raise ValueError(f"--selectivity: {said}") from error
+            raise ValueError(f"--selectivity: {error}") from error
         self._classifiers = {
             one.spec.name: classifier(one, outputs, kind.from_logits)
             for one, outputs, kind in zip(loaded, maps, kinds, strict=True)
@@ -64,7 +63,7 @@ class SelectivityWork:
         if (folder / _REPORT).exists():
             return load(folder)
         used = self._classifiers[name]
-        print(f"{name}: patch selectivity", flush=True)
+        say(f"{name}: patch selectivity")
         backup = folder / _BACKUP
         report = measure(
             used.model,
@@ -85,7 +84,12 @@ class SelectivityWork:
             value_range=(0, 255),
             seed=self._options.seed,
         )
-        report.settings.update(model=name, dataset=self._info.name, split=self._info.split)
+        report.settings.update(
+            model=name,
+            dataset=self._info.name,
+            split=self._info.split,
+            choice=self._mixed.choice,
+        )
         _save(report, folder)
         backup.unlink(missing_ok=True)
         return report
@@ -102,14 +106,25 @@ def load(folder):
         OSError: They are not there.
     """
     report = SelectivityReport.load(folder / _REPORT)
-    with np.load(folder / _MAPS, allow_pickle=False) as arrays:
-        return dataclasses.replace(report, examples={name: arrays[name] for name in arrays.files})
+    data = _state_files.read_bytes(folder / _MAPS, _KIND)
+    with _state_files.named(folder / _MAPS, _KIND):
+        arrays = _array_files.from_bytes(data, _MOST_BYTES)
+        _check_examples(arrays, len(report.rows))
+    return dataclasses.replace(report, examples=arrays)
+
+
+def _check_examples(arrays, most):
+    check(sorted(arrays) == ["images", "maps", "masks"], "", "other arrays")
+    shape = arrays["images"].shape
+    check(len(shape) == 4 and 0 < shape[0] <= most, "images", "not of the first so many rows")
+    for name in ("maps", "masks"):
+        check(arrays[name].shape == shape[:3], name, "not of the images' shape")
+        check(bool(np.isfinite(arrays[name]).all()), name, "a number is not finite")
 
 
 def _save(report, folder):
-    file = io.BytesIO()
-    np.savez_compressed(file, **report.examples)
-    _atomic.write_bytes(folder / _MAPS, file.getvalue())
+    data = _array_files.to_bytes(report.examples, compressed=True)
+    _atomic.write_bytes(folder / _MAPS, data)
     report.to_json(folder / _REPORT)  # the last: where it is, everything is
 
 

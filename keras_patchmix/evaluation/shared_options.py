@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 
 from keras_patchmix._flags import whole
+from keras_patchmix.evaluation.score_kind import KINDS
 
 _NAMES = {"imports": "--import", "classes": "--class", "contrasts": "--contrast"}
 # Values of --progress as the library takes them.
@@ -117,6 +118,8 @@ def add_model_flags(parser, add):
         "ImageNet weights where it is needed); none"
     )
     add(models, "class_map", text, action="append", metavar="[NAME=]FILE")
+    text = "what the models return; auto asks them"
+    add(models, "scores", text, choices=KINDS)
     text = "import a module, or a .py file, before models are loaded: it registers their classes"
     add(models, "imports", text, action="append", metavar="MODULE")
     text = "trust the model files: they may hold Python code, which loading then runs"

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_patchmix._names import printable
 from keras_patchmix._run_directory import file_digest
 
 APPLICATIONS = "keras.applications:"
@@ -15,7 +16,7 @@ class ModelSpec:
     """One model as asked for.
 
     Attributes:
-        name: What the report calls it.
+        name: What the report calls it, printable.
         source: Path of a file, or `"keras.applications:NAME"`.
         weights: `"imagenet"`, `"none"` or a path; None where not asked for.
         preprocess: As of `--preprocess`; None where not asked for.
@@ -72,7 +73,7 @@ def model_specs(options):
             field: _setting(field, getattr(options, field), name, [n for n, _ in pairs])
             for field in ("weights", "preprocess", "class_map")
         }
-        specs.append(ModelSpec(name, source, **settings))
+        specs.append(ModelSpec(printable(name), source, **settings))
     folders = [spec.folder.lower() for spec in specs]
     if len(set(folders)) < len(folders):
         raise ValueError(
@@ -82,11 +83,24 @@ def model_specs(options):
     for spec in specs:
         if spec.application is None and not Path(spec.source).is_file():
             raise ValueError(
-                f"--model must be a file, or {APPLICATIONS}NAME. There is no file {spec.source!r}"
+                f"--model must be a file, or {APPLICATIONS}NAME. {_no_file(Path(spec.source))}"
             )
         if spec.application is None and spec.weights is not None and options_for(options, spec):
             raise ValueError(f"--weights is for {APPLICATIONS}NAME; {spec.name!r} is a file")
     return specs
+
+
+def _no_file(path):
+    if (path / "saved_model.pb").exists():
+        return (
+            f"{str(path)!r} is a directory of TensorFlow's SavedModel, which Keras 3 does not load "
+            "as a model. Save the model as a file where it was made: model.save('NAME.keras'). Or "
+            "score it from Python, as a function that calls keras.layers.TFSMLayer("
+            f"{str(path)!r}, call_endpoint='serving_default')"
+        )
+    if path.is_dir():
+        return f"{str(path)!r} is a directory"
+    return f"There is no file {str(path)!r}"
 
 
 def options_for(options, spec):

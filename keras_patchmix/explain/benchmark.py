@@ -13,9 +13,11 @@ from keras_patchmix.explain.measured import Measured
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.saliency import c_rise
 from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.explain.selectivity_report import SelectivityReport, SelectivityRow
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
+from keras_patchmix.scoring.class_map import check_columns
+from keras_patchmix.scoring.preprocessing import preprocessing_of
 
 if TYPE_CHECKING:
     from keras_patchmix.occlusion.base import Corruption
@@ -57,7 +59,8 @@ def selectivity_benchmark(
         model: As in `keras_patchmix.explain.rise`, of channels-last images.
         dataset: As in `keras_patchmix.occlusion.evaluate`.
         corruption: A corruption of one level. Defaults to `PatchReplacement(7, 0.4)`.
-        max_examples: Integer: the first so many images. Defaults to `50`.
+        max_examples: Integer: how many images. They are chosen as in
+            `keras_patchmix.occlusion.evaluate`. Defaults to `50`.
         num_masks: As in `rise`. Defaults to `2000`.
         grid_size: As in `rise`. Maps are as coarse as their cells: cells larger than the foreign
             patches draw the number towards 0.5. Defaults to `7`.
@@ -89,7 +92,7 @@ def selectivity_benchmark(
     ```
     """
     mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
-    return measure(
+    report = measure(
         model,
         mixed,
         mixed.corruption,
@@ -106,6 +109,8 @@ def selectivity_benchmark(
         verbose=verbose,
         backup=backup,
     )
+    report.settings["choice"] = mixed.choice
+    return report
 
 
 def measure(
@@ -139,7 +144,7 @@ def measure(
     """
     described = _settings(model, corruption, settings)
     kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
-    measured = Measured.of_state(kept.load())
+    measured = kept.load(_measured) or Measured()
     scores = scores_of(model, settings)
     seen = 0
     with Progress(verbose, title) as progress:
@@ -149,6 +154,8 @@ def measure(
             if seen <= len(measured.rows):
                 _check_same(measured.rows[seen - len(part.labels) : seen], part)
                 continue
+            clean = scores.finish(scores.start(checked_images(part.images)[0]))
+            check_columns(part.columns, clean.shape[1])
             found = c_rise(
                 model,
                 part.images,
@@ -161,9 +168,8 @@ def measure(
             )
             # What an early stop has left out is done too.
             progress.add(settings["num_masks"] * len(part.labels) - int(found.num_masks.sum()))
-            predicted = scores.finish(scores.start(checked_images(part.images)[0])).argmax(1)
             arrays = {"images": part.images, "masks": part.masks, "maps": found.maps}
-            measured.add(_rows(part, found, predicted), arrays, num_kept)
+            measured.add(_rows(part, found, clean.argmax(1)), arrays, num_kept)
             kept.save_now_and_then(measured)
     if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
@@ -177,13 +183,18 @@ def measure(
     return SelectivityReport(measured.rows, described, measured.stacked())
 
 
+def _measured(state):
+    return Measured.of_state(state, SelectivityRow)
+
+
 def _groups(batches, settings):
     """Yields batches of few images, after each of which what was measured can be saved."""
     size = min(_GROUP, settings["batch_size"], settings["num_masks"])
     for batch in batches:
         for start in range(0, len(batch.labels), size):
             part = slice(start, start + size)
-            yield type(batch)(*(None if field is None else field[part] for field in batch))
+            found = (None if field is None else field[part] for field in batch[:-1])
+            yield type(batch)(*found, batch.columns)
 
 
 def _start(progress, batches, done, settings):
@@ -257,6 +268,7 @@ def _settings(model, corruption, settings):
         "n": None,
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
         "value_range": list(settings["value_range"]),
+        "preprocess": function_name(preprocessing_of(model, settings["preprocess"])),
         **{name: settings[name] for name in same},
     }
 
@@ -266,6 +278,5 @@ def _of_backup(path, model, num_kept, settings):
     return {
         "num_kept": num_kept,
         "batch_size": settings["batch_size"],
-        "preprocess": function_name(settings["preprocess"]),
         "weights_sha256": None if path is None else digest_of(model),
     }

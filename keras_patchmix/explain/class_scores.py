@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
-
-SLACK = 1e-3  # by which probabilities may be outside of [0, 1]
+from keras_patchmix.scoring.forward import num_outputs
+from keras_patchmix.scoring.scorer import SLACK, Scorer
 
 
 class NonFiniteScoresError(ValueError):
@@ -23,17 +22,14 @@ class ClassScores:
     """
 
     def __init__(self, model, batch_size, from_logits, preprocess):
-        self._model = model
-        self._forward = forward_function(model)
-        self._batch_size = batch_size
+        self._scorer = Scorer(model, batch_size, preprocess, from_logits)
         self._from_logits = from_logits
-        self._preprocess = preprocess
 
     @property
     def num_classes(self):
         """How many scores the model returns for an image, or None where only a call would tell."""
-        shape = getattr(self._model, "output_shape", None)
-        return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
+        count = num_outputs(self._scorer.model)
+        return None if count is None else max(count, 2)
 
     def start(self, images):
         """Hands images to the model.
@@ -44,13 +40,7 @@ class ClassScores:
         Returns:
             What `finish` takes. An accelerator may still be computing it.
         """
-        count = len(images)
-        if count < self._batch_size:
-            padding = np.zeros((self._batch_size - count, *images.shape[1:]), images.dtype)
-            images = np.concatenate([images, padding])
-        inputs = images if self._preprocess is None else self._preprocess(images)
-        check_inputs(self._model, inputs)
-        return self._forward(inputs), count
+        return self._scorer(images, check=True), len(images)
 
     def raw(self, images):
         """Returns what the model returns for any number of images, logits or probabilities.
@@ -61,12 +51,13 @@ class ClassScores:
         Returns:
             float32 array of shape (N, K).
         """
-        return np.concatenate([to_scores(*self.start(part)) for part in self.parts(images)])
+        return np.concatenate([self._scorer.scores(*self.start(one)) for one in self.parts(images)])
 
     def parts(self, images):
         """Yields images in parts of the batch size, the last one of fewer."""
-        for start in range(0, len(images), self._batch_size):
-            yield images[start : start + self._batch_size]
+        size = self._scorer.batch_size
+        for start in range(0, len(images), size):
+            yield images[start : start + size]
 
     def finish(self, started):
         """Waits for the model.
@@ -81,7 +72,7 @@ class ClassScores:
             NonFiniteScoresError: The scores are not finite.
             ValueError: They are no probabilities though they should be.
         """
-        scores = to_scores(*started)
+        scores = self._scorer.scores(*started)
         if not np.isfinite(scores).all():
             bad = int((~np.isfinite(scores).all(axis=1)).sum())
             raise NonFiniteScoresError(

@@ -16,6 +16,7 @@ from keras_patchmix.explain.arguments import (
     checked_whole,
 )
 from keras_patchmix.explain.class_scores import ClassScores
+from keras_patchmix.scoring.preprocessing import preprocessing_of
 
 
 class CausalCurves(NamedTuple):
@@ -85,7 +86,7 @@ def deletion_insertion(
     images, _ = checked_images(images)
     low = checked_low(value_range)
     if checked_format(data_format) == "channels_first":
-        to_model = _channels_first(preprocess)
+        to_model = _channels_first(preprocessing_of(model, preprocess))
         images = np.moveaxis(images, 1, -1)
     else:
         to_model = preprocess

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_patchmix import _atomic
 from keras_patchmix._host import to_numpy
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._types import FilePath, Tensor
 from keras_patchmix.explain.arguments import checked_images, checked_maps
@@ -112,6 +113,7 @@ def _titles(maps, masks, notes):
 
 
 def _wrapped(text):
+    text = printable(text)
     return "\n".join(textwrap.wrap(text, _TITLE_WIDTH)) or text
 
 

@@ -1,9 +1,12 @@
 """What has been explained so far, in a form that a backup keeps."""
 
 import base64
-import io
+from typing import Any
 
 import numpy as np
+
+from keras_patchmix import _array_files
+from keras_patchmix._schema import Mismatch, check, conform
 
 
 class Measured:
@@ -38,16 +41,30 @@ class Measured:
 
     def state(self):
         """Returns everything as a dict of JSON values, arrays bit by bit."""
-        file = io.BytesIO()
-        np.savez(file, **self.stacked())
-        return {"rows": self.rows, "arrays": base64.b64encode(file.getvalue()).decode()}
+        data = _array_files.to_bytes(self.stacked())
+        return {"rows": self.rows, "arrays": base64.b64encode(data).decode()}
 
     @classmethod
-    def of_state(cls, state):
-        """Returns what `state` was taken of; nothing yet for None."""
+    def of_state(cls, state, row=dict[str, Any]):
+        """Returns what `state` was taken of.
+
+        Args:
+            state: JSON values.
+            row: The type of a row, see `keras_patchmix._schema.conform`.
+
+        Raises:
+            keras_patchmix._schema.Mismatch: They are something else.
+        """
         found = cls()
-        if state is not None:
-            found.rows = state["rows"]
-            with np.load(io.BytesIO(base64.b64decode(state["arrays"]))) as arrays:
-                found.arrays = {name: list(arrays[name]) for name in arrays.files}
+        check(sorted(state) == ["arrays", "rows"], "state", "must hold rows and arrays")
+        found.rows = conform(state["rows"], list[row], "rows")
+        try:
+            data = base64.b64decode(conform(state["arrays"], str, "arrays"), validate=True)
+        except ValueError as error:
+            raise Mismatch("arrays", str(error)) from error
+        arrays = _array_files.from_bytes(data, len(data))  # it is not compressed
+        lengths = {len(values) if values.ndim else -1 for values in arrays.values()}
+        within = len(lengths) <= 1 and all(0 <= n <= len(found.rows) for n in lengths)
+        check(within, "arrays", "must be of the first so many rows")
+        found.arrays = {name: list(values) for name, values in arrays.items()}
         return found

@@ -8,6 +8,7 @@ from keras_patchmix.explain.arguments import checked_whole
 from keras_patchmix.explain.selectivity import patch_selectivity
 from keras_patchmix.occlusion.bank import build_bank
 from keras_patchmix.occlusion.base import Corruption
+from keras_patchmix.occlusion.choice import warn_of_first
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.patch_replacement import PatchReplacement
 
@@ -22,6 +23,8 @@ class MixedBatch(NamedTuple):
         contrast: int64 array of shape (B,), the classes of the foreign images; None where a
             corruption has no such images.
         index: int64 array of shape (B,), the examples' numbers in the data set.
+        columns: Integer, the number of classes that one-hot or soft labels have; None where the
+            labels are class ids.
     """
 
     images: np.ndarray
@@ -29,17 +32,21 @@ class MixedBatch(NamedTuple):
     labels: np.ndarray
     contrast: np.ndarray | None
     index: np.ndarray
+    columns: int | None = None
 
 
 class MixedImages:
-    """The first images of a data set with foreign parts in them, as `MixedBatch`es.
+    """Images of a data set with foreign parts in them, as `MixedBatch`es.
+
+    They are spread over the data set where its length is known, else the first ones. The bank is
+    drawn from all of them.
 
     Each pass over it reads the data set anew and gives the same images.
 
     Args:
         dataset: As in `keras_patchmix.occlusion.evaluate`.
         corruption: A corruption of one level. `PatchReplacement(7, 0.4)` when None.
-        max_examples: Integer: the first so many images.
+        max_examples: Integer: how many images.
         batch_size: Images a batch.
         bank_size: Images kept to take foreign parts from.
         value_range: (low, high) of the images' values.
@@ -69,16 +76,24 @@ class MixedImages:
         self.corruption = _checked_corruption(corruption)
         self.value_range = value_range
         self._source = ExampleSource(dataset, batch_size, max_examples)
-        self._of_bank = ExampleSource(dataset, batch_size) if self.corruption.needs_bank else None
         self._bank_size, self._seed = bank_size, seed
         self._bank = None
 
     def __iter__(self):
-        if self._bank is None and self._of_bank is not None:
-            batches = ((b.images, b.labels, b.index) for b in self._of_bank)
+        if self._bank is None and self.corruption.needs_bank:
+            batches = ((b.images, b.labels, b.index) for b in self._source.everything())
             self._bank = build_bank(batches, self._bank_size, self._seed)
+        labels, columns = [], None
         for batch in self._source:
+            labels, columns = [*labels, *batch.labels], batch.columns
             yield self._mixed(batch)
+        if self.choice == "first" and len(labels) == self._source.max_examples:
+            warn_of_first(np.array(labels), columns, stacklevel=2)
+
+    @property
+    def choice(self):
+        """How the images are chosen, "spread" or "first"; known once iteration has begun."""
+        return self._source.choice
 
     def num_examples(self):
         """Returns about how many images there are, or None; known once iteration has begun."""
@@ -102,7 +117,7 @@ class MixedImages:
         masks = (white - black).mean(-1) < (high - low) / 2
         patch_selectivity(np.zeros(masks.shape), masks)  # refuses masks of one kind of pixels
         contrast = self._bank.labels[plan["donors"]] if "donors" in plan else None
-        return MixedBatch(mixed, masks, batch.labels, contrast, batch.index)
+        return MixedBatch(mixed, masks, batch.labels, contrast, batch.index, batch.columns)
 
 
 def _checked_corruption(corruption):

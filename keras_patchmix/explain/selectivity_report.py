@@ -1,18 +1,66 @@
 """The outcome of a selectivity benchmark, with an interval, and its file."""
 
 import dataclasses
-import json
-import os
-from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _state_files
 from keras_patchmix._hashing import hash_integers, stream
+from keras_patchmix._names import printable, printable_values
+from keras_patchmix._schema import check, conform
 from keras_patchmix._types import FilePath
 
 _RESAMPLES = 10_000
+_KIND = "report of patch selectivity"
+
+
+class _Named(TypedDict, total=False):
+    predicted: int
+
+
+class SelectivityRow(_Named):
+    """What was measured on an image."""
+
+    index: int
+    label: int
+    contrast: int
+    share: float
+    num_masks: int
+    noise: float
+    selectivity: float
+
+
+class Corruption(TypedDict):
+    """How foreign parts came into the images."""
+
+    class_name: str
+    config: dict[str, Any]
+
+
+class SelectivitySettings(TypedDict):
+    """What settings hold; there may be others beside them."""
+
+    model: str
+    corruption: Corruption
+    num_masks: int
+    grid_size: int | list[int]
+    keep_probability: float
+    from_logits: bool
+    seed: int
+    value_range: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What the file holds. What follows from the rows is not read."""
+
+    schema_version: int
+    rows: list[SelectivityRow]
+    settings: SelectivitySettings
+    mean: Any = None
+    low: Any = None
+    high: Any = None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -87,10 +135,10 @@ class SelectivityReport:
         return float(differences.mean()), *_interval(differences)
 
     def __str__(self):
-        low, high = self.interval
+        (low, high), model = self.interval, printable(self.settings["model"])
         return (
-            f"patch selectivity of {self.settings['model']}: {self.mean:.3f} (95 % interval "
-            f"{low:.3f} to {high:.3f}), {len(self.rows)} images"
+            f"patch selectivity of {model}: {self.mean:.3f} (95 % interval {low:.3f} to "
+            f"{high:.3f}), {len(self.rows)} images"
         )
 
     def __repr__(self):
@@ -110,7 +158,7 @@ class SelectivityReport:
 
     def to_json(self, path: FilePath | None = None) -> str:
         """Returns the report as JSON text, or writes it atomically to `path`."""
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+        text = _state_files.sealed_text(self.to_dict(), indent=2)
         return text if path is None else _atomic.write_text(path, text)
 
     @classmethod
@@ -118,16 +166,17 @@ class SelectivityReport:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: The file holds something else.
+            ValueError: The file is damaged, or holds something else; the message names it.
         """
-        try:
-            found = json.loads(Path(path).read_text("utf-8"))
-            return cls(found["rows"], found["settings"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"`path` must be a file written by `to_json`. Received: {os.fspath(path)!r}, "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        found = _state_files.read_json(path, _KIND)
+        with _state_files.named(path, _KIND):
+            content = conform(printable_values(_state_files.unsealed(found)), Content)
+            check(content.schema_version == 1, "schema_version", "must be 1")
+            check(len(content.rows) > 0, "rows", "must not be empty")
+            for place, row in enumerate(content.rows):
+                shares = 0 <= row["share"] <= 1 and 0 <= row["selectivity"] <= 1
+                check(shares and row["noise"] >= 0, f"rows[{place}]", "a value out of range")
+            return cls(content.rows, content.settings)
 
 
 def _interval(values):

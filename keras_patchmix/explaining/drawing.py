@@ -5,6 +5,7 @@ import textwrap
 import numpy as np
 
 from keras_patchmix import _atomic
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix.explain import plot_saliency
 from keras_patchmix.occlusion.panels import COLOURS, MARKERS
@@ -188,4 +189,5 @@ def _spread(values):
 
 
 def _wrapped(name, width=_NAME_WIDTH):
+    name = printable(name)
     return "\n".join(textwrap.wrap(name, width)) or name

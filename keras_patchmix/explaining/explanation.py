@@ -1,13 +1,55 @@
 """What is found out about one model, and its files."""
 
 import dataclasses
-import io
-import json
+from typing import Any, TypedDict
 
 import numpy as np
 
-from keras_patchmix import _atomic
+from keras_patchmix import _array_files, _atomic, _state_files
+from keras_patchmix._schema import check, conform
 from keras_patchmix.explain import SelectivityReport
+
+_FILE, _ARRAYS, _KIND = "explanation.json", "maps.npz", "explanation"
+_MOST_BYTES = 2**31
+
+
+class MapRow(TypedDict):
+    """A map of an image."""
+
+    image: str
+    class_id: int
+    class_name: str
+    contrast_id: int | None
+    contrast_name: str | None
+    num_masks: int
+    noise: float
+    selectivity: float | None
+
+
+class ExplainedRow(MapRow):
+    """A map of an image, and how well it tells what the model needs."""
+
+    deletion_area: float
+    insertion_area: float
+
+
+class Curves(TypedDict):
+    """Deletion and insertion of every image at some shares."""
+
+    shares: list[float]
+    deletion: list[list[float]]
+    insertion: list[list[float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What explanation.json holds."""
+
+    schema_version: int
+    settings: dict[str, Any]
+    skipped: dict[str, str]
+    rows: list[ExplainedRow]
+    curves: Curves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,34 +82,65 @@ class Explanation:
         Args:
             folder: A `pathlib.Path`.
         """
-        file = io.BytesIO()
-        np.savez_compressed(file, **self.arrays)
-        _atomic.write_bytes(folder / "maps.npz", file.getvalue())
+        _atomic.write_bytes(folder / _ARRAYS, _array_files.to_bytes(self.arrays, compressed=True))
         if self.report is not None:
             self.report.to_json(folder / "selectivity.json")
         fields = ("settings", "skipped", "rows", "curves")
         found = {"schema_version": 1, **{name: getattr(self, name) for name in fields}}
-        text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-        _atomic.write_text(folder / "explanation.json", text)
+        _state_files.write_json(folder / _FILE, found, indent=1)
 
     @classmethod
     def load(cls, folder):
         """Reads what `save` wrote.
 
         Raises:
-            ValueError: A file is missing, or holds something else.
+            ValueError: A file is missing, damaged, or holds something else; the message names it.
         """
         try:
-            found = json.loads((folder / "explanation.json").read_text("utf-8"))
-            with np.load(folder / "maps.npz", allow_pickle=False) as arrays:
-                arrays = {name: arrays[name] for name in arrays.files}
-            parts = [found[name] for name in ("settings", "skipped", "rows", "curves")]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return _load(folder)
+        except (_state_files.DamagedFile, OSError) as error:
             raise ValueError(
-                f"--output: the results in {str(folder)!r} cannot be read, {error}: delete that "
-                "folder's explanation.json to make them anew"
+                f"--output: {error}. Delete {str(folder / _FILE)!r} to make the results anew"
             ) from error
-        settings, skipped, rows, curves = parts
-        path = folder / "selectivity.json"
-        report = SelectivityReport.load(path) if path.exists() else None
-        return cls(rows, curves, arrays, settings, skipped, report)
+
+
+def _load(folder):
+    path = folder / _FILE
+    found = _state_files.read_json(path, _KIND)
+    with _state_files.named(path, _KIND):
+        content = conform(_state_files.unsealed(found), Content)
+        check(content.schema_version == 1, "schema_version", "must be 1")
+        rows, curves = content.rows, content.curves
+        check(len(rows) > 0, "rows", "must not be empty")
+        for kind in ("deletion", "insertion"):
+            lengths = [len(values) for values in curves[kind]]
+            wanted = [len(curves["shares"])] * len(rows)
+            check(lengths == wanted, f"curves.{kind}", "must be a value a share, for each row")
+    data = _state_files.read_bytes(folder / _ARRAYS, "archive of maps")
+    with _state_files.named(folder / _ARRAYS, "archive of maps"):
+        arrays = _array_files.from_bytes(data, _MOST_BYTES)
+        _check_arrays(arrays, len(rows))
+    report = folder / "selectivity.json"
+    return Explanation(
+        rows,
+        curves,
+        arrays,
+        content.settings,
+        content.skipped,
+        SelectivityReport.load(report) if report.exists() else None,
+    )
+
+
+def _check_arrays(arrays, count):
+    check({"images", "maps"} <= set(arrays) <= {"images", "maps", "masks"}, "", "other arrays")
+    images, maps = arrays["images"], arrays["maps"]
+    shape = (count, *images.shape[1:3])
+    for name, dtype, wanted in (
+        ("images", np.uint8, (*shape, 3)),
+        ("maps", np.float32, shape),
+        ("masks", np.bool_, shape),
+    ):
+        values = arrays.get(name)
+        same = values is None or (values.shape == wanted and values.dtype == dtype)
+        check(same, name, f"must be {np.dtype(dtype).name} of shape {wanted}")
+    check(bool(np.isfinite(maps).all()), "maps", "a number is not finite")

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from keras_patchmix._flags import named
+from keras_patchmix._names import distinct
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation.classes import class_map
 from keras_patchmix.evaluation.classifier import Classifier, classifier
 from keras_patchmix.evaluation.data import open_data
@@ -74,7 +76,8 @@ class DataWork:
             f"{self._info.name} {self._info.split}: {count} of {self._info.num_examples} images of "
             f"{size}, {self._info.num_classes} classes. {_foreign(self._options)}"
         )
-        return [one for one in (line, split_line(self._options)) if one is not None]
+        lines = [line, *class_lines(self._info.class_names), split_line(self._options)]
+        return [one for one in lines if one is not None]
 
     def prepare(self, one, num_outputs):
         """Checks that a model fits, and finds out what its scores are.
@@ -128,6 +131,7 @@ class DataWork:
             split=self._info.split,
             class_names=list(self._info.class_names),
             class_map=prepared.class_map,
+            choice=self._mixed.choice,
         )
         arrays = report.examples
         rows = [self._row(row) for row in report.rows[: len(arrays["maps"])]]
@@ -141,7 +145,9 @@ class DataWork:
             spec.name,
         )
         rows = [{**row, **area} for row, area in zip(rows, areas, strict=True)]
-        return Explanation(rows, curves, arrays, report.settings, dict(self._data.skipped), report)
+        skipped = self._data.skipped
+        skipped = dict(zip(distinct(skipped), skipped.values(), strict=True))
+        return Explanation(rows, curves, arrays, report.settings, skipped, report)
 
     def _row(self, row):
         names = self._info.class_names

@@ -13,7 +13,7 @@ from keras_patchmix.explain.benchmark import noise_of
 from keras_patchmix.explain.measured import Measured
 from keras_patchmix.explaining.causal import causal_curves
 from keras_patchmix.explaining.classes import ModelClasses, classes_of
-from keras_patchmix.explaining.explanation import Explanation
+from keras_patchmix.explaining.explanation import Explanation, MapRow
 from keras_patchmix.explaining.pictures import listing_of, read_pictures
 from keras_patchmix.occlusion.backup import Backup, digest_of
 
@@ -119,7 +119,7 @@ class ImageWork:
         options, used, name = self._options, prepared.classifier, prepared.loaded.spec.name
         settings = {"model": name, **options.deciding()}
         kept = Backup(backup, {**settings, "weights_sha256": digest_of(prepared.loaded.model)})
-        measured = Measured.of_state(kept.load())
+        measured = kept.load(_measured) or Measured()
         images = self._read.images
         with Progress(progress, name) as bar:
             bar.start(len(images) * options.num_masks, len(measured.rows) * options.num_masks)
@@ -185,3 +185,7 @@ class ImageWork:
                 strict=True,
             )
         ]
+
+
+def _measured(state):
+    return Measured.of_state(state, MapRow)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_patchmix._command_line import new_directory
-from keras_patchmix._flags import named, number, whole
+from keras_patchmix._flags import Parser, named, number, whole
 from keras_patchmix.datasets.image_files import FORMATS
-from keras_patchmix.evaluation.score_kind import KINDS
 from keras_patchmix.evaluation.shared_options import (
     MODELS_HELP,
     PROGRESS,
@@ -126,7 +125,7 @@ def parse_options(
     Raises:
         SystemExit: With status 2, after a message that names the flag.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         usage="%(prog)s --model [NAME=]MODEL [--model ...] "
         "(--image FILE [--image ...] | --dataset NAME) [flags]",
         description=description,
@@ -171,7 +170,7 @@ def _add_image_flags(parser, add):
 def _add_data_flags(parser, add):
     data = parser.add_argument_group("a data set with foreign parts, for --dataset")
     add_dataset_flags(data, add, required=False)
-    text = "explain the first N images only (default: 100)"
+    text = "explain N images only, spread over the data set (default: 100)"
     add(data, "max_examples", text, type=whole(1), metavar="N")
     text = (
         "foreign parts: patches of an image of another class (replacement, the default), or drawn "
@@ -189,8 +188,6 @@ def _add_map_flags(parser, add):
     add_image_size_flag(maps, add)
     text = "c-rise: what speaks for a class rather than another; rise, for --image: for a class"
     add(maps, "method", text, choices=("c-rise", "rise"))
-    text = "what the models return; auto asks them, and says so"
-    add(maps, "scores", text, choices=KINDS)
     add(maps, "num_masks", "random masks an image", type=whole(1), metavar="N")
     add(maps, "grid_size", "cells of a mask, N by N", type=whole(1), metavar="N")
     text = "expected share of the image that a mask shows"

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix._names import distinct
 from keras_patchmix._optional import require
 from keras_patchmix._run_directory import file_digest
 from keras_patchmix.datasets.image_files import (
     IMAGE_SUFFIXES,
     ImageFileError,
     open_image,
-    printable,
     read_bytes,
     rgb_of,
 )
@@ -83,7 +83,7 @@ def list_pictures(images, masks=()):
     names = [path.name for path, _ in found]
     if len(set(names)) < len(names):
         names = [str(path) for path, _ in found]
-    return [Picture(printable(name), *pair) for name, pair in zip(names, found, strict=True)]
+    return [Picture(name, *pair) for name, pair in zip(distinct(names), found, strict=True)]
 
 
 def listing_of(pictures):

@@ -1,11 +1,9 @@
 """What an explanation prints, and its table of every image."""
 
-import csv
-import io
-import json
-
 import numpy as np
 
+from keras_patchmix import _command_line, _csv_text
+from keras_patchmix._names import printable
 from keras_patchmix.explaining.drawing import classes_text
 from keras_patchmix.occlusion.text import aligned, class_text, percent
 
@@ -23,15 +21,12 @@ def rows_csv(explanations):
     Args:
         explanations: Dict from a model's name to its `Explanation`.
     """
-    file = io.StringIO()
-    writer = csv.DictWriter(file, _COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    lines = []
     for name, one in explanations.items():
         areas = {row["image"]: row for row in one.rows}
         for row in one.rows if one.report is None else _data_rows(one.report):
-            row = {**row, **areas.get(row["image"], {}), "model": name}
-            writer.writerow({key: row[key] for key in _COLUMNS if row.get(key) is not None})
-    return file.getvalue()
+            lines.append({**row, **areas.get(row["image"], {}), "model": name})
+    return _csv_text.write(_COLUMNS, lines)
 
 
 def _data_rows(report):
@@ -173,7 +168,9 @@ def skipped_line(explanations):
     reasons = {k: v for one in explanations.values() for k, v in one.skipped.items()}
     if not reasons:
         return None
-    named = ", ".join(f"{name} ({reason})" for name, reason in list(reasons.items())[:_NAMED])
+    named = ", ".join(
+        f"{printable(name)} ({reason})" for name, reason in list(reasons.items())[:_NAMED]
+    )
     more = len(reasons) - _NAMED
     return f"Not read: {len(reasons)}: {named}" + (f" and {more} more" if more > 0 else "")
 
@@ -207,7 +204,7 @@ def result_line(options, directory, explanations):
             name: [round(value, 4) for value in found]
             for name, found in differences(reports).items()
         }
-    return "RESULT " + json.dumps(result)
+    return _command_line.result_line(result)
 
 
 def _numbers(one):

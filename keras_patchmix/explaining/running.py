@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from keras_patchmix import _atomic
+from keras_patchmix._names import say
 from keras_patchmix.evaluation import objects, remarks
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
@@ -50,15 +51,15 @@ def run(options: "ExplanationOptions") -> "dict[str, Explanation]":
         )
         explanations = {spec.name: Explanation.load(directory.folder(spec)) for spec in specs}
         if (directory.path / "explain.png").exists():
-            print(f"All of this was explained before: {directory.path}", flush=True)
+            say(f"All of this was explained before: {directory.path}")
     else:
         explanations = _explain(options, specs, directory, pictures)
     if not (directory.path / "explain.png").exists():
         _atomic.write_text(directory.path / "rows.csv", results.rows_csv(explanations))
         draw_all(directory.path, explanations, options.figures)
-    print("\n" + results.tables(explanations) + "\n")
-    print(f"Figure: {directory.path / 'explain.png'}   Data: {directory.path / 'rows.csv'}")
-    print(results.result_line(options, directory.path, explanations), flush=True)
+    say("\n" + results.tables(explanations) + "\n")
+    say(f"Figure: {directory.path / 'explain.png'}   Data: {directory.path / 'rows.csv'}")
+    say(results.result_line(options, directory.path, explanations))
     return explanations
 
 
@@ -69,12 +70,12 @@ def _explain(options, specs, directory, pictures):
     loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
     work = ImageWork(options, loaded, pictures) if pictures else DataWork(options, loaded)
     directory.of_data(work.listing)
-    outputs = [probe(one, work.image_shape) for one in loaded]
-    print("\n".join([*work.lines(), f"Results go to {directory.path}"]), flush=True)
+    outputs = [max(2, probe(one, work.image_shape)) for one in loaded]
+    say("\n".join([*work.lines(), f"Results go to {directory.path}"]))
     prepared = [work.prepare(one, count) for one, count in zip(loaded, outputs, strict=True)]
     for one in prepared:
-        print(remarks.input_line(one.loaded), flush=True)
-        print(f"{one.loaded.spec.name}: returns {one.kind.word} ({one.kind.reason})", flush=True)
+        say(remarks.input_line(one.loaded))
+        say(f"{one.loaded.spec.name}: returns {one.kind.word} ({one.kind.reason})")
     directory.begin()
     return {one.loaded.spec.name: _explanation(options, directory, work, one) for one in prepared}
 
@@ -83,10 +84,10 @@ def _explanation(options, directory, work, prepared):
     """Returns the explanation by one model, the one that is there or a new one."""
     spec = prepared.loaded.spec
     if directory.done(spec):
-        print(f"{spec.name}: explained before", flush=True)
+        say(f"{spec.name}: explained before")
         return Explanation.load(directory.folder(spec))
     backup = directory.backup(spec)
-    print(f"{spec.name}: {'goes on' if backup.exists() else 'begins'}", flush=True)
+    say(f"{spec.name}: {'goes on' if backup.exists() else 'begins'}")
     try:
         found = work.explain(prepared, backup, PROGRESS[options.progress])
     except ValueError as error:

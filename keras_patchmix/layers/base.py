@@ -1,5 +1,6 @@
 """What layers that mix batches share: their calls, their labels, their seeds."""
 
+import copy
 import dataclasses
 import inspect
 import numbers
@@ -8,18 +9,21 @@ import random
 import keras
 
 from keras_patchmix import _ops, mixing
+from keras_patchmix._ops.lineage import Lineage
 from keras_patchmix._suggestions import meant
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.labels import encode_labels, encode_weights
+from keras_patchmix.layers.sizes import check_sizes
 
 _CHANNELS = (1, 3, 4)
+_STREAM = "_seeds_of_"
 
 
 class MixingLayer(keras.layers.Layer):
     """A layer that takes batches in every structure that `structures` knows.
 
-    A subclass has `call(data, labels=None, sample_weight=None, training=True)`, which begins with
-    `_read`.
+    A subclass has `call(data, labels=None, sample_weight=None, training=None)`, which begins with
+    `_read` and `_trains`.
 
     Args:
         num_classes: Integer or `None`.
@@ -64,7 +68,7 @@ class MixingLayer(keras.layers.Layer):
                 "Received: a call of the constructor inside a function of TensorFlow"
             )
         # Python's generator, because keras.utils.set_random_seed seeds it.
-        self._start = random.randrange(2**31) if seed is None else self.seed
+        self._lineage = Lineage((random.randrange(2**31) if seed is None else self.seed, 0))
         # Keras carries the state of its own generators through jax.jit once it knows them.
         self.seed_generator = getattr(self._stream(ops), "generator", None)
         self.built = True
@@ -102,7 +106,7 @@ class MixingLayer(keras.layers.Layer):
         batch = structures.unpack(data, labels, sample_weight)
         size = self._check_images(batch)
         if batch.masks is not None:
-            self._check_masks(batch.masks, size)
+            self._check_masks(batch, size)
         if batch.labels is not None:
             rows = encode_labels(batch.labels, self.num_classes, size[0])
             batch = dataclasses.replace(batch, labels=rows)
@@ -110,6 +114,14 @@ class MixingLayer(keras.layers.Layer):
             weights = encode_weights(batch.sample_weight, size[0])
             batch = dataclasses.replace(batch, sample_weight=weights)
         return batch, size
+
+    def _trains(self, batch, training):
+        """Whether a call mixes; images alone are passed through unless it says that it trains."""
+        if training is None:
+            return batch.labels is not None or batch.masks is not None
+        if training:
+            self._check_mixable(batch)
+        return bool(training)
 
     def _check_mixable(self, batch):
         if batch.labels is None and batch.masks is None:
@@ -122,12 +134,38 @@ class MixingLayer(keras.layers.Layer):
                 "Received: images alone and training=True"
             )
 
+    def _next_seed(self, ops):
+        """The next of the layer's own seeds, for tensors of the kind that `ops` is for."""
+        return self._stream(_ops.of_seeds(ops)).next()
+
     def _stream(self, ops):
-        """The layer's stream of seeds for tensors of the kind that `ops` is for."""
-        name = "_seeds_of_" + ops.__name__.rpartition(".")[-1]
+        name = _STREAM + ops.__name__.rpartition(".")[-1]
         if not hasattr(self, name):
-            setattr(self, name, ops.SeedSource(self._start))
+            setattr(self, name, ops.SeedSource(self._lineage))
         return getattr(self, name)
+
+    def _follow(self, lineage):
+        """Has all streams start anew, where `lineage` says."""
+        self._lineage = lineage
+        for name, stream in vars(self).items():
+            if name.startswith(_STREAM):
+                stream.follow(lineage)
+
+    def _arguments(self):
+        """The arguments that make a copy: a config, in which objects may stand as they are."""
+        return self.get_config()
+
+    def __reduce__(self):
+        # Keras' own way is a saved model, whose layers start at their first seeds again.
+        return _remade, (type(self), self._arguments(), self._lineage)
+
+    def __copy__(self):
+        return _remade(type(self), self._arguments(), self._lineage.copy())
+
+    def __deepcopy__(self, memo):
+        arguments = copy.deepcopy(self._arguments(), memo)
+        copied = memo[id(self)] = _remade(type(self), arguments, self._lineage.copy())
+        return copied
 
     def _check_images(self, batch):
         """Returns (batch, height, width) of valid images, each an integer or a tensor."""
@@ -162,21 +200,23 @@ class MixingLayer(keras.layers.Layer):
             f"{other[self.data_format]!r} if {there} is the number of channels"
         )
 
-    def _check_masks(self, masks, size):
-        rank = len(masks.shape)
-        spatial = slice(1, 3) if rank == 3 or self.data_format == "channels_last" else slice(2, 4)
-        found = (masks.shape[0], *masks.shape[spatial])
-        expected = [side if isinstance(side, int) else None for side in size]
-        if rank not in (3, 4) or any(
-            a is not None and b is not None and a != b for a, b in zip(found, expected, strict=True)
-        ):
-            raise ValueError(
-                "'segmentation_masks' must have the batch, height and width of the images and "
-                f"rank 3 or 4. Received: segmentation_masks.shape={tuple(masks.shape)} and images "
-                f"with (batch, height, width)={tuple(expected)}"
-            )
+    def _check_masks(self, batch, size):
+        masks, ops = batch.masks, batch.ops
+        rank = ops.rank(masks)
+        message = "'segmentation_masks' must have the batch, height and width of the images"
+        expected = tuple(side if isinstance(side, int) else None for side in size)
+        received = (
+            f"segmentation_masks.shape={masks.shape if rank is None else tuple(masks.shape)} and "
+            f"images with (batch, height, width)={expected}"
+        )
+        if rank not in (3, 4):
+            raise ValueError(f"{message} and rank 3 or 4. Received: {received}")
+        shape = ops.shape(masks)
+        last = rank == 3 or self.data_format == "channels_last"
+        found = shape[:3] if last else (shape[0], *shape[2:])
+        check_sizes(ops, message, received, found, size)
 
-    def compute_output_spec(self, data, labels=None, sample_weight=None, training=True):
+    def compute_output_spec(self, data, labels=None, sample_weight=None, training=None):
         """Shapes and dtypes of the outputs, for symbolic inputs."""
         del training
 
@@ -224,6 +264,12 @@ class MixingLayer(keras.layers.Layer):
             "seed": self.seed,
             "data_format": self.data_format,
         }
+
+
+def _remade(cls, arguments, lineage):
+    layer = cls.from_config(arguments)
+    layer._follow(lineage)
+    return layer
 
 
 def _same(tensor):

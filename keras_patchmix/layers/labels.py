@@ -1,6 +1,10 @@
 """Labels and sample weights in the forms that data sets have, as float32 tensors."""
 
+import ml_dtypes
+import numpy as np
+
 from keras_patchmix import _ops
+from keras_patchmix.layers.sizes import check_sizes
 
 
 def encode_labels(labels, num_classes, batch_size):
@@ -11,14 +15,15 @@ def encode_labels(labels, num_classes, batch_size):
             whole floats that Keras layers in front turn them into; or one-hot, soft or multi-hot
             rows `(batch, classes)` of any number type.
         num_classes: Integer or `None`.
-        batch_size: The number of images, an integer or a tensor.
+        batch_size: The number of images, an integer or a tensor; `None` compares nothing.
 
     Returns:
         Float32 `(batch, classes)`.
 
     Raises:
         ValueError: The rank, the dtype or the number of classes does not fit; the message names
-            the way out.
+            the way out. Numbers of images and labels that a graph learns when it runs are compared
+            then.
     """
     ops = _ops.of(labels)
     rank = ops.rank(labels)
@@ -35,7 +40,7 @@ def encode_labels(labels, num_classes, batch_size):
             "into a dict as 'segmentation_masks'. "
             f"Received: labels.shape={tuple(labels.shape)}"
         )
-    _check_batch("labels", labels, batch_size)
+    _check_batch(ops, "labels", labels, batch_size)
     classes = labels.shape[-1] if rank == 2 else 1
     if rank == 1 or (classes == 1 and (num_classes is not None or _is_integer(ops, labels))):
         if num_classes is None:
@@ -43,6 +48,7 @@ def encode_labels(labels, num_classes, batch_size):
                 "Class ids as `labels` cannot be blended: give `num_classes` to have them one-hot "
                 f"encoded. Received: num_classes=None, labels.shape={tuple(labels.shape)}"
             )
+        _check_exact(ops.dtype(labels), num_classes)
         return _one_hot(ops, ops.reshape(labels, (-1,)), num_classes)
     if num_classes is not None and classes is not None and classes != num_classes:
         raise ValueError(
@@ -58,9 +64,12 @@ def encode_weights(sample_weight, batch_size):
     """Returns weights `(batch,)` or `(batch, 1)` as float32.
 
     Raises:
-        ValueError: The weights have another shape.
+        ValueError: The weights have another shape, or one is negative or not finite. Compilers
+            drop the check of values, as that of class ids: such a weight is nan there.
     """
     ops = _ops.of(sample_weight)
+    if ops.rank(sample_weight) is None:
+        raise ValueError("`sample_weight` must have a known rank: call `set_shape` on it first.")
     shape = tuple(sample_weight.shape)
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None)):
         raise ValueError(
@@ -69,16 +78,33 @@ def encode_weights(sample_weight, batch_size):
         )
     if shape[-1] is None and len(shape) == 2:
         sample_weight = ops.ensure_shape(sample_weight, (None, 1))
-    _check_batch("sample_weight", sample_weight, batch_size)
-    return ops.cast(sample_weight, "float32")
+    _check_batch(ops, "sample_weight", sample_weight, batch_size)
+    weights = ops.cast(sample_weight, "float32")
+    valid = (weights >= 0) & (weights < float("inf"))
+    ops.check(ops.all(valid), "`sample_weight` must be finite and >= 0. Received:", weights)
+    return ops.where(valid, weights, float("nan"))
 
 
-def _check_batch(name, value, batch_size):
-    count = value.shape[0]
-    if isinstance(batch_size, int) and count is not None and count != batch_size:
+def _check_batch(ops, name, value, batch_size):
+    if batch_size is not None:
+        message = f"`{name}` must have one entry an image"
+        received = f"{batch_size} images and {name}.shape={tuple(value.shape)}"
+        check_sizes(ops, message, received, ops.shape(value)[:1], (batch_size,))
+
+
+def _check_exact(dtype, num_classes):
+    """Finds floats too coarse for class ids: layers of Keras in front may have rounded them."""
+    if "float" not in dtype:
+        return
+    # Every whole number up to here. Not one more, or an id out of range could become a valid one.
+    limit = 2 ** (ml_dtypes.finfo(np.dtype(dtype)).nmant + 1)
+    if num_classes > limit:
         raise ValueError(
-            f"`{name}` must have one entry an image. "
-            f"Received: {batch_size} images and {name}.shape={tuple(value.shape)}"
+            f"Class ids as `labels` must not be {dtype}, which holds whole numbers exactly up to "
+            f"{limit} only: a layer of Keras in front, under a policy of half precision, has "
+            "rounded them. Put the mixing layer in front of Keras' layers, give those "
+            "dtype='float32', or turn the ids into one-hot rows first. "
+            f"Received: labels of dtype {dtype} and num_classes={num_classes}"
         )
 
 

@@ -10,7 +10,8 @@ import keras
 from keras_patchmix._grid import Grid
 from keras_patchmix._ratio import count_table
 from keras_patchmix._types import Size
-from keras_patchmix.layers.patch_mixing import PatchMixing, check_size
+from keras_patchmix.layers.patch_mixing import PatchMixing
+from keras_patchmix.layers.sizes import check_size
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")

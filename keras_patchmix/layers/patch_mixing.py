@@ -11,9 +11,12 @@ from keras_patchmix._ratio import count_table
 from keras_patchmix._types import Size, Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
+from keras_patchmix.layers.sizes import check_size
 
 if TYPE_CHECKING:
     from keras_patchmix.mixing import MixingPlan
+
+_DEFAULT_GRID = 7
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
@@ -36,7 +39,8 @@ class PatchMixing(MixingLayer):
 
     Args:
         grid_size: Integer or `(rows, columns)`: exactly that many patches, with boundaries at
-            `floor(i * height / rows)`. Defaults to `7`.
+            `floor(i * height / rows)`. Defaults to `None`, which is 7 unless there is a
+            `patch_size`.
         patch_size: Integer or `(height, width)` in pixels, in place of `grid_size`: the last
             patch of a side is smaller where the size does not divide the image. Defaults to
             `None`.
@@ -66,8 +70,10 @@ class PatchMixing(MixingLayer):
         labels: One-hot, soft or multi-hot rows `(batch, classes)`, or integers `(batch,)` or
             `(batch, 1)` with `num_classes`.
         sample_weight: `(batch,)` or `(batch, 1)`, non-negative.
-        training: `False` leaves images untouched and labels unmixed and unsmoothed, in the form
-            that they have in training. Defaults to `True`.
+        training: `True` mixes. `False` leaves images untouched and labels unmixed and unsmoothed,
+            in the form that they have in training. Defaults to `None`, which is `True` where
+            there are labels or masks, and `False` for images alone: so a model that holds the
+            layer, called, exported or asked to predict, passes them through.
 
     Returns:
         What came in, in the same structure: labels and weights as float32, all else in its own
@@ -85,7 +91,7 @@ class PatchMixing(MixingLayer):
 
     def __init__(
         self,
-        grid_size: Size | None = 7,
+        grid_size: Size | None = None,
         patch_size: Size | None = None,
         alpha: float = 1.0,
         ratio: float | Sequence[float] | None = None,
@@ -98,19 +104,18 @@ class PatchMixing(MixingLayer):
         **kwargs: Any,
     ):
         super().__init__(num_classes, label_smoothing, seed, data_format, **kwargs)
-        if patch_size is not None and grid_size == 7:
-            grid_size = None  # the default gives way
+        if grid_size is None and patch_size is None:
+            grid_size = _DEFAULT_GRID
         self.grid = mixing.Grid(grid_size, patch_size)
         self.settings = mixing.Settings(alpha, ratio, probability, mode)
         if self.grid.grid_size is not None:
             self._warn_if_idle(self.grid.grid_size[0] * self.grid.grid_size[1])
 
-    def call(self, data, labels=None, sample_weight=None, training=True):
+    def call(self, data, labels=None, sample_weight=None, training=None):
         """Mixes a batch; see the class for the arguments."""
         batch, size = self._read(data, labels, sample_weight)
-        if not training:
+        if not self._trains(batch, training):
             return batch.pack()
-        self._check_mixable(batch)
         return self._apply(self._draw(batch, None, size), batch, size)
 
     def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> "MixingPlan":
@@ -147,22 +152,35 @@ class PatchMixing(MixingLayer):
         """
         return self._apply(plan, *self._read(data, labels, sample_weight))
 
-    def _draw(self, batch, seed, size):
-        batch_size, height, width = size
+    def check_grid(self, batch, size):
+        """Finds that the grid fits the images.
+
+        Args:
+            batch: A `structures.Batch`.
+            size: `(batch, height, width)` of its images, each an integer or a tensor.
+
+        Raises:
+            ValueError: It does not; a graph that learns sizes when it runs raises then.
+        """
+        _, height, width = size
         try:
             rows, columns = self._grid_shape(batch, height, width)
         except ValueError as error:
             raise ValueError(f"{error}{self._other_format(batch.images)}") from error
+        self.grid.check_at_run_time(height, width)
         if isinstance(rows, int) and isinstance(columns, int) and self.patch_size is not None:
             self._warn_if_idle(rows * columns)
+
+    def _draw(self, batch, seed, size):
+        self.check_grid(batch, size)
         if seed is None:
-            seed = self._stream(batch.ops).next()
+            seed = self._next_seed(batch.ops)
         return mixing.sample_plan(
-            seed, batch_size, (height, width), self.grid, self.settings, like=batch.images
+            seed, size[0], size[1:], self.grid, self.settings, like=batch.images
         )
 
     def _grid_shape(self, batch, height, width):
-        """The numbers of rows and columns; finds that the grid fits the images."""
+        """The numbers of rows and columns, where a patch is no larger than the image."""
         if self.patch_size is not None:
             message = (
                 "`patch_size` must not be larger than the image. "
@@ -173,7 +191,7 @@ class PatchMixing(MixingLayer):
         return self.grid.shape(height, width)
 
     def _apply(self, plan, batch, size):
-        self.grid.shape(*size[1:])
+        self._check_plan(plan, size)
         parts = {}
         for name, part, apply in (
             (structures.IMAGES, batch.images, mixing.apply_to_images),
@@ -187,6 +205,18 @@ class PatchMixing(MixingLayer):
             labels = mixing.smooth_labels(batch.labels, self.label_smoothing)
             parts.update(mix_labels(batch, labels, plan))
         return batch.pack(**parts)
+
+    def _check_plan(self, plan, size):
+        expected = (size[0], *self.grid.shape(*size[1:]))
+        found = tuple(plan.mask.shape)
+        if len(found) != 3 or any(
+            isinstance(one, int) and isinstance(other, int) and one != other
+            for one, other in zip(found, expected, strict=True)
+        ):
+            raise ValueError(
+                "`plan` must be one that this layer's `sample_plan` drew for images of this size. "
+                f"Received: plan.mask.shape={found}, not {expected}"
+            )
 
     def _warn_if_idle(self, num_patches):
         settings = self.settings
@@ -218,25 +248,6 @@ class PatchMixing(MixingLayer):
     def patch_size(self):
         """`(height, width)` in pixels, or `None` where `grid_size` is given."""
         return self.grid.patch_size
-
-
-def check_size(batch, fits, message, height, width):
-    """Raises where images have no right size: at once if it is known, else when a graph runs.
-
-    Args:
-        batch: A `structures.Batch`.
-        fits: Boolean, or a scalar tensor where a side is one.
-        message: What to say before the size.
-        height: Integer or scalar int32 tensor.
-        width: Integer or scalar int32 tensor.
-
-    Raises:
-        ValueError: `fits` is false.
-    """
-    if not isinstance(fits, bool):
-        batch.ops.check(fits, message, height, width)
-    elif not fits:
-        raise ValueError(f"{message} {height} x {width} pixels")
 
 
 def mix_labels(batch, labels, plan):

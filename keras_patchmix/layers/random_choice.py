@@ -73,7 +73,7 @@ class RandomChoice(MixingLayer):
         labels: As in a call of `PatchMixing`.
         sample_weight: As in a call of `PatchMixing`; no foreign layer may be in the list.
         training: `False` calls no layer: images stay, labels become rows and are not smoothed.
-            Defaults to `True`.
+            Defaults to `None`, as in `PatchMixing`.
 
     Returns:
         What came in, in the same structure: labels and weights as float32, all else in its own
@@ -106,12 +106,12 @@ class RandomChoice(MixingLayer):
         self.layers = list(layers)
         self._given_weights = _check_weights(weights, len(self.layers))
 
-    def call(self, data, labels=None, sample_weight=None, training=True):
+    def call(self, data, labels=None, sample_weight=None, training=None):
         """Mixes a batch; see the class for the arguments."""
-        batch, _ = self._read(data, labels, sample_weight)
-        if not training:
+        batch, size = self._read(data, labels, sample_weight)
+        if not self._trains(batch, training):
             return batch.pack()
-        self._check_batch(batch)
+        self._check_batch(batch, size)
         return self._apply(self._draw(batch.images, None), batch)
 
     def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> "ChoicePlan":
@@ -129,7 +129,9 @@ class RandomChoice(MixingLayer):
             ValueError: There is a layer that draws from seeds of its own.
         """
         self._refuse_foreign(_PLAN)
-        return self._draw(structures.unpack(data).images, seed)
+        batch = structures.unpack(data)
+        self._check_grids(batch, self._check_images(batch))
+        return self._draw(batch.images, seed)
 
     def apply_plan(
         self,
@@ -150,19 +152,26 @@ class RandomChoice(MixingLayer):
             What a call of the layer returns.
         """
         self._refuse_foreign(_PLAN)
-        batch, _ = self._read(data, labels, sample_weight)
-        self._check_batch(batch)
+        batch, size = self._read(data, labels, sample_weight)
+        self._check_mixable(batch)
+        self._check_batch(batch, size)
         return self._apply(plan, batch)
 
-    def _check_batch(self, batch):
-        self._check_mixable(batch)
+    def _check_batch(self, batch, size):
+        self._check_grids(batch, size)
         for key, part in (("sample_weight", batch.sample_weight), (structures.MASKS, batch.masks)):
             if part is not None:
                 self._refuse_foreign(f"take {key!r}, which others do not mix as they mix images")
 
+    def _check_grids(self, batch, size):
+        """Finds that every layer fits the images, whichever is drawn."""
+        for layer in self.layers:
+            if isinstance(layer, PatchMixing):
+                layer.check_grid(batch, size)
+
     def _draw(self, images, seed):
         if seed is None:
-            seed = self._stream(_ops.of(images)).next()
+            seed = self._next_seed(_ops.of(images))
         seed = tuple(seed) if isinstance(seed, list) else seed
         ops = _ops.of(images, *(seed if isinstance(seed, tuple) else (seed,)))
         uniform = ops.match(ops.random_uniform((3,), seed), images)
@@ -232,10 +241,16 @@ class RandomChoice(MixingLayer):
             "weights": self._given_weights and list(self._given_weights),
         }
 
+    def _arguments(self):
+        return {**self.get_config(), "layers": self.layers}
+
     @classmethod
     def from_config(cls, config):
         """Makes the layer, and those in its list, from what `get_config` returned."""
-        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        deserialize = keras.saving.deserialize_keras_object
+        layers = [
+            deserialize(layer) if isinstance(layer, dict) else layer for layer in config["layers"]
+        ]
         return cls(**{**config, "layers": layers})
 
 

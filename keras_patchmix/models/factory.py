@@ -44,6 +44,27 @@ def preset(name: str) -> dict[str, Any]:
     raise ValueError(_unknown(name, known))
 
 
+def arguments_of(name: str) -> set[str]:
+    """Returns the names of the arguments that `create` takes beyond its own, `seed` among them.
+
+    Of models of keras-hub these are the ones that are set here; its backbones take more.
+
+    Args:
+        name: One of `names()`.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    for presets, build in _FAMILIES:
+        if name in presets:
+            return set(inspect.signature(build).parameters) - {"num_classes", "input_shape"}
+    if name in hub.PRESETS:
+        return {"seed", *hub.PRESETS[name]}
+    if name in applications.names():
+        return applications.arguments(name)
+    raise ValueError(_unknown(name, names()))
+
+
 def create(
     name: str,
     num_classes: int,
@@ -97,14 +118,14 @@ def create(
     arguments = {"num_classes": num_classes, "input_shape": tuple(input_shape), **overrides}
     for presets, build in _FAMILIES:
         if name in presets:
-            _check_overrides(name, overrides, inspect.signature(build).parameters)
+            _check_overrides(name, overrides)
             model = build(**{"name": name, **presets[name], **arguments})
             return _with_weights(model, name, weights)
     if name in hub.PRESETS:
         model = hub.hub_model(name=name, **arguments)
         return _with_weights(model, name, weights)
     if name in applications.names():
-        _check_overrides(name, overrides, applications.arguments(name))
+        _check_overrides(name, overrides)
         published = weights is not None and not _is_own_file(weights)
         model = applications.application(
             name=name, weights=weights if published else None, **arguments
@@ -118,11 +139,11 @@ def _unknown(name, known):
     return f"`name` must be one of {known}. Received: name={name!r}{question and '.' + question}"
 
 
-def _check_overrides(name, overrides, allowed):
-    unknown = sorted(set(overrides) - set(allowed))
+def _check_overrides(name, overrides):
+    known = arguments_of(name)
+    unknown = sorted(set(overrides) - known)
     if unknown:
-        known = sorted(set(allowed) - {"num_classes", "input_shape"})
-        raise TypeError(f"{name!r} takes the overrides {known}. Received: {unknown}")
+        raise TypeError(f"{name!r} takes the overrides {sorted(known)}. Received: {unknown}")
 
 
 def _is_own_file(weights):

@@ -1,17 +1,31 @@
 """The state of a benchmark in a file, so that one that was interrupted goes on where it was."""
 
+import dataclasses
 import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_patchmix import _atomic
+from keras_patchmix import _state_files
+from keras_patchmix._names import printable_values
+from keras_patchmix._schema import check, conform
 
 INTERVAL_SECONDS = 30
-_FORMAT = 1
+_FORMAT = 2
+_KIND = "backup of an evaluation that was interrupted"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What the file holds."""
+
+    format: int
+    settings: dict[str, Any]
+    state: dict[str, Any]
 
 
 class Backup:
@@ -24,28 +38,31 @@ class Backup:
 
     def __init__(self, path, settings):
         self._path = None if path is None else Path(path)
-        self._settings = json.loads(json.dumps(settings))
+        self._settings = printable_values(json.loads(json.dumps(settings)))
         self._saved = time.monotonic()
 
-    def load(self):
-        """Returns the state that an interrupted run left, or None.
+    def load(self, read):
+        """Returns what an interrupted run left, or None.
+
+        Args:
+            read: Function from the state, JSON values, to what is returned. It raises
+                `keras_patchmix._schema.Mismatch` for a state that is none.
 
         Raises:
-            ValueError: The file is of other settings, which the message names, or no backup.
+            keras_patchmix._state_files.DamagedFile: The file is damaged, or no backup.
+            ValueError: It is of other settings, which the message names.
         """
         if self._path is None or not self._path.exists():
             return None
-        try:
-            data = json.loads(self._path.read_text("utf-8"))
-            known = data["format"] == _FORMAT
-            settings, state = data["settings"], data["state"]
-        except (ValueError, TypeError, KeyError):
-            known = False
-        if not known:
-            raise ValueError(
-                f"`backup` must be a file that an interrupted evaluation left, or a new one. "
-                f"Received: backup={str(self._path)!r}, which is something else"
-            )
+        found = _state_files.read_json(self._path, _KIND)
+        with _state_files.named(self._path, _KIND):
+            kept = conform(_state_files.unsealed(found, needed=True), Kept)
+            check(kept.format == _FORMAT, "format", "of another version of keras-patchmix")
+        self._check_same_run(kept.settings)
+        with _state_files.named(self._path, _KIND):
+            return read(kept.state)
+
+    def _check_same_run(self, settings):
         differing = [
             f"{key}: {settings.get(key)!r} there, {self._settings.get(key)!r} now"
             for key in sorted({*settings, *self._settings})
@@ -56,13 +73,12 @@ class Backup:
                 f"The evaluation that left the backup {str(self._path)!r} was another one: use the "
                 f"same arguments and images, or another `backup`. Received: {'; '.join(differing)}"
             )
-        return state
 
     def save(self, counts):
         """Writes the counts of a `Passes`, atomically."""
         if self._path is not None:
-            data = {"format": _FORMAT, "settings": self._settings, "state": counts.state()}
-            _atomic.write_text(self._path, json.dumps(data))
+            kept = Kept(_FORMAT, self._settings, counts.state())
+            _state_files.write_json(self._path, dataclasses.asdict(kept))
         self._saved = time.monotonic()
 
     def save_now_and_then(self, counts):

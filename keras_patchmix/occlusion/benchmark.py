@@ -8,11 +8,12 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from keras_patchmix._host import to_numpy
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.bank import Bank, BankBuilder
-from keras_patchmix.occlusion.class_map import ClassMap, check_class_names
+from keras_patchmix.occlusion.choice import warn_of_first
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.describing import (
@@ -22,16 +23,19 @@ from keras_patchmix.occlusion.describing import (
     function_name,
     skipped_entries,
 )
-from keras_patchmix.occlusion.forward import check_inputs, forward_function, patch_size
 from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.opening import OpenSplit
 from keras_patchmix.occlusion.outcomes import examples_digest
-from keras_patchmix.occlusion.passes import Forward, Pass, Passes
+from keras_patchmix.occlusion.passes import Pass, Passes
 from keras_patchmix.occlusion.report import Report, versions
 from keras_patchmix.occlusion.rows import make_rows
 from keras_patchmix.occlusion.serialization import described
 from keras_patchmix.occlusion.sharing import Alone, sharing_of
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
+from keras_patchmix.scoring.class_map import ClassMap, check_class_names
+from keras_patchmix.scoring.forward import check_inputs, forward_function, patch_size
+from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.scorer import Scorer
 
 CLEAN = Condition("clean")
 
@@ -56,6 +60,7 @@ class Benchmark:
         saliency: Callable[[Any], Any] | None = None,
         class_map: Sequence[int | Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
+        from_logits: bool | None = None,
     ):
         if not isinstance(seed, int | np.integer):
             raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
@@ -70,6 +75,7 @@ class Benchmark:
         self.seed = int(seed)
         self.preprocess = preprocess
         self.saliency = saliency
+        self.from_logits = from_logits
         self.value_range = check_range(value_range)
         self.class_map = None if class_map is None else ClassMap(class_map)
         self.class_names = check_class_names(class_names)
@@ -92,10 +98,10 @@ class Benchmark:
         if self._input_shape is None:
             builder, seen = BankBuilder(self._bank_size, self.seed), []
             with Progress(verbose, "bank") as progress:
-                for batch in self._source:
+                for batch in self._population():
                     if self._input_shape is None:
                         self._first(batch.images)
-                        progress.start(self._source.num_examples())
+                        progress.start(self._source.num_examples(everything=True))
                     if not needs_bank:
                         break
                     builder.add(batch.images, batch.labels, batch.index)
@@ -104,10 +110,18 @@ class Benchmark:
             if needs_bank:
                 self.bank = builder.build()
                 self.bank.check_classes()
-                self._seen = examples_digest(*map(np.concatenate, zip(*seen, strict=True)))
+                found = map(np.concatenate, zip(*seen, strict=True))
+                self._seen = examples_digest(*map(self._source.chosen, found))
         if self._splits is None:
             self._splits = self._opened()
         return (*self._own_conditions(), *(split.condition for split in self._splits))
+
+    def _population(self):
+        """Returns what the bank is drawn from: so that an example has its partner of a whole run.
+
+        The rest of a data set of unknown length may never end.
+        """
+        return self._source.everything() if self._source.choice == "spread" else self._source
 
     def has_sets(self) -> bool:
         """Whether the suite holds sets of occluded images."""
@@ -155,14 +169,14 @@ class Benchmark:
         """
         with (sharing_of(model) if share else Alone()).all_or_none():
             forward = self._forward(model, verbose)
-            if self.preprocess is None:
+            if forward.preprocess is None:
                 check_inputs(model, np.empty((0, *self._input_shape), self._dtype))
             self._maps(model, forward)
 
     def _forward(self, model, verbose):
         forward_function(model)  # refuses what is no classifier, before any data is read
         self.prepare(verbose)
-        return Forward(model, self.preprocess, self._source.batch_size)
+        return Scorer(model, self._source.batch_size, self.preprocess, self.from_logits)
 
     def _maps(self, model, forward):
         """Returns a dict from sets to their maps, found anew for each model."""
@@ -222,9 +236,12 @@ class Benchmark:
             passes = self._passes(maps, title, sharing)
             held = Passes(passes, self._backup(backup, settings, model, maps))
             held.run(forward, verbose)
+        if forward.one_output is not None:
+            settings["one_output"] = forward.one_output
         report = self._report(passes, maps, settings)
         held.finish(keep_backup)
         _warn_of_nonfinite(report)
+        self._warn_of_first(report)
         return report
 
     def _passes(self, maps, title, sharing):
@@ -249,10 +266,20 @@ class Benchmark:
         for split in self._splits:
             name = split.condition.name
             sets[name] = {**split.settings, "class_map": getattr(maps[name], "outputs", None)}
-        weights = None if path is None else digest_of(model)
-        return Backup(
-            path, {**settings, "weights_sha256": weights, **({"sets": sets} if sets else {})}
-        )
+        decides = {**settings, "weights_sha256": None if path is None else digest_of(model)}
+        if self.from_logits is not None:
+            decides["from_logits"] = self.from_logits
+        return Backup(path, {**decides, "sets": sets} if sets else decides)
+
+    def _warn_of_first(self, report):
+        found = [
+            (self._source, report),
+            *((s.source, report.datasets[s.condition.name]) for s in self._splits),
+        ]
+        for source, scored in found:
+            outcomes = scored.outcomes
+            if source.choice == "first" and len(outcomes) == source.max_examples:
+                warn_of_first(outcomes.labels, scored.settings["num_classes"], stacklevel=4)
 
     def is_of_the_same_examples(self, report: "Report") -> bool:
         """Says whether a report's examples are those of the pass that drew the bank, if any did."""
@@ -274,7 +301,7 @@ class Benchmark:
         _, first = np.unique(batch.labels, return_index=True)
         others = np.setdiff1d(np.arange(len(batch.labels)), first)
         chosen = np.concatenate([np.sort(first), others])[:count]
-        batch = type(batch)(*(None if part is None else part[chosen] for part in batch))
+        batch = batch.rows(chosen)
         rows = [(c.name, images) for c, images, _, _ in self._corrupted(batch)]
         return [
             {
@@ -287,10 +314,13 @@ class Benchmark:
 
     def _corrupted(self, batch):
         """Yields condition, images, pixels affected, and the index of donors or None."""
-        images, labels, index, saliency, _ = batch
+        labels, index, saliency = batch.labels, batch.index, batch.saliency
+        # Read-only, as these may be the user's own arrays and corruptions may be the user's too.
+        images = batch.images.view()
+        images.flags.writeable = False
         yield CLEAN, images, np.zeros(len(images), np.int64), None
         if any(member.needs_saliency for member in self.suite) and self.saliency is not None:
-            saliency = np.asarray(self.saliency(images))
+            saliency = to_numpy(self.saliency(np.array(images)))
         for member in self._corruptions():
             plan = member.draw(
                 images, labels, index, self.seed, self.bank, self.value_range, saliency
@@ -310,10 +340,11 @@ class Benchmark:
             "channels": self._input_shape[2],
             "image_dtype": str(self._dtype),
             "value_range": list(self.value_range),
-            "preprocess": function_name(self.preprocess),
+            "preprocess": function_name(preprocessing_of(model, self.preprocess)),
             "saliency": function_name(self.saliency),
             "seed": self.seed,
             "max_examples": self._source.max_examples,
+            "choice": self._source.choice,
             "batch_size": self._source.batch_size,
             "bank_images": 0 if self.bank is None else len(self.bank.labels),
             "bank_sha256": None if self.bank is None else self.bank.sha256,
@@ -332,6 +363,8 @@ class Benchmark:
             "labels_sha256": digest(outcomes.labels),
             "index_sha256": digest(outcomes.index),
         }
+        if self._source.left_out:
+            settings["left_out"] = self._source.left_out
         skipped = skipped_entries(self._source.skipped)
         rows = make_rows(self._own_conditions(), tally, self._input_shape)
         datasets = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix.occlusion import text
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
 from keras_patchmix.occlusion.rows import row_named
@@ -148,7 +149,9 @@ def compare(a, b):
     single = sorted(set(others) ^ {row.name for row in a.rows})
     if single:
         notes.append(f"Only one report has the rows {', '.join(single)}.")
-    names = [report.settings.get("model") or letter for letter, report in (("a", a), ("b", b))]
+    names = [
+        printable(report.settings.get("model") or letter) for letter, report in (("a", a), ("b", b))
+    ]
     if names[0] == names[1]:
         names = [f"{names[0]} ({letter})" for letter in "ab"]
     return Comparison(tuple(names), rows, notes)

@@ -1,5 +1,10 @@
-"""Sets of occluded images as members of a suite, beside the corruptions."""
+"""Sets of occluded images as members of a suite, beside the corruptions.
 
+What is needed of `keras_patchmix.datasets` is imported where a set has a name: importing that room
+registers builders with TensorFlow Datasets, which imports TensorFlow.
+"""
+
+import copy
 import os
 import re
 from collections.abc import Sequence
@@ -7,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._types import FilePath, Size
-from keras_patchmix.datasets.image_files import printable
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
-from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.member import Condition, Member
+from keras_patchmix.scoring.class_map import ClassMap
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 # What other values of a report or of Keras' logs are called ("val_loss").
@@ -45,8 +49,8 @@ class DatasetOcclusion(Member):
         class_map: Outputs of the model for each class of the set, as in `evaluate`. `"auto"`, the
             default, knows that of the Realistic Occlusion Dataset, for models with the 1,000
             outputs of ImageNet; for all others output i is class i, as with None.
-        max_examples: Score the first so many images of each split. The benchmark's own
-            `max_examples` when None.
+        max_examples: Score so many images of each split, chosen as in `evaluate`. The benchmark's
+            own `max_examples` when None.
         name: Name in reports and logs: letters, digits, "_" and "-". Made of `dataset` when None.
 
     Raises:
@@ -111,6 +115,10 @@ class DatasetOcclusion(Member):
             )
         if not self.is_named:
             self._check_ready(split)
+
+    def __deepcopy__(self, memo):
+        # It is never changed, and data of tf.data cannot be copied.
+        return copy.copy(self)
 
     def _check_ready(self, split):
         for name, given in (
@@ -201,9 +209,16 @@ def _check_size(size):
     return int(pair[0]), int(pair[1])
 
 
+def _printable(name):
+
+    return printable(name)
+
+
 def _default_name(dataset):
     if not isinstance(dataset, str):
         return "occluded_images"
+    from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
+
     kind, colon, path = dataset.partition(":")
     if kind + colon in (FOLDER_PREFIX, RECORDS_PREFIX):
         folder, dataset = os.path.split(os.path.abspath(os.path.expanduser(path)))

@@ -1,9 +1,13 @@
 """What a report says of the arguments it was made with."""
 
+import collections
 import hashlib
 
 import keras
 import numpy as np
+
+from keras_patchmix._names import printable
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
 
 def check_range(value_range):
@@ -24,8 +28,10 @@ def digest(values):
 
 def function_name(function):
     """Returns the dotted name of a function, the class of a layer, or None for None."""
-    if function is None:
+    if function is None or function is as_they_are:
         return None
+    if isinstance(function, OwnPreprocessing):
+        return function.name
     if isinstance(function, keras.Layer):
         return type(function).__name__
     name = getattr(function, "__qualname__", None) or type(function).__name__
@@ -41,12 +47,28 @@ def skipped_entries(skipped):
     """Returns what a report holds of images that could not be read.
 
     Args:
-        skipped: Dict from names to reasons.
+        skipped: Dict from names, as the file system has them, to reasons.
 
     Returns:
-        List of dicts with the "name" and the "reason", by name.
+        List of dicts with the "name" and the "reason", printable, by name.
     """
-    return [{"name": str(name), "reason": str(reason)} for name, reason in sorted(skipped.items())]
+    return [
+        {"name": printable(name), "reason": printable(reason)}
+        for name, reason in sorted(skipped.items())
+    ]
+
+
+def skipped_of(reports):
+    """Returns a list of the (name, reason) of what could not be read.
+
+    Args:
+        reports: Iterable of `Report`s. What several of them name is there once; files of one name
+            that one report names are there each.
+    """
+    found = collections.Counter()
+    for report in reports:
+        found |= collections.Counter((one["name"], one["reason"]) for one in report.all_skipped)
+    return list(found.elements())
 
 
 def coverage_digest(coverage):

@@ -1,8 +1,11 @@
 """`evaluate`: one model, one data set, one suite, one report."""
 
+import numbers
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.benchmark import Benchmark
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Any,
-    dataset: Any,
+    x: Any,
+    y: Any = None,
     suite: str | Sequence[Any] | None = None,
     seed: int = 0,
     max_examples: int | None = None,
@@ -26,6 +30,7 @@ def evaluate(
     saliency: Callable[[Any], Any] | None = None,
     class_map: Sequence[int | Sequence[int]] | None = None,
     class_names: Sequence[str] | None = None,
+    from_logits: bool | None = None,
     backup: FilePath | None = None,
     name: str | None = None,
 ) -> "Report":
@@ -40,20 +45,26 @@ def evaluate(
 
     Args:
         model: A Keras model, or a function, from images to logits or probabilities of shape
-            (B, classes). One input, one output.
-        dataset: A `tf.data.Dataset`, batched or not, or another re-iterable, of (images, labels) or
-            (images, labels, sample_weight) tuples or of dicts with the keys "images", "labels" and
-            optionally "index" and "saliency"; or such a tuple or dict of whole arrays. Images are
-            channels-last and of one size; labels are class ids or one-hot or soft vectors. Sample
-            weights are ignored. What it names in an attribute `skipped`, a dict from names to
-            reasons, the report names too.
+            (B, classes); or of shape (B, 1) for two classes, the probability or the logit of
+            class 1. One input, one output.
+        x: Images, an array or tensor of shape (N, H, W, C), with labels as `y`. Or a data set with
+            both: a `tf.data.Dataset`, batched or not, or another re-iterable, of (images, labels)
+            or (images, labels, sample_weight) tuples or of dicts with the keys "images", "labels"
+            and optionally "index" and "saliency"; or such a tuple or dict of whole arrays. Images
+            are channels-last and of one size. Sample weights are ignored. What a data set names in
+            an attribute `skipped`, a dict from names to reasons, the report names too.
+        y: Labels of the images `x`: class ids, or one-hot or soft vectors of as many columns as the
+            model has classes. None where `x` is a data set.
         suite: List of corruptions and `DatasetOcclusion`s, or of the dicts that `serialize` makes
             of them; or `"default"` or `"extended"`: `default_suite` (also when None) or
             `extended_suite` of the image size.
         seed: Integer that decides the bank, the pairs, the patches.
-        max_examples: Score the first so many examples only.
+        max_examples: Score so many examples only, the same for every seed and model. They are
+            spread over a data set whose length is known, and keep their index and so their fate;
+            of others the first ones are taken, with a warning if these lack classes.
         preprocess: Function applied to the corrupted batch, an array in the data set's own dtype
-            and range, before the model. None for models that take the images as they are.
+            and range, before the model. None is the model's own preprocessing, which a task of
+            keras-hub has, or nothing.
         verbose: `True` shows a progress bar where tqdm is installed; `"auto"` does so in a terminal
             or notebook only.
         value_range: (black, white) of the data set's images, before `preprocess`.
@@ -65,7 +76,10 @@ def evaluate(
             holds, for each class, the index of the model's output or a list of such. Then a class's
             score is the highest of its outputs, and other outputs do not count. A
             `DatasetOcclusion` has a map of its own.
-        class_names: Names of the data set's classes, for the report.
+        class_names: Names of all classes of the data set, for the report.
+        from_logits: Whether the output of a model that has one output is a logit. None asks the
+            model: its last activation, or the loss that it is compiled with. Models of several
+            outputs have no need of it.
         backup: File in which the state is kept while this runs: written, atomically, every
             30 seconds and when it is interrupted, deleted at the end. The same call goes on from
             there, after it has read, not scored, what was done.
@@ -81,7 +95,7 @@ def evaluate(
     if name is not None and not (isinstance(name, str) and name):
         raise ValueError(f"`name` must be a string or None. Received: name={name!r}")
     benchmark = Benchmark(
-        dataset,
+        _data(x, y),
         suite,
         seed,
         max_examples,
@@ -92,6 +106,7 @@ def evaluate(
         saliency,
         class_map,
         class_names,
+        from_logits,
     )
     report = benchmark.run(model, verbose, backup)
     if name is not None:
@@ -105,3 +120,22 @@ def evaluate(
             stacklevel=2,
         )
     return report
+
+
+def _data(x, y):
+    """Returns images and labels as one data set."""
+    if y is None:
+        return x
+    if isinstance(y, list | tuple) and y and isinstance(y[0], numbers.Number):
+        y = np.asarray(y)
+    if not (_is_array(x) and _is_array(y)):
+        raise ValueError(
+            "`y` must be the labels of an array of images `x`, or None where `x` is a data set; a "
+            f"suite is given as `suite=`. Received: x of type {type(x).__name__}, y of type "
+            f"{type(y).__name__}"
+        )
+    return x, y
+
+
+def _is_array(value):
+    return len(getattr(value, "shape", None) or ()) > 0

@@ -2,13 +2,15 @@
 
 import dataclasses
 
+from keras_patchmix._names import printable
+
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
     """One row of a report: a corruption at one grid and one level, or a set of occluded images.
 
     Attributes:
-        corruption: Name of the corruption, such as `"patch_drop"`, or of the set.
+        corruption: Name of the corruption, such as `"patch_drop"`, or of the set; printable.
         grid: (rows, columns), or None where the corruption has no grid.
         level: Share asked for, in (0, 1], or None where the corruption has no levels.
         part: What tells several splits of one set apart in names; None elsewhere.
@@ -21,6 +23,9 @@ class Condition:
     level: float | None = None
     part: str | None = None
     data: str | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "corruption", printable(self.corruption))
 
     @property
     def name(self):

@@ -11,7 +11,7 @@ class OccludedSet:
 
     Attributes:
         settings: Dict of JSON values: which images these were and how they were scored. "dataset",
-            "split", "version", "max_examples", "class_names", "class_map", "image_size",
+            "split", "version", "max_examples", "choice", "class_names", "class_map", "image_size",
             "num_classes", "n", and digests of the labels, the indices and the coverage.
         outcomes: `Outcomes` of its images. Their pixels are the coverage times the pixels of the
             image that was scored; empty where the set has no coverage.
@@ -29,8 +29,3 @@ class OccludedSet:
             "skipped": self.skipped,
             "outcomes": self.outcomes.to_dict(),
         }
-
-    @classmethod
-    def from_dict(cls, data):
-        """Reads what `to_dict` returned."""
-        return cls(data["settings"], Outcomes.from_dict(data["outcomes"]), list(data["skipped"]))

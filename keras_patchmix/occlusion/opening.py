@@ -7,19 +7,16 @@ import warnings
 
 import numpy as np
 
-from keras_patchmix import datasets
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.image_files import printable
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
-from keras_patchmix.occlusion.class_map import ClassMap
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.describing import coverage_digest, digest
-from keras_patchmix.occlusion.forward import to_scores
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.passes import Pass
 from keras_patchmix.occlusion.rows import make_rows
 from keras_patchmix.occlusion.set_examples import Adapted, Noting, extras_of
 from keras_patchmix.occlusion.tally import judge
+from keras_patchmix.scoring.class_map import ClassMap
 
 # Where the map from a set's classes to the 1,000 of ImageNet is known: the module's `class_map()`.
 _IMAGENET_MAPS = {
@@ -48,7 +45,7 @@ class OpenSplit:
         like: What images of a named set are brought to: a dict with the "image_size", (height,
             width), the "dtype" and the "value_range" of the benchmark's own images.
         batch_size: Images a forward pass.
-        max_examples: Score the first so many, or None; the member's own number goes before.
+        max_examples: Score so many of them, or None; the member's own number goes before.
 
     Raises:
         ValueError: The data set or the split is not there; the message names the member.
@@ -68,9 +65,15 @@ class OpenSplit:
             if member.is_named:
                 data = self._open(split, member.image_size or like["image_size"], like, batch_size)
             self.source = Noting(ExampleSource(data, batch_size, limit, with_coverage=True))
-        self.settings.update(max_examples=limit, class_names=self.class_names)
+        self.settings.update(
+            max_examples=limit, choice=self.source.choice, class_names=self.class_names
+        )
 
     def _open(self, split, size, like, batch_size):
+        # Registers builders with TensorFlow Datasets, which imports TensorFlow.
+        from keras_patchmix import datasets
+        from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
+
         name, data_dir = self.member.dataset, self.member.data_dir
         data = datasets.load_for_scoring(name, split, size, data_dir, batch_size)
         self.class_names = [printable(kind) for kind in data.info.class_names]
@@ -92,7 +95,7 @@ class OpenSplit:
         """Finds the map from the set's classes to a model's outputs, with one batch of images.
 
         Args:
-            forward: A `Forward`.
+            forward: A `Scorer`.
 
         Returns:
             A `ClassMap`; None where output i is class i.
@@ -111,7 +114,7 @@ class OpenSplit:
                     UserWarning,
                     stacklevel=2,
                 )
-            scores = to_scores(forward(batch.images, check=True), len(batch.labels))
+            scores = forward.scores(forward(batch.images, check=True), len(batch.labels))
             found = self._fitting(scores.shape[1])
             if found is not None:
                 scores = found.select(scores)

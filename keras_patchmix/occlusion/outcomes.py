@@ -7,7 +7,10 @@ import zlib
 
 import numpy as np
 
+from keras_patchmix._schema import Mismatch, check, conform
+
 RIGHT, WRONG, NOT_SCORED = 1, 0, -1
+_MOST_BYTES = 2**30  # of the arrays of one report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,15 +49,72 @@ class Outcomes:
 
     @classmethod
     def from_dict(cls, data):
-        """Reads what `to_dict` returned."""
-        wide = np.int64
-        return cls(
-            labels=_unpacked(data["labels"]).astype(wide),
-            index=_unpacked(data["index"]).astype(wide),
-            top1={name: _unpacked(text) for name, text in data["top1"].items()},
-            pixels={name: _unpacked(text).astype(wide) for name, text in data["pixels"].items()},
-            donors=None if data["donors"] is None else _unpacked(data["donors"]).astype(wide),
-        )
+        """Reads what `to_dict` returned.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        return unpacked(data)
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """The JSON values that `Outcomes.to_dict` returns."""
+
+    encoding: str
+    labels: str
+    index: str
+    donors: str | None
+    top1: dict[str, str]
+    pixels: dict[str, str]
+
+
+def unpacked(data, examples=None):
+    """Returns the `Outcomes` that JSON values hold.
+
+    No more is unpacked than the number of examples allows, so that a small file which claims much
+    costs no memory.
+
+    Args:
+        data: As of `Outcomes.to_dict`.
+        examples: Number of examples; None where only the data tell.
+
+    Raises:
+        Mismatch: Something else, arrays of other lengths, or values out of range.
+    """
+    packed = conform(data, Packed, "outcomes")
+    columns = len(packed.top1) + len(packed.pixels)
+    most = _MOST_BYTES // (3 * 8 + 8 * columns)
+    check(examples is None or examples <= most, "outcomes", f"more than {most} examples")
+    labels = _unpacked(packed.labels, "int32", "labels", examples, most)
+    one = {"count": len(labels), "most": most}
+    found = Outcomes(
+        labels.astype(np.int64),
+        _unpacked(packed.index, "int64", "index", **one),
+        {
+            name: _unpacked(text, "int8", f"top1.{name}", **one)
+            for name, text in packed.top1.items()
+        },
+        {
+            name: _unpacked(text, "int32", f"pixels.{name}", **one).astype(np.int64)
+            for name, text in packed.pixels.items()
+        },
+        None if packed.donors is None else _unpacked(packed.donors, "int64", "donors", **one),
+    )
+    _check_values(found)
+    return found
+
+
+def _check_values(outcomes):
+    check(not np.any(outcomes.labels < 0), "outcomes.labels", "a label is below 0")
+    for name, values in outcomes.top1.items():
+        known = np.isin(values, (RIGHT, WRONG, NOT_SCORED))
+        check(np.all(known), f"outcomes.top1.{name}", "must hold 1, 0 and -1 alone")
+    for name, values in outcomes.pixels.items():
+        check(not np.any(values < 0), f"outcomes.pixels.{name}", "a number is below 0")
+    check(
+        not set(outcomes.pixels) - set(outcomes.top1), "outcomes.pixels", "has rows that top1 lacks"
+    )
 
 
 def examples_digest(labels, index):
@@ -76,9 +136,19 @@ def _packed(values, dtype):
     return f"{dtype}:{base64.b64encode(zlib.compress(data, 9)).decode('ascii')}"
 
 
-def _unpacked(text):
-    dtype, _, data = text.partition(":")
-    values = np.frombuffer(
-        zlib.decompress(base64.b64decode(data)), np.dtype(dtype).newbyteorder("<")
-    )
-    return values.astype(dtype)
+def _unpacked(text, dtype, name, count, most):
+    """Returns an array of the type, and of `count` numbers, or up to `most` where that is None."""
+    place, size = f"outcomes.{name}", np.dtype(dtype).itemsize
+    kind, _, data = text.partition(":")
+    check(kind == dtype, place, f"must begin with {dtype}:")
+    limit = size * (most if count is None else count)
+    reader = zlib.decompressobj()
+    try:
+        found = reader.decompress(base64.b64decode(data, validate=True), limit + 1)
+    except (ValueError, zlib.error) as error:
+        raise Mismatch(place, f"cannot be unpacked ({error})") from error
+    check(len(found) <= limit, place, f"must hold {limit // size} numbers, and holds more")
+    check(reader.eof and not reader.unused_data, place, "is cut off, or goes on after its end")
+    check(len(found) % size == 0, place, "holds a part of a number")
+    check(count is None or len(found) == limit, place, f"must hold {limit // size} numbers")
+    return np.frombuffer(found, np.dtype(dtype).newbyteorder("<")).astype(dtype)

@@ -1,47 +1,14 @@
 """One pass of a model over one data set, under the conditions that its images are scored in."""
 
 import contextlib
-
-import numpy as np
+from typing import Any
 
 from keras_patchmix._progress import Progress
+from keras_patchmix._schema import check, conform
 from keras_patchmix.occlusion.backup import check_same
-from keras_patchmix.occlusion.forward import check_inputs, forward_function, to_scores
 from keras_patchmix.occlusion.sharing import Alone
 from keras_patchmix.occlusion.tally import Tally, judge
-
-
-class Forward:
-    """A model's scores for images: padded to one batch size, preprocessed, in one compiled call.
-
-    Args:
-        model: A Keras model or a function.
-        preprocess: Function of a batch, or None.
-        batch_size: Images a call.
-    """
-
-    def __init__(self, model, preprocess, batch_size):
-        self.model = model
-        self._forward = forward_function(model)
-        self._preprocess = preprocess
-        self._batch_size = batch_size
-
-    def __call__(self, images, check=False):
-        """Returns what the model returns for a batch and its padding.
-
-        Args:
-            images: Array of shape (B, H, W, C), B at most the batch size.
-            check: Whether to say first where the model takes other sizes.
-        """
-        missing = self._batch_size - len(images)
-        if missing:
-            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
-        if self._preprocess is not None:
-            # A copy, as some of keras.applications' preprocess_input work in place.
-            images = self._preprocess(np.array(images))
-        if check:
-            check_inputs(self.model, images)
-        return self._forward(images)
+from keras_patchmix.scoring.class_map import check_columns
 
 
 class Pass:
@@ -79,15 +46,15 @@ class Pass:
         self._sharing = sharing or Alone()
         self._naming = naming
 
-    def resume(self, state):
-        """Takes up the counts that an interrupted run left, see `Tally.state`."""
-        self.tally = Tally.from_state(self.tally.names, state)
+    def counted(self, state):
+        """Returns the `Tally` of the counts that an interrupted run left, see `Tally.state`."""
+        return Tally.from_state(self.tally.names, state)
 
     def run(self, forward, verbose, after_batch):
         """Scores all examples that are not counted yet.
 
         Args:
-            forward: A `Forward`.
+            forward: A `Scorer`.
             verbose: Whether to show a progress bar.
             after_batch: Function that is called after each batch.
         """
@@ -111,17 +78,14 @@ class Pass:
 
     def _score(self, forward, batch):
         """Scores one batch under all conditions and takes the counts up."""
-        if self._class_names is not None and batch.labels.max() >= len(self._class_names):
-            raise ValueError(
-                f"`class_names` must name every class. Received: {len(self._class_names)} names, "
-                f"and the label {batch.labels.max()}"
-            )
         verdicts, donors, classes, waiting = {}, None, None, None
 
         def settle(condition, output, pixels):
-            scores = to_scores(output, len(batch.labels))
+            scores = forward.scores(output, len(batch.labels))
             if self._class_map is not None:
                 scores = self._class_map.select(scores)
+            check_columns(batch.columns, scores.shape[1], self._class_map)
+            self._check_names(scores.shape[1])
             verdicts[condition.name] = judge(scores, batch.labels, pixels)
             return scores.shape[1]
 
@@ -135,6 +99,13 @@ class Pass:
         classes = settle(*waiting)
         self.tally.add(batch.labels, batch.index, donors, verdicts, classes)
 
+    def _check_names(self, classes):
+        if self._class_names is not None and len(self._class_names) != classes:
+            raise ValueError(
+                f"`class_names` must name each of the {classes} classes that are scored. "
+                f"Received: {len(self._class_names)} names"
+            )
+
 
 class Passes:
     """The passes of one run, with the file that keeps their counts.
@@ -147,12 +118,8 @@ class Passes:
     def __init__(self, passes, backup):
         self._passes = passes
         self._backup = backup
-        state = backup.load()
-        if state is not None:
-            own, *sets = passes.items()
-            own[1].resume(state)
-            for name, one in sets:
-                one.resume(state["sets"][name])
+        for name, tally in (backup.load(self._tallies) or {}).items():
+            passes[name].tally = tally
         self._begun = self._count()
 
     def run(self, forward, verbose):
@@ -179,6 +146,15 @@ class Passes:
         if sets:
             state["sets"] = {name: one.tally.state() for name, one in sets}
         return state
+
+    def _tallies(self, state):
+        """Returns a dict from names to the `Tally`s of a state."""
+        own, *sets = self._passes
+        kept = conform(state.get("sets", {}), dict[str, Any], "sets")
+        check(sorted(kept) == sorted(sets), "sets", f"must be of {sets}")
+        state = {key: value for key, value in state.items() if key != "sets"}
+        states = {own: state, **kept}
+        return {name: self._passes[name].counted(one) for name, one in states.items()}
 
     def _count(self):
         return sum(one.tally.count for one in self._passes.values())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from keras_patchmix import _atomic
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._types import FilePath
 from keras_patchmix.occlusion.dots import TITLE, dots, words
@@ -138,7 +139,7 @@ def _name(legend, labels):
 
 
 def _wrapped(text, width=_LABEL_WIDTH):
-    lines = textwrap.wrap(text, width, max_lines=3, placeholder=" …")
+    lines = textwrap.wrap(printable(text), width, max_lines=3, placeholder=" …")
     return "\n".join(lines) or " "
 
 
@@ -215,7 +216,8 @@ def _dots(axis, sets):
 
 
 def _decorate(axis, panel, first):
-    axis.set_title(panel.title, fontsize=11, loc="left", fontweight="bold", parse_math=False)
+    title = printable(panel.title)
+    axis.set_title(title, fontsize=11, loc="left", fontweight="bold", parse_math=False)
     if panel.is_loss:
         axis.set_xlabel("Information loss (% of pixels)")
         axis.set_xlim(left=0)

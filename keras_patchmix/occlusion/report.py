@@ -1,11 +1,8 @@
 """The outcome of a benchmark: rows, summary, settings, and their files."""
 
-import csv
 import dataclasses
 import html
 import importlib.metadata
-import io
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _csv_text, _state_files
+from keras_patchmix._names import printable, printable_values
 from keras_patchmix._types import FilePath
 from keras_patchmix._version import __version__
-from keras_patchmix.occlusion import comparison, text
-from keras_patchmix.occlusion.occluded_set import OccludedSet
-from keras_patchmix.occlusion.outcomes import RIGHT, Outcomes
+from keras_patchmix.occlusion import comparison, report_file, text
+from keras_patchmix.occlusion.outcomes import RIGHT
 from keras_patchmix.occlusion.per_class import ClassRow, class_rows
 from keras_patchmix.occlusion.rows import Row, row_named, summarise
 
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from keras_patchmix.occlusion.comparison import Comparison
-
-SCHEMA_VERSION = 3
 
 
 class Report:
@@ -57,9 +52,9 @@ class Report:
         datasets: Mapping[str, Any] | None = None,
     ):
         self.rows = list(rows)
-        self.settings = settings
+        self.settings = printable_values(settings)
         self.outcomes = outcomes
-        self.skipped = list(skipped)
+        self.skipped = printable_values(list(skipped))
         self.datasets = dict(datasets or {})
         self.summary = summarise(self.rows)
 
@@ -67,35 +62,19 @@ class Report:
     def load(cls, path: FilePath) -> "Report":
         """Reads a report from a file that `to_json` wrote.
 
+        The file's checksum, if it is there, must be that of its content; without one (as after an
+        edit by hand, or in files of earlier versions) the parts of the report must still agree with
+        one another. No more memory is taken than the number of images allows.
+
         Args:
             path: The file, or a directory that holds a report.json.
 
         Raises:
-            ValueError: The file is no report, or one of a later version than this package knows.
+            ValueError: The file is damaged or no report, or one of a later version than this
+                package knows. The message names the file.
         """
         path = Path(path)
-        if path.is_dir():
-            path = path / "report.json"
-        try:
-            data = json.loads(path.read_text("utf-8"))
-            version = data["schema_version"]
-        except (ValueError, TypeError, KeyError):
-            raise ValueError(
-                f"`path` must be a report in JSON. Received: {str(path)!r}, which is something else"
-            ) from None
-        if version not in range(1, SCHEMA_VERSION + 1):
-            raise ValueError(
-                f"`path` must be a report of schema version 1 to {SCHEMA_VERSION}; a later one "
-                f"needs a later keras-patchmix. Received: version {version} in {str(path)!r}"
-            )
-        outcomes = data.get("outcomes")
-        return cls(
-            [Row(**{**row, "grid": row["grid"] and tuple(row["grid"])}) for row in data["rows"]],
-            data["settings"],
-            None if outcomes is None else Outcomes.from_dict(outcomes),
-            data.get("skipped", ()),
-            {name: OccludedSet.from_dict(each) for name, each in data.get("datasets", {}).items()},
-        )
+        return cls(**report_file.load(path / "report.json" if path.is_dir() else path))
 
     @property
     def correct(self):
@@ -155,7 +134,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as a dict of JSON values."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": report_file.SCHEMA_VERSION,
             "settings": self.settings,
             "rows": [dataclasses.asdict(row) for row in self.rows],
             "summary": self.summary,
@@ -165,29 +144,22 @@ class Report:
         }
 
     def to_json(self, path: FilePath | None = None) -> str:
-        """Returns the report as JSON text, or writes that atomically to `path` and returns None."""
-        written = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
-        return _returned_or_written(written, path)
+        """Returns the report as JSON text, or writes that atomically to `path` and returns None.
+
+        It is what `to_dict` returns, and under "sha256" a checksum of that.
+        """
+        return _returned_or_written(_state_files.sealed_text(self.to_dict(), indent=2), path)
 
     def to_csv(self, path: FilePath | None = None) -> str:
         """Returns the rows as CSV text, or writes that atomically to `path` and returns None.
 
         Each line holds the settings too, after the row's own columns, so that the files of several
-        models can be put together. Lists and dicts among them are JSON. In the line of a set of
+        models can be put together. Lists and dicts among them are JSON. Text that a spreadsheet
+        would take for a formula has an apostrophe in front. In the line of a set of
         occluded images, settings of its own stand in place of those of the other data.
         """
-        file = io.StringIO()
-        columns = [field.name for field in dataclasses.fields(Row)]
-        settings = {key: value for key, value in self.settings.items() if key not in columns}
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*columns, "schema_version", *settings])
-        for row in self.rows:
-            values = dataclasses.asdict(row)
-            values["grid"] = text.grid_text(row.grid)
-            own = self.datasets[row.name].settings if row.name in self.datasets else {}
-            cells = [_cell(own.get(key, value)) for key, value in settings.items()]
-            writer.writerow([*(_cell(values[c]) for c in columns), SCHEMA_VERSION, *cells])
-        return _returned_or_written(file.getvalue(), path)
+        columns, lines = csv_lines(self)
+        return _returned_or_written(_csv_text.write(columns, lines), path)
 
     def plot(self, path: FilePath | None = None) -> "Figure":
         """Draws accuracy against information loss, see `plot_reports`.
@@ -207,12 +179,9 @@ class Report:
 
         Its columns are the fields of `ClassRow`.
         """
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in dataclasses.fields(ClassRow)])
-        for row in self.class_rows():
-            writer.writerow([_cell(value) for value in dataclasses.astuple(row)])
-        return _returned_or_written(file.getvalue(), path)
+        columns = [field.name for field in dataclasses.fields(ClassRow)]
+        written = _csv_text.write(columns, map(dataclasses.asdict, self.class_rows()))
+        return _returned_or_written(written, path)
 
     def to_html(
         self,
@@ -258,7 +227,11 @@ class Report:
         ]
         size = "x".join(map(str, self.settings["image_size"]))
         n = self.settings.get("n", self.rows[0].n)
-        title = f"{self.settings['model'] or 'model'}: {n} images of {size}"
+        title = f"{printable(self.settings['model'] or 'model')}: {n} images of {size}"
+        if self.settings.get("preprocess"):
+            title += f", through {printable(self.settings['preprocess'])}"
+        if self.settings.get("one_output"):
+            title += f", the one output read as a {self.settings['one_output']}"
         parts = [title, "", text.aligned(head, lines)]
         if summary:
             parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
@@ -272,6 +245,8 @@ class Report:
             names = ", ".join(entry["name"] for entry in skipped[:5])
             more = ", ..." if len(skipped) > 5 else ""
             parts += ["", f"{len(skipped)} images could not be read: {names}{more}"]
+        if self.settings.get("left_out"):
+            parts += ["", f"Left out of the folder: {self.settings['left_out']}"]
         return "\n".join(parts)
 
     def __str__(self):
@@ -284,6 +259,20 @@ class Report:
     def _repr_html_(self):
         """Returns the table, for notebooks."""
         return f"<pre>{html.escape(self.table())}</pre>"
+
+
+def csv_lines(report):
+    """Returns the columns of `Report.to_csv`, and a list of dicts from them to values."""
+    columns = [field.name for field in dataclasses.fields(Row)]
+    settings = {key: value for key, value in report.settings.items() if key not in columns}
+    version = {"schema_version": report_file.SCHEMA_VERSION}
+    lines = []
+    for row in report.rows:
+        values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
+        own = report.datasets[row.name].settings if row.name in report.datasets else {}
+        of_line = {key: own.get(key, value) for key, value in settings.items()}
+        lines.append({**values, **version, **of_line})
+    return [*columns, *version, *settings], lines
 
 
 def versions():
@@ -310,9 +299,3 @@ def _returned_or_written(written, path):
         return written
     _atomic.write_text(path, written)
     return None
-
-
-def _cell(value):
-    if value is None:
-        return ""
-    return json.dumps(value) if isinstance(value, dict | list) else value

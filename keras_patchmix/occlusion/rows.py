@@ -31,7 +31,7 @@ class Row:
 
     name: str
     corruption: str
-    grid: tuple | None
+    grid: tuple[int, int] | None
     level: float | None
     share: float | None
     n: int

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_patchmix._schema import Mismatch
+from keras_patchmix._state_files import parse_json
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.member import Member
 
@@ -71,8 +73,8 @@ def deserialize(
     """
     if isinstance(suite, str):
         try:
-            suite = json.loads(suite)
-        except json.JSONDecodeError as error:
+            suite = parse_json(suite)
+        except Mismatch as error:
             raise ValueError(
                 f"`suite` must be JSON, as `json.dumps(serialize(suite))` gives it ({error}). "
                 f"Received: suite={suite[:80]!r}"

@@ -15,6 +15,12 @@ class Noting:
         self._coverage = []
         self.image_shape = None
         self.num_examples = source.num_examples
+        self.max_examples = source.max_examples
+
+    @property
+    def choice(self):
+        """How examples are chosen, see `ExampleSource`."""
+        return self._source.choice
 
     def __iter__(self):
         self._coverage = []
@@ -51,6 +57,8 @@ class Adapted:
         self._extras = extras
         self._dtype = np.dtype(dtype)
         self._range = value_range
+
+        self.num_examples = data.num_examples
 
     def __len__(self):
         return len(self._data)

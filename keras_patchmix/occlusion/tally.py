@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_patchmix.occlusion.counts import counts_of
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, Outcomes
 
 
@@ -115,13 +116,21 @@ class Tally:
 
     def state(self):
         """Returns all counts as a dict of JSON values."""
-        return {"classes": self.classes, "top5": self.top5, "outcomes": self.outcomes().to_dict()}
+        return {
+            "count": self.count,
+            "classes": self.classes,
+            "top5": self.top5,
+            "outcomes": self.outcomes().to_dict(),
+        }
 
     @classmethod
     def from_state(cls, names, state):
-        """Takes up the counts that `state` returned."""
-        outcomes = Outcomes.from_dict(state["outcomes"])
-        return cls.of(names, outcomes, state["top5"], state["classes"])
+        """Takes up the counts that `state` returned.
+
+        Raises:
+            keras_patchmix._schema.Mismatch: They are something else, or of other conditions.
+        """
+        return cls.of(names, *counts_of(state, names))
 
     @classmethod
     def of(cls, names, outcomes, top5, classes):

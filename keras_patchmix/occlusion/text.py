@@ -1,17 +1,20 @@
 """Tables, numbers and names as text for people."""
 
+from keras_patchmix._names import printable
+
 
 def aligned(head, lines, left=2):
     """Lays cells out in columns, with a rule below the head.
 
     Args:
-        head: Sequence of strings.
-        lines: Sequence of sequences of strings, each as long as `head`.
+        head: Sequence of strings, which are made printable.
+        lines: Sequence of sequences of strings, each as long as `head`; printable alike.
         left: Number of columns, from the first, that are set flush left; others flush right.
 
     Returns:
         A string without a line end at its end.
     """
+    head, *lines = ([printable(cell) for cell in line] for line in (head, *lines))
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     out = []
     for line in (head, *lines):

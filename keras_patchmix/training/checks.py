@@ -31,13 +31,26 @@ def warn_if_smoothed_twice(model, layer):
         )
 
 
-def refuse_losses_of_class_ids(model):
-    """Raises `ValueError` where a loss of the model takes class ids: mixed labels are rows."""
+def refuse_class_ids(model):
+    """Raises where a loss or a metric of the model takes class ids: mixed labels are rows.
+
+    Raises:
+        ValueError: One does; the message names it.
+    """
     if takes_class_ids(model):
         raise ValueError(
             "Mixed labels are rows, so the model's `loss` must take rows: compile it with "
             "keras.losses.CategoricalCrossentropy. "
             f"Received: loss={model.loss!r}"
+        )
+    sparse = [metric for metric in _metrics(model) if _is_sparse(metric)]
+    if sparse:
+        raise ValueError(
+            "Mixed labels are rows, so the model's `metrics` must take rows: compile it with "
+            "'accuracy' or keras.metrics.CategoricalAccuracy, and evaluate on rows as well "
+            "(`layer(x, y, training=False)`). 'accuracy' becomes one for class ids where it has "
+            "been evaluated on them: compile the model again. "
+            f"Received: metrics={sparse!r}"
         )
 
 
@@ -64,6 +77,32 @@ def loss_takes_logits(model):
         for loss in _losses(model)
     }
     return said.pop() if len(said) == 1 else None
+
+
+def _metrics(model):
+    """What the model is compiled with, and what became of it once it is built."""
+    found = []
+    for metric in model.metrics:
+        found += getattr(metric, "metrics", [])
+        # Until they are built Keras has what the user gave under no public name.
+        for name in ("_user_metrics", "_user_weighted_metrics"):
+            found += keras.tree.flatten(getattr(metric, name, None) or [])
+    return found
+
+
+def _is_sparse(metric):
+    classes = (
+        keras.metrics.SparseCategoricalAccuracy,
+        keras.metrics.SparseCategoricalCrossentropy,
+        keras.metrics.SparseTopKCategoricalAccuracy,
+    )
+    functions = (
+        keras.metrics.sparse_categorical_accuracy,
+        keras.metrics.sparse_categorical_crossentropy,
+        keras.metrics.sparse_top_k_categorical_accuracy,
+    )
+    names = {known.__name__ for known in (*classes, *functions)}
+    return isinstance(metric, classes) or metric in functions or metric in names
 
 
 def _losses(model):

@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_patchmix._command_line import again
 from keras_patchmix._exit_status import FAILED
+from keras_patchmix._names import say
 from keras_patchmix.training.experiment import run
 from keras_patchmix.training.interruption import Interrupted, Interruption
 from keras_patchmix.training.keeping import Diverged
@@ -48,23 +49,23 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
         with interruption.taken():
             run(options, interruption)
     except Interrupted as interrupted:
-        print(
+        say(
             f"\n{program}: interrupted. To go on: {again(arguments, options.output)}",
             file=sys.stderr,
         )
         return interrupted.status
     except Diverged as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        say(f"{program}: {error}", file=sys.stderr)
         return DIVERGED
     except (ValueError, OSError, ImportError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        say(f"{program}: {error}", file=sys.stderr)
         return FAILED
     except Exception as error:
         broken = _BROKEN_IMAGE.search(str(error))
         if broken is None:
             raise
         # TensorFlow wraps what a pipeline raises in its own error, with all the frames.
-        print(
+        say(
             f"{program}: {broken[0]}. Take the file away, or write records of the folder, which "
             "leave out what is broken: python recipes/make_records.py --dataset "
             f"{shlex.quote(options.dataset)} --output DIR",

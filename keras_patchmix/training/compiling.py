@@ -4,7 +4,7 @@ import os
 
 import keras
 
-from keras_patchmix.models import create
+from keras_patchmix.models.factory import arguments_of, create
 
 
 def make_model(options, info):
@@ -29,14 +29,13 @@ def make_model(options, info):
         return model
     arguments = {"seed": options.seed}
     if options.drop_path is not None:
+        if "drop_path_rate" not in arguments_of(options.model):
+            raise ValueError(
+                "--drop-path must be left out for models without stochastic depth, or whose own it "
+                f"does not set. Received: --drop-path {options.drop_path} --model {options.model}"
+            )
         arguments["drop_path_rate"] = options.drop_path
-    try:
-        return create(options.model, info.num_classes, tuple(info.image_shape), **arguments)
-    except TypeError as error:
-        if options.drop_path is None:
-            arguments.pop("seed")  # models of keras.applications have none
-            return create(options.model, info.num_classes, tuple(info.image_shape), **arguments)
-        raise ValueError(f"--drop-path does not fit --model {options.model}: {error}") from None
+    return create(options.model, info.num_classes, tuple(info.image_shape), **arguments)
 
 
 def compile_model(model, options, steps):

@@ -1,7 +1,8 @@
 """Settings of a run out of a JSON file: one of the published recipes, or the user's own."""
 
-import json
 from pathlib import Path
+
+from keras_patchmix import _state_files
 
 _PRESETS = Path(__file__).parent / "presets"
 # What a run directory's config.json and the presets hold beside settings.
@@ -26,18 +27,17 @@ def arguments_of(name, fields):
         List of strings.
 
     Raises:
-        ValueError: There is no such file, it is no JSON object, or a key is unknown.
+        ValueError: There is no such file, it is damaged or no JSON object, a key is unknown, or a
+            value is neither a number nor a text nor a list of such.
     """
     path = _PRESETS / f"{name}.json" if name in preset_names() else Path(name)
     try:
-        settings = json.loads(path.read_text("utf-8"))
+        settings = _state_files.read_json(path, "JSON file of settings")
     except OSError as error:
         raise ValueError(
             f"must be one of {', '.join(preset_names())} or a JSON file, got {name!r}: "
             f"{error.strerror}"
         ) from None
-    except ValueError as error:
-        raise ValueError(f"{name!r} is no JSON file: {error}") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{name!r} must hold a JSON object, got {type(settings).__name__}")
     settings = {key: value for key, value in settings.items() if key not in _NOT_SETTINGS}
@@ -47,6 +47,10 @@ def arguments_of(name, fields):
             f"{name!r} holds unknown keys: {', '.join(unknown)}. Known: {', '.join(sorted(fields))}"
         )
     arguments = []
+    for key, value in settings.items():
+        parts = value if isinstance(value, list) else [value]
+        if not all(part is None or isinstance(part, str | int | float) for part in parts):
+            raise ValueError(f"{name!r}: {key} must be a number, a text or a list of them")
     for key, value in settings.items():
         flag = "--" + key.replace("_", "-")
         if isinstance(value, list):

@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
+from keras_patchmix._command_line import result_line
+from keras_patchmix._names import say
 from keras_patchmix._run_directory import RunDirectory
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report, text
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.training import pipeline
@@ -69,32 +71,32 @@ def run(options: "TrainOptions", interruption: Any = None) -> "dict[str, Report]
         folders[options.compare] = path / options.compare
     finished = (path / "curves.png").exists()
     if finished and all((folder / "report.json").exists() for folder in folders.values()):
-        print(f"This run is finished: {path}", flush=True)
+        say(f"This run is finished: {path}")
         reports = {
             mixing: Report.load(folder / "report.json") for mixing, folder in folders.items()
         }
     else:
         with directory.held() if strategy.is_chief else contextlib.nullcontext():
             reports = _train_all(options, directory, folders, strategy, interruption)
-    print("\n" + comparison(reports) + "\n")
-    print(f"Picture: {path / 'curves.png'}   Data: {path / 'report.json'}")
-    print("RESULT " + json.dumps(_result(options, reports, path)), flush=True)
+    say("\n" + comparison(reports) + "\n")
+    say(f"Picture: {path / 'curves.png'}   Data: {path / 'report.json'}")
+    say(result_line(_result(options, reports, path)))
     return reports
 
 
 def _train_all(options, directory, folders, strategy, interruption):
     data = pipeline.load(options)
-    print(
+    first = (
         f"{options.dataset}: {data.num_train} training images of "
         f"{'x'.join(map(str, data.info.image_shape))}, {data.info.num_classes} classes. "
-        f"Results go to {directory.path}",
-        flush=True,
+        f"Results go to {directory.path}"
     )
+    say("\n".join([first, *class_lines(data.info.class_names)]))
     if strategy.is_chief:
         directory.begin()
     reports = {}
     for mixing, folder in folders.items():
-        print(f"\nTraining with {label_of(mixing)}, {options.epochs} epochs", flush=True)
+        say(f"\nTraining with {label_of(mixing)}, {options.epochs} epochs")
         own = dataclasses.replace(options, mixing=mixing)
         if folder != directory.path and strategy.is_chief:
             write_config(own, folder)

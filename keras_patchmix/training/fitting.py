@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_patchmix import _atomic, occlusion
+from keras_patchmix._names import say
 from keras_patchmix.callbacks import OcclusionBenchmark
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import pipeline, state
@@ -83,7 +84,7 @@ def _train(data, options, directory, suite, strategy, interruption):
         check_space(directory, model)
     else:
         first_step = begun.epoch * steps + begun.step
-        print(f"Going on after step {first_step} of {total}", flush=True)
+        say(f"Going on after step {first_step} of {total}")
     local = strategy.local_batches(options.batch_size)
     batches = pipeline.training_batches(data, options, total, first_step, local)
     writes = strategy.is_chief

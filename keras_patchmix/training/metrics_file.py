@@ -1,12 +1,15 @@
 """The file `metrics.csv`: one row for each epoch, whatever happened in between."""
 
-import csv
-import io
+import re
 from pathlib import Path
 
 import keras
 
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _csv_text, _state_files
+from keras_patchmix._schema import check
+
+_KIND = "file of metrics, one row an epoch"
+_NUMBER = re.compile(r"nan|-?inf|-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
 class MetricsFile(keras.callbacks.Callback):
@@ -28,29 +31,54 @@ class MetricsFile(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Takes up the rows of earlier epochs."""
         if self._rows is None:
-            self._rows = [row for row in read(self._path) if int(row["epoch"]) < epoch]
+            self._rows = [row for row in read(self._path) if row["epoch"] < epoch]
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes all rows, this epoch's the last."""
-        values = {name: repr(float(value)) for name, value in sorted((logs or {}).items())}
-        self._rows.append({"epoch": str(epoch), **values})
+        values = {name: float(value) for name, value in sorted((logs or {}).items())}
+        self._rows.append({"epoch": epoch, **values})
         if self._writes:
             names = dict.fromkeys(name for row in self._rows for name in row)
-            file = io.StringIO(newline="")
-            writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self._rows)
-            _atomic.write_text(self._path, file.getvalue())
+            _atomic.write_text(self._path, _csv_text.write(names, self._rows))
 
 
 def read(path):
-    """Returns the rows of the file, dicts of text in the order of epochs; none where it is not."""
+    """Reads the file.
+
+    Args:
+        path: Where it is or will be.
+
+    Returns:
+        List of dicts in the order of epochs: "epoch" is a whole number, the others are floats, or
+        None where an epoch has no such value. None is there where the file is not.
+
+    Raises:
+        ValueError: The file is damaged, or holds something else; the message names it.
+    """
     if not Path(path).exists():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    text = _state_files.read_text(path, _KIND)
+    with _state_files.named(path, _KIND):
+        rows = [_numbers(row) for row in _csv_text.read(text)]
+        epochs = [row["epoch"] for row in rows]
+        check(epochs == sorted(set(epochs)), "epoch", "the epochs of its lines do not rise")
+    return rows
 
 
 def has_epoch(path, epoch):
     """Whether the file has a row of this epoch."""
-    return any(int(row["epoch"]) == epoch for row in read(path))
+    return any(row["epoch"] == epoch for row in read(path))
+
+
+def _numbers(row):
+    epoch = row.get("epoch", "")
+    check(re.fullmatch("[0-9]{1,9}", epoch), "epoch", f"must be whole numbers, not {epoch[:20]!r}")
+    values = {name: _number(name, cell) for name, cell in row.items() if name != "epoch"}
+    return {"epoch": int(epoch), **values}
+
+
+def _number(name, cell):
+    if cell == "":
+        return None
+    check(_NUMBER.fullmatch(cell), name, f"must be numbers, not {cell[:20]!r}")
+    return float(cell)

@@ -76,7 +76,7 @@ class MixingSteps:
             The images, in one dtype at every step, and float32 rows of labels, smoothed.
         """
         tf = require("tensorflow", "Training")
-        rows = encode_labels(labels, self._classes, None)
+        rows = encode_labels(labels, self._classes, tf.shape(images)[0])
         if self._floats:
             images = tf.cast(images, tf.float32)
         plain = functools.partial(self._smoothed, images, rows)

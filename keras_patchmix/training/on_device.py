@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_patchmix.training.checks import (
-    refuse_losses_of_class_ids,
+    refuse_class_ids,
     takes_class_ids,
     warn_if_smoothed_twice,
 )
@@ -20,8 +20,8 @@ def mix_on_device(model: Any, layer: Any, seed: int | None = None) -> Any:
     and then calls the one that was there, a custom one too. `evaluate` and `predict` do not mix,
     and what is saved is the model with its optimizer, of its own class, without the layer. It may
     be compiled before or after. The loss and the metrics of training see the mixed labels, float32
-    rows, so the loss is one for rows (`CategoricalCrossentropy`), and data to evaluate on holds
-    rows as well.
+    rows, so the loss and the metrics are ones for rows (`CategoricalCrossentropy`, "accuracy",
+    not the sparse ones, which are refused), and data to evaluate on holds rows as well.
 
     The plan of a batch is a function of the seed and of the number of batches that the optimizer
     has seen, which is part of its state: a run that is resumed from a checkpoint with the
@@ -149,8 +149,7 @@ class Mixing:
         if force or model.train_function is None:
             model.train_step = _MixedStep(self)
             self._check_loss()
-            if type(model).train_step is keras.Model.train_step:
-                refuse_losses_of_class_ids(model)
+            self._refuse_class_ids()
         return self._own["make_train_function"](force=force)
 
     def symbolic_build(self, iterator=None, data_batch=None):
@@ -165,6 +164,7 @@ class Mixing:
         build = self._own["_symbolic_build"]
         if takes_class_ids(self._model):
             return build(iterator=iterator, data_batch=data_batch)
+        self._refuse_class_ids()  # before they meet rows here
 
         def first_batch():
             for *steps, batches in iterator:  # the first and the last, or, in Keras 3.10, one
@@ -175,6 +175,10 @@ class Mixing:
             iterator=None if iterator is None else first_batch(),
             data_batch=None if data_batch is None else _with_mixed_labels(self._layer, data_batch),
         )
+
+    def _refuse_class_ids(self):
+        if type(self._model).train_step is keras.Model.train_step:  # a custom one may take both
+            refuse_class_ids(self._model)
 
     def _check_loss(self):
         """Warns if labels are smoothed twice, once for each loss that the model is given."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_patchmix import _flags
 from keras_patchmix._command_line import new_directory
+from keras_patchmix._flags import Parser
 from keras_patchmix.models import names
 from keras_patchmix.training import strategies
 from keras_patchmix.training.augmentation import AUGMENTATIONS
@@ -109,7 +110,7 @@ def parse_options(
         SystemExit: With status 2, after a message that names the flag.
     """
     base = TrainOptions(**defaults)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=description,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -142,7 +143,7 @@ def parse_options(
 
 
 def _config_parser():
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config")
     return parser
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_patchmix import datasets
+from keras_patchmix._names import say
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.encoded import open_encoded
 from keras_patchmix.layers.labels import encode_labels
@@ -82,7 +83,7 @@ def _kept(options, info):
     opened = None if cache == "decoded" else encoded()
     size = None if opened is None else opened.num_bytes
     buffer = min(options.shuffle_buffer or BUFFER, info.num_examples)
-    print(caching.in_words(cache, info, size, buffer), flush=True)
+    say(caching.in_words(cache, info, size, buffer))
     return {"cache": cache, "encoded": opened}
 
 

@@ -8,7 +8,7 @@ import zlib
 import keras
 
 from keras_patchmix._optional import require
-from keras_patchmix.occlusion.forward import layers_within
+from keras_patchmix.scoring.forward import layers_within
 from keras_patchmix.training.evaluation_batches import evaluation_batches
 from keras_patchmix.training.local_batches import LocalBatches
 from keras_patchmix.training.multiworker import make_multiworker_fit, task_of_this_process

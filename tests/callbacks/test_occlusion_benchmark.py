@@ -31,7 +31,7 @@ def test_values_reach_history_and_csv_and_are_those_of_evaluate(tmp_path):
         [callback, keras.callbacks.CSVLogger(tmp_path / "metrics.csv")], validation_data=val_data()
     )
     assert set(history) >= ALL
-    report = evaluate(model, val_data(), SUITE)
+    report = evaluate(model, val_data(), suite=SUITE)
     for name, row in zip(NAMES, report.rows, strict=True):
         assert history[name][-1] == row.top1
         assert len(history[name]) == 3

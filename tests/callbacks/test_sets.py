@@ -57,7 +57,7 @@ def test_each_set_is_logged_and_repeated_between_scores(fitted):
     assert set(history) >= ALL | {"val_near", "val_far"}
     assert history["val_occlusion_epoch"] == [0, 0, 2]
     assert history["val_far"][0] == history["val_far"][1]
-    report = evaluate(model, val_data(), [*SUITE, *SETS])
+    report = evaluate(model, val_data(), suite=[*SUITE, *SETS])
     assert history["val_far"][2] == report.row("far").top1
     assert history["val_near"][2] == report.row("near").top1
     assert callback.report.rows == report.rows

@@ -88,7 +88,7 @@ def test_nothing_of_time_is_in_the_logs(finished):
 def test_the_last_report_is_written_and_can_be_read(finished):
     callback, directory, _, model = finished
     report = Report.load(directory / "occlusion.json")
-    assert report.rows == callback.report.rows == evaluate(model, val_data(), SUITE).rows
+    assert report.rows == callback.report.rows == evaluate(model, val_data(), suite=SUITE).rows
     for name in ("occlusion.png", "occlusion_curves.png"):
         assert (directory / name).read_bytes().startswith(b"\x89PNG")
 
@@ -252,7 +252,7 @@ def test_with_an_index_a_reshuffled_data_set_scores_the_same_images():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         model, history = fit([OcclusionBenchmark(shuffled, suite)], 3)
-    report = evaluate(model, val_data(), suite)
+    report = evaluate(model, val_data(), suite=suite)
     assert [row.top1 for row in report.rows] == [history[name][-1] for name in (NAMES[0], NAMES[3])]
 
 

@@ -66,7 +66,7 @@ def made(way):
 @pytest.mark.parametrize("way", ["jit_compile", "subclassed", "mixed_float16", "mixed_bfloat16"])
 def test_values_are_those_of_evaluate_however_the_model_is_trained(way):
     model, history = fit([benchmark()], 2, made(way))
-    report = evaluate(model, val_data(), SUITE)
+    report = evaluate(model, val_data(), suite=SUITE)
     assert [row.top1 for row in report.rows] == [history[name][-1] for name in NAMES]
 
 
@@ -75,7 +75,7 @@ def test_several_steps_an_execution_change_neither_values_nor_training():
     model, history = fit([benchmark()], 2, compiled_model(steps_per_execution=4), **settings)
     plain, _ = fit([], 2, compiled_model(steps_per_execution=4), **settings)
     assert_same_state(model, plain)
-    report = evaluate(model, val_data(), SUITE)
+    report = evaluate(model, val_data(), suite=SUITE)
     assert [row.top1 for row in report.rows] == [history[name][-1] for name in NAMES]
 
 
@@ -102,7 +102,7 @@ plain, _ = train([])
 assert_same_state(model, plain)
 alone = compiled_model()
 alone.set_weights(model.get_weights())
-rows = evaluate(alone, val_data(), SUITE).rows
+rows = evaluate(alone, val_data(), suite=SUITE).rows
 print("SEEN", json.dumps([{name: history[name] for name in NAMES}, [row.top1 for row in rows]]))
 """
 

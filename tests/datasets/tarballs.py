@@ -61,3 +61,43 @@ def write_tar_gz(path, members):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(tar_bytes(members), 1))
     return path
+
+
+def checked(block):
+    """Returns a header with the checksum that it should have."""
+    block = bytearray(block)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def header(name, kind, size):
+    """Returns the header of an entry, which may claim any size."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def long_name(name):
+    """Returns the header by which GNU's format names the entry that follows."""
+    name = name.encode("utf-8", "surrogateescape") + b"\0"
+    block = header("././@LongLink", tarfile.GNUTYPE_LONGNAME, len(name))
+    return block + name + bytes(-len(name) % 512)
+
+
+def pax(records):
+    """Returns the records of a pax header as bytes."""
+    written = []
+    for key, value in records.items():
+        rest = f" {key}={value}\n".encode("utf-8", "surrogateescape")
+        length = len(rest) + 1
+        while len(str(length)) + len(rest) != length:
+            length += 1
+        written.append(str(length).encode() + rest)
+    return b"".join(written)
+
+
+def pax_header(records, kind=tarfile.XHDTYPE):
+    """Returns a pax header of the entry that follows."""
+    data = pax(records)
+    return header("PaxHeaders/x", kind, len(data)) + data + bytes(-len(data) % 512)

@@ -1,6 +1,5 @@
 import gzip
 import tarfile
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +65,7 @@ def test_folders_hidden_files_and_other_files_are_passed_over(tmp_path):
         ("d/a.png", entry(tarfile.LNKTYPE, "d/b.png"), "a link"),
         ("d/pipe", entry(tarfile.FIFOTYPE), "a device"),
         ("d/device", entry(tarfile.CHRTYPE), "a device"),
+        ("d/volume", entry(b"M"), "an unknown kind"),
     ],
 )
 def test_a_hostile_member_raises_an_error_that_names_it(tmp_path, name, content, problem):
@@ -108,7 +108,7 @@ def test_a_damaged_header_does_not_end_the_archive_silently(tmp_path):
     data = bytearray(tar_bytes(THREE))
     data[512 + 1024 + 10] ^= 0x55  # in the header of the second member
     (tmp_path / "x.tar").write_bytes(data)
-    with pytest.raises(ArchiveError, match=r"after 1 members .*without the mark"):
+    with pytest.raises(ArchiveError, match="damaged after 1 members"):
         names(tmp_path / "x.tar")
 
 
@@ -140,22 +140,6 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     assert (len(small.data), small.problem) == (2**20, None)
 
 
-def test_a_header_that_claims_much_memory_does_not_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_BYTES", 2**20)
-    # The text of an extended header is read whole by `tarfile`, as long as it says it is.
-    data = tar_bytes([("d/h.png", bytes(32 * 2**20)), ("d/a.png", b"x")])
-    header = tarfile.TarInfo.frombuf(data[:512], "utf-8", "strict")
-    header.type = tarfile.XHDTYPE
-    path = tmp_path / "x.tar.gz"
-    path.write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + data[512:], 1))
-    tracemalloc.start()
-    with pytest.raises(ArchiveError, match="claims 33554432 bytes"):
-        names(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 4 * 2**20
-
-
 def test_a_header_that_points_backwards_ends_the_reading(tmp_path):
     info = tarfile.TarInfo("d/a.png")
     info.size = -4096
@@ -163,16 +147,6 @@ def test_a_header_that_points_backwards_ends_the_reading(tmp_path):
     (tmp_path / "x.tar").write_bytes(data)
     with pytest.raises(ArchiveError, match="cut off or damaged"):
         names(tmp_path / "x.tar")
-
-
-def test_memory_does_not_grow_with_the_number_of_members(tmp_path):
-    path = write_tar_gz(tmp_path / "x.tar.gz", [(f"d/{k}.png", b"x") for k in range(6000)])
-    tracemalloc.start()
-    assert sum(1 for _ in read_members(path, (".png",))) == 6000
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    # The list that `tarfile` would keep has more than 500 bytes a member: 3 MB.
-    assert peak < 2**19
 
 
 @needs_tf

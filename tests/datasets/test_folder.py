@@ -1,11 +1,16 @@
+import os
+import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets  # noqa: E402
+from keras_patchmix.datasets.encoded import open_encoded  # noqa: E402
+from keras_patchmix.datasets.folder import EmptySplitError  # noqa: E402
 
 COLOURS = {"blue": (0, 0, 250), "green": (0, 250, 0), "red": (250, 0, 0)}
 
@@ -173,13 +178,65 @@ def test_an_empty_split_raises(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / "train" / name / "1.png", np.zeros((4, 4, 3), np.uint8))
         (tmp_path / "test" / name).mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"`split` holds no images.*split='test'"):
+    with (
+        pytest.warns(UserWarning, match="2 of 2 classes of 'test' without images"),
+        pytest.raises(EmptySplitError, match=r"`split` holds no images.*split='test'"),
+    ):
         datasets.load(f"folder:{tmp_path}", "test")
 
 
-def test_other_files_and_hidden_folders_are_left_out(tmp_path):
+def test_hidden_files_and_those_of_systems_are_left_out_in_silence(tmp_path):
     fill(tmp_path, 10)
-    (tmp_path / "red" / "notes.txt").write_text("notes")
-    write(tmp_path / ".cache" / "1.png", np.zeros((4, 4, 3), np.uint8))
-    write(tmp_path / "red" / ".thumbs" / "1.png", np.zeros((4, 4, 3), np.uint8))
+    for name in (".cache/1.png", "red/.thumbs/1.png", "__MACOSX/red/1.png", "red/._0.png"):
+        write(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+    for name in (".DS_Store", "red/.DS_Store", "red/Thumbs.db", "blue/desktop.ini", "README.md"):
+        (tmp_path / name).write_text("notes")
     assert read(tmp_path)[1].class_names == ("blue", "green", "red")
+
+
+def test_what_is_left_out_is_counted_and_named(tmp_path):
+    fill(tmp_path, 10)
+    for name in ("red/2.heic", "red/more/1.HEIC", "blue/notes.txt", "red/none"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    write(tmp_path / "lost.png", np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "red" / "gone.png").symlink_to(tmp_path / "nowhere")
+    said = (
+        "2 .heic ('red/2.heic', ...); 1 .txt ('blue/notes.txt'); 1 in no class folder "
+        "('lost.png'); 1 that are no files ('red/gone.png'); 1 without a suffix ('red/none')"
+    )
+    with pytest.warns(UserWarning, match=re.escape(said)) as caught:
+        data = datasets.load_for_scoring(f"folder:{tmp_path}", "all", 8)
+    assert caught[0].filename == __file__
+    assert data.left_out == said
+    assert data.info.num_examples == 30
+    with pytest.warns(UserWarning, match=re.escape(said)):
+        datasets.load(f"folder:{tmp_path}", "train", 8)
+
+
+def test_an_empty_class_keeps_its_id_as_in_keras(tmp_path):
+    fill(tmp_path, 10)
+    (tmp_path / "cyan").mkdir()
+    (tmp_path / "amber").mkdir()
+    (tmp_path / "amber" / "photo.heic").write_text("x")
+    with pytest.warns(
+        UserWarning, match=r"2 of 5 classes without images.*: 'amber', 'cyan'. Left out: 1 .heic"
+    ):
+        examples, info = read(tmp_path)
+    assert info.class_names == ("amber", "blue", "cyan", "green", "red")
+    for image, label in examples:
+        np.testing.assert_array_equal(image[5, 5], COLOURS[info.class_names[label]])
+    peer = keras.utils.image_dataset_from_directory(tmp_path, image_size=(8, 8), verbose=False)
+    assert tuple(peer.class_names) == info.class_names
+
+
+def test_names_that_are_no_text_are_read_and_printable(tmp_path):
+    odd = os.fsdecode(b"b\xff")
+    for name in ("a", odd):
+        write(tmp_path / name / f"{odd}.png", np.full((4, 4, 3), 7, np.uint8))
+        write(tmp_path / name / "second.png", np.full((4, 4, 3), 7, np.uint8))
+    examples, info = read(tmp_path, "all")
+    assert info.class_names == ("a", "b\\xff")
+    assert sorted(label for _, label in examples) == [0, 0, 1, 1]
+    encoded = open_encoded(f"folder:{tmp_path}", "all")
+    assert sum(1 for _ in encoded.in_order()) == 4

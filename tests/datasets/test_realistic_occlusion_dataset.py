@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.datasets import realistic_occlusion_dataset as rod
-from keras_patchmix.occlusion.class_map import ClassMap
+from keras_patchmix.scoring.class_map import ClassMap
 from tests.datasets.tarballs import jpg, noise, png, png_that_claims, write_tar_gz
 
 needs_tfds = pytest.mark.needs("tensorflow", "tensorflow_datasets")

@@ -126,7 +126,28 @@ def test_names_that_are_no_text_can_be_written_down(photos):
     (photos / "even" / name).write_bytes(b"broken")
     data = datasets.load_for_scoring(f"folder:{photos}", "all", image_size=8)
     assert len(values(data)) == 40
-    assert list(data.skipped) == ["even/broken\\xff.png"]
+    assert list(data.skipped) == [f"even/{name}"]
+    assert (photos / next(iter(data.skipped))).exists()
+
+
+def test_two_broken_files_of_one_printable_name_are_both_named(photos):
+    for name in (b"a\xe9.png", rb"a\xe9.png"):
+        (photos / "even" / os.fsdecode(name)).write_bytes(b"broken")
+    data = datasets.load_for_scoring(f"folder:{photos}", "all", image_size=8)
+    assert len(values(data)) == 40
+    assert set(data.skipped) == {"even/a\udce9.png", r"even/a\xe9.png"}
+
+
+def test_the_names_of_classes_are_printable(photos):
+    for number, name in enumerate((b"caf\xe9", b"red\x1b[31m")):
+        folder = photos / os.fsdecode(name)
+        folder.mkdir()
+        write(folder / f"{number}.png", np.full((8, 8, 3), 9, np.uint8))
+    data = datasets.load_for_scoring(f"folder:{photos}", "all")
+    assert {r"caf\xe9", r"red\x1b[31m"} < set(data.info.class_names)
+    assert datasets.load(f"folder:{photos}", "all", with_info=True)[1].class_names == (
+        data.info.class_names
+    )
 
 
 def test_a_set_of_tfds_comes_in_batches_with_its_index():

@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -20,6 +21,8 @@ from keras_patchmix.datasets.superimposing import (  # noqa: E402
     main,
     parse_options,
 )
+from tests import odd_names  # noqa: E402
+from tests.command_line import result  # noqa: E402
 from tests.datasets.superimposed import (  # noqa: E402
     COUNT,
     RECIPE,
@@ -261,3 +264,28 @@ def test_the_commands_that_are_documented_are_understood(file):
     assert commands
     for command in commands:
         assert parse_options(shlex.split(command)).output == "data"
+
+
+def test_no_name_ends_a_run_or_turns_a_terminal(made, tmp_path, capsys):
+    photos = write_photos(tmp_path / os.fsdecode(b"d\xe9"), 6, names=odd_names.CLASSES)
+    for name in odd_names.FILES:
+        (photos / odd_names.CLASSES[0] / name).write_bytes(b"broken")
+    status, _, errors = make(capsys, photos, tmp_path / os.fsdecode(b"out\xe9"), *made.flags)
+    assert status == 1
+    assert r"--output must be a path in UTF-8" in errors
+    output = tmp_path / "out\x1b"
+    for _ in range(2):
+        status, out, errors = make(capsys, photos, output, *made.flags)
+        assert (status, errors) == (0, "")
+        odd_names.assert_printable(out)
+        assert r"left out: caf\xe9/a\xe9.png: " in out
+        assert r"left out: caf\xe9/a\xe9.png (2): " in out
+        assert result(out)["skipped"] == 2
+    odd_names.assert_files_are_printable(output)
+    builder = tfds.builder_from_directory(output / "mine" / "1.0.0")
+    assert sorted(builder.info.features["label"].names) == sorted(odd_names.SHOWN)
+    (manifest,) = output.rglob("manifest.json")
+    manifest.write_text("{}")
+    status, _, errors = make(capsys, photos, output, *made.flags)
+    assert status == 1
+    assert "manifest.json' is damaged" in errors

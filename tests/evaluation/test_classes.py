@@ -53,7 +53,8 @@ def test_imagenet_models_are_mapped_where_it_is_needed():
     every = tuple(f"n{i:08d}" for i in reversed(range(1000)))
     assert class_map(loaded(imagenet=True), 1000, every) == [[i] for i in reversed(range(1000))]
     named = tuple(f"own {i}" for i in range(1000))
-    assert class_map(loaded(imagenet=True), 1000, named) is None
+    with pytest.warns(UserWarning, match="output 0 is 'Class 0' in ImageNet, class 0 .* 'own 0'"):
+        assert class_map(loaded(imagenet=True), 1000, named) is None
     assert class_map(loaded("none", imagenet=True), 1000, named) is None
     assert class_map(loaded("imagenet"), 1000, ids) == [[5], [2]]
     with pytest.raises(ValueError, match="'net' returns 10 scores, not 1000"):

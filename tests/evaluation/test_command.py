@@ -120,7 +120,7 @@ def test_the_command_evaluate_and_the_callback_agree(finished, place):
     report = Report.load(finished / "one")
     model = keras.saving.load_model(place / "a.keras")
     photos = datasets.load_for_scoring(f"folder:{place / 'photos'}", "all", batch_size=8)
-    called = evaluate(model, photos, SUITE)
+    called = evaluate(model, photos, suite=SUITE)
     assert called.rows == report.rows
     assert called.outcomes.to_dict() == report.outcomes.to_dict()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -228,6 +228,28 @@ def test_sizes_that_vary_are_an_error_of_one_line(place, capsys, tmp_path):
     assert result(out)["n"] == 31
 
 
+def test_which_id_means_which_class_and_what_is_left_out_is_said(place, capsys, tmp_path):
+    data = tmp_path / "data"
+    write_folder(data / "Testing", count=2, names=("0", "10", "2"))
+    write_folder(data / "Training", count=1, names=("0", "10", "2"))
+    (data / "Training" / "11").mkdir()
+    (data / "Testing" / "10" / "raw.heic").touch()
+    model = tmp_path / "four.keras"
+    small_model(1, classes=4).save(model)
+    flags = f"--dataset folder:{data} --suite {place / 'suite.json'} --model {model}"
+    with pytest.warns(UserWarning, match="1 of 4 classes of 'Training' without images.*: '11'"):
+        status, out, _ = run([*flags.split(), "--output", tmp_path / "out"], capsys)
+    assert status == 0
+    first = out.partition("four: scoring")[0]
+    assert "Classes: 0 '0', 1 '10', 2 '11', 3 '2'\n" in first
+    assert "class 1 is '10'" in first
+    report = Report.load(tmp_path / "out")
+    assert report.settings["left_out"] == "1 .heic ('Testing/10/raw.heic')"
+    assert "Left out of the folder: 1 .heic ('Testing/10/raw.heic')" in out
+    assert sorted(report.outcomes.labels) == [0, 0, 1, 1, 3, 3]
+    assert "raw.heic" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_models_of_other_sizes_are_not_set_side_by_side(flags, capsys, tmp_path):
     small_model(size=32).save(tmp_path / "large.keras")
     status, _, err = run(
@@ -248,7 +270,7 @@ def test_a_class_map_picks_outputs_out_of_many(place, flags, capsys, tmp_path):
     mapped = [*base, tmp_path / "out", "--class-map", tmp_path / "map.json"]
     assert run(mapped, capsys)[0] == 0
     photos = datasets.load_for_scoring(f"folder:{place / 'photos'}", "all", batch_size=8)
-    expected = evaluate(model, photos, SUITE, class_map=[6, [0, 3], 2])
+    expected = evaluate(model, photos, suite=SUITE, class_map=[6, [0, 3], 2])
     assert Report.load(tmp_path / "out").rows == expected.rows
 
 
@@ -279,7 +301,7 @@ def test_corruptions_and_saliency_of_ones_own_are_found(
     expected = evaluate(
         model,
         photos,
-        [own.Veil(2, 0.5), PatchDrop(2, 0.5, order="salient")],
+        suite=[own.Veil(2, 0.5), PatchDrop(2, 0.5, order="salient")],
         saliency=own.first_channel,
     )
     assert Report.load("out").rows == expected.rows

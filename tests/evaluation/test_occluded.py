@@ -152,7 +152,7 @@ def test_the_command_agrees_with_evaluate(finished, place, monkeypatch):
         DatasetOcclusion("smd", SPLITS, data_dir="tfds"),
     ]
     data = datasets.load_for_scoring("folder:photos", "all", batch_size=8)
-    report = evaluate(model, data, suite)
+    report = evaluate(model, data, suite=suite)
     assert report.rows == Report.load("both/b").rows
 
 
@@ -243,7 +243,7 @@ def test_models_of_imagenet_find_the_classes_that_no_map_is_known_of(flags, monk
         ("--occluded nowhere", "--occluded nowhere: NAME must be"),
         ("--occluded folder:nowhere", "folder:nowhere"),
         ("--occluded smd:none", "has no split 'none'"),
-        ("--occluded folder:hidden --occluded folder:place/hidden", "share the row 'hidden'"),
+        ("--occluded folder:hidden --occluded folder:./hidden", "share the row 'hidden'"),
         ("--occluded other", "--model a, 'other': the set has 2 classes, and the model 3 outputs"),
     ],
 )

@@ -129,3 +129,18 @@ def test_a_setting_holds_for_all_models_or_for_the_one_named():
 def test_models_that_do_not_fit_are_named(models, more, message):
     with pytest.raises(ValueError, match=message):
         model_specs(EvaluationOptions(models, "shapes", **more))
+
+
+@pytest.mark.parametrize(
+    ("holds", "message"),
+    [
+        ("saved_model.pb", r"SavedModel.*model\.save\('NAME\.keras'\).*keras\.layers\.TFSMLayer"),
+        ("other", "'made' is a directory"),
+    ],
+)
+def test_a_directory_is_no_model(tmp_path, monkeypatch, holds, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / holds).write_bytes(b"")
+    with pytest.raises(ValueError, match=f"^--model must be a file.*{message}"):
+        model_specs(EvaluationOptions(("made",), "shapes"))

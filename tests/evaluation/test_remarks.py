@@ -23,10 +23,11 @@ def test_what_is_scored_of_a_folder_without_splits_is_said(tmp_path):
     )
     assert said(split="all") is None
     assert said(dataset="shapes") is None
-    write_folder(tmp_path / "photos" / "train", count=1, size=4)
-    assert "10 % of the training images (there is no folder test) are" in said()
-    write_folder(tmp_path / "photos" / "test", count=1, size=4)
-    assert said() is None
+    parted = f"folder:{tmp_path / 'parted'}"
+    write_folder(tmp_path / "parted" / "train", count=1, size=4)
+    assert "10 % of the training images (there is no folder test) are" in said(dataset=parted)
+    write_folder(tmp_path / "parted" / "Testing", count=1, size=4)
+    assert said(dataset=parted) is None
 
 
 def test_a_model_at_chance_and_files_not_read_are_told_in_print():

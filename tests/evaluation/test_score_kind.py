@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from keras_patchmix.evaluation.models import LoadedModel
-from keras_patchmix.evaluation.score_kind import last_activation, score_kind
+from keras_patchmix.evaluation.score_kind import score_kind
 from keras_patchmix.evaluation.specs import ModelSpec
+from keras_patchmix.scoring.score_kind import last_activation
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 2, 2, 3), np.uint8)
 
@@ -46,7 +47,7 @@ def test_what_is_asked_for_is_taken_where_it_can_be():
     assert asked == (True, "as --scores says")
     with pytest.raises(ValueError, match="--scores probabilities: 'net' returns scores from"):
         score_kind(loaded([dense(None)]), IMAGES, "probabilities")
-    unknown = loaded([dense(None, 0.0001), keras.layers.Flatten()])
+    unknown = loaded([dense(None, 0.0001), keras.layers.UnitNormalization()])
     assert last_activation(unknown.model) is None
     with pytest.raises(ValueError, match="--scores logits or --scores probabilities is needed"):
         score_kind(unknown, IMAGES)

@@ -11,7 +11,7 @@ from keras_patchmix.evaluation import main, selectivity
 from keras_patchmix.evaluation.options import EvaluationOptions, parse_options
 from keras_patchmix.explain import selectivity_benchmark
 from tests.command_line import result
-from tests.evaluation.cases import run, small_model, write_folder, write_suite
+from tests.evaluation.cases import CLASSES, run, small_model, write_folder, write_suite
 from tests.occlusion.page_reader import Page
 
 MASKS = 30
@@ -73,7 +73,9 @@ def test_the_page_has_the_section_with_maps(finished):
     page = Page((finished / "report.html").read_text())
     one, other = (selectivity.load(finished / name) for name in "ab")
     assert f"a minus b, image by image: {one.compare(other)[0]:+.3f}".replace("-", "−") in page.text
-    alt = "cat, image 0, saliency map of b, patch selectivity "
+    row = other.rows[0]
+    kind = CLASSES[row["label"]]
+    alt = f"{kind}, image {row['index']}, saliency map of b, patch selectivity "
     assert any(a.get("alt", "").startswith(alt) for _, a in page.elements)
 
 
@@ -125,14 +127,14 @@ def test_without_the_flag_directories_from_before_it_go_on():
 def test_what_cannot_be_told_of_scores_is_an_error_of_one_line(
     flags, capsys, monkeypatch, tmp_path
 ):
-    def untold(one, images):
+    def untold(one, images, asked):
         raise ValueError("--scores logits or --scores probabilities is needed: 'a' returns ...")
 
     monkeypatch.setattr(selectivity, "score_kind", untold)
     status, _, error = run([*flags, "--output", tmp_path / "x"], capsys)
     assert status == 1
     assert error.strip().endswith(
-        "--selectivity: recipes/explain.py with --scores is needed: 'a' returns ..."
+        "--selectivity: --scores logits or --scores probabilities is needed: 'a' returns ..."
     )
 
 

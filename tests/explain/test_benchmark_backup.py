@@ -56,7 +56,7 @@ def test_what_was_measured_is_not_measured_again(left):
         ({"num_kept": 3}, "num_kept: 7 there, 3 now"),
         ({"dataset": (IMAGES, LABELS[::-1])}, "`dataset` must hold the images that it held before"),
         ({"max_examples": 6}, "`dataset` must hold the images that it held before"),
-        ({"max_examples": 4}, "Received: 4 examples, of which 8 were measured"),
+        ({"dataset": (IMAGES[:6], LABELS[:6])}, "Received: 6 examples, of which 8 were measured"),
     ],
 )
 def test_a_backup_of_something_else_is_refused(left, arguments, message):
@@ -75,7 +75,7 @@ def test_arrays_are_kept_bit_by_bit():
     assert found.rows == measured.rows
     np.testing.assert_array_equal(found.stacked()["maps"], maps[:2])
     np.testing.assert_array_equal(found.stacked()["masks"], masks[:2])
-    assert Measured.of_state(None).stacked() == {}
+    assert Measured.of_state(Measured().state()).stacked() == {}
 
 
 def test_the_share_of_mixed_images_that_are_right_is_told():

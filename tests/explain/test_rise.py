@@ -178,7 +178,7 @@ def test_a_keras_model_of_logits_channels_first():
         ({"data_format": "last"}, "`data_format` must be"),
         ({"model": lambda x: 100 * linear(x)}, "or give `from_logits=True`. Received: scores from"),
         ({"model": lambda x: np.nan * linear(x)}, "`model` must return finite scores"),
-        ({"model": lambda x: linear(x)[:, 0]}, "`model` must return logits or probabilities"),
+        ({"model": lambda x: linear(x)[:, None]}, "`model` must return logits or probabilities"),
     ],
 )
 def test_errors(arguments, message):

@@ -147,8 +147,9 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_numbers(
 
     monkeypatch.setattr(benchmark, "c_rise", counted)
     command = [*flags, "--output", place / "again"]
-    status, _, err = run(command, capsys)
+    status, out, err = run(command, capsys)
     assert status == 130
+    assert "\nClasses: 0 'blue', 1 'green', 2 'red'\n" in out
     assert f"--output {place / 'again'}" in err.splitlines()[-1]
     assert (place / "again" / "opposite" / "backup.json").exists()
     status, out, _ = run(command, capsys)

@@ -182,7 +182,7 @@ def set_part(attribute, name, make):
 
 
 FAULTS = [
-    set_argument("grid_size", 0, -1, 2.5, "7", (1, 2, 3), 99, None),
+    set_argument("grid_size", 0, -1, 2.5, "7", (1, 2, 3), 99),
     set_argument("patch_size", 0, (3, -1), "4", True, 99),
     set_argument("alpha", 0, -1.0, float("nan"), "1", None),
     set_argument("ratio", -0.1, 1.5, (0.8, 0.2), "half", (0.1,)),

@@ -15,7 +15,7 @@ from tests.layers.cases import (
 
 ERRORS = {
     "images alone": (
-        lambda: layer()(images()),
+        lambda: layer()(images(), training=True),
         r"needs `labels`.*`dataset.map\(layer\)`.*mix_on_device.*training=False",
     ),
     "unbatched": (lambda: layer()(images()[0], IDS), r"rank 4.*\(28, 28, 3\): put `.batch"),
@@ -91,6 +91,7 @@ ERRORS = {
     "seed": (lambda: layer(seed=0.5), "`seed` must"),
     "data_format": (lambda: layer(data_format="NHWC"), "`data_format` must"),
     "both grids": (lambda: layer(grid_size=4, patch_size=4), "exactly one"),
+    "the default grid and patches": (lambda: layer(grid_size=7, patch_size=4), "exactly one"),
     "mode": (lambda: layer(mode="pixel"), "`mode` must"),
 }
 

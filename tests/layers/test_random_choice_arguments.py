@@ -123,7 +123,11 @@ ERRORS = {
     ),
     "seed": (lambda: choice(None, seed=0.5), ValueError, "`seed` must"),
     "data_format": (lambda: choice(None, data_format="NHWC"), ValueError, "`data_format` must"),
-    "images alone": (lambda: four()(images()), ValueError, "needs `labels`.*training=False"),
+    "images alone": (
+        lambda: four()(images(), training=True),
+        ValueError,
+        "needs `labels`.*training=False",
+    ),
     "ids without num_classes": (
         lambda: four(num_classes=None)(images(), IDS),
         ValueError,

@@ -15,7 +15,8 @@ import keras
 import numpy as np
 
 from keras_patchmix import occlusion
-from keras_patchmix.occlusion.forward import forward_function, to_scores
+from keras_patchmix._host import to_numpy
+from keras_patchmix.scoring.forward import forward_function
 
 FILE = Path(__file__).parent / "golden_rows.json"
 SIZE, PATCH, WIDTH, CLASSES, COUNT, SEED = 28, 4, 12, 7, 150, 5
@@ -112,12 +113,12 @@ def measure(model):
     forward = forward_function(model)
 
     def remember(images):
-        scores = to_scores(forward(images), len(images))
+        scores = to_numpy(forward(images))
         outputs.append(scores)
         return scores
 
     report = occlusion.evaluate(
-        remember, data(), suite, seed=SEED, batch_size=64, preprocess=record, bank_size=40
+        remember, data(), suite=suite, seed=SEED, batch_size=64, preprocess=record, bank_size=40
     )
     return {
         "labels_sha256": report.settings["labels_sha256"],

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from keras_patchmix.occlusion import Report, Row
+from keras_patchmix.occlusion.describing import digest
 from keras_patchmix.occlusion.outcomes import Outcomes
 
 CONDITIONS = (
@@ -64,7 +65,8 @@ def make_report(
         # The higher its class id, the more an image suffers.
         right = draws < skill * (1 - share * (0.5 + 0.5 * labels / classes))
         top1[key] = np.where(key in silent, -1, right).astype(np.int8)
-        pixels[key] = np.full(n, round(share * 224 * 224))
+        total = round(share * n * 224 * 224)
+        pixels[key] = total // n + (np.arange(n) < total % n)
         scored = 0 if key in silent else n
         p = float(np.mean(right)) if scored else None
         rows.append(
@@ -87,7 +89,7 @@ def make_report(
         "num_classes": classes,
         "class_names": class_names,
         "n": n,
-        "labels_sha256": "0123456789abcdef" * 4,
+        "labels_sha256": digest(labels),
         "image_size": [224, 224],
         "channels": 3,
         "image_dtype": "uint8",

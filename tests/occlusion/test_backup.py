@@ -136,14 +136,14 @@ def test_other_weights_are_refused(tmp_path):
 
     drop = [PatchDrop(2, 0.5)]
     with pytest.raises(Interrupted):
-        evaluate(model, Broken(good=False), drop, backup=path)
+        evaluate(model, Broken(good=False), suite=drop, backup=path)
     kept = model.get_weights()
     model.set_weights([value + 1 for value in kept])
     with pytest.raises(ValueError, match="weights_sha256"):
-        evaluate(model, Broken(good=True), drop, backup=path)
+        evaluate(model, Broken(good=True), suite=drop, backup=path)
     model.set_weights(kept)
-    report = evaluate(model, Broken(good=True), drop, backup=path)
-    assert report.to_json() == evaluate(model, Broken(good=True), drop).to_json()
+    report = evaluate(model, Broken(good=True), suite=drop, backup=path)
+    assert report.to_json() == evaluate(model, Broken(good=True), suite=drop).to_json()
 
 
 def test_a_data_set_in_another_order_is_refused(tmp_path):
@@ -181,7 +181,7 @@ def test_another_bank_is_refused_though_all_labels_are_the_same(tmp_path):
 def test_a_file_that_is_no_backup_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "backup.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match="`backup` must be a file that an interrupted evaluation"):
+    with pytest.raises(ValueError, match=r"backup\.json' is damaged, or no backup"):
         run(Reader(), path)
     assert path.read_text() == content
 

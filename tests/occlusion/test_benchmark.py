@@ -34,7 +34,7 @@ def test_a_reader_of_one_pixel_loses_exactly_when_its_patch_does(corruption):
     # them, so the mean of their errors is the share of patches affected, without any scatter.
     data = constant_data(first_class=1)
     reports = [
-        evaluate(pixel_reader(7 * i + 3, 7 * j + 3), data, [corruption])
+        evaluate(pixel_reader(7 * i + 3, 7 * j + 3), data, suite=[corruption])
         for i in range(4)
         for j in range(4)
     ]
@@ -57,14 +57,16 @@ def test_a_majority_reader_turns_from_right_to_wrong_at_half():
     report = evaluate(
         median_reader,
         constant_data(first_class=1),
-        [PatchReplacement(7, levels), PatchDrop(7, levels)],
+        suite=[PatchReplacement(7, levels), PatchDrop(7, levels)],
     )
     assert [row.top1 for row in report.rows] == [1, 1, 1, 0, 0, 1, 1, 0, 0]
     assert [row.share for row in report.rows[1:5]] == [15 / 49, 24 / 49, 25 / 49, 1]
 
 
 def test_black_is_right_for_the_class_that_black_is_nearest_to():
-    report = evaluate(median_reader, constant_data(), [PatchDrop(7, 1.0), PatchReplacement(7, 1.0)])
+    report = evaluate(
+        median_reader, constant_data(), suite=[PatchDrop(7, 1.0), PatchReplacement(7, 1.0)]
+    )
     assert report.row("patch_drop_7x7_100").top1 == 1 / K
     assert report.row("patch_replacement_7x7_100").top1 == 0
 
@@ -87,14 +89,15 @@ def test_permutation_harms_a_reader_of_places_by_the_share_moved_and_no_other():
         return read
 
     rows = [
-        evaluate(reader(t), (images, labels), [PatchPermutation([grid])]).rows for t in range(8)
+        evaluate(reader(t), (images, labels), suite=[PatchPermutation([grid])]).rows
+        for t in range(8)
     ]
     assert np.mean([row[1].top1 for row in rows]) == pytest.approx(1 - rows[0][1].share, abs=1e-12)
     assert abs(rows[0][1].share - 7 / 8) < 5 * np.sqrt(7 / 64 / count)
     total = evaluate(
         lambda x: np.eye(2)[(x.sum((1, 2, 3)) > 98 * 600).astype(int)],
         (images, labels),
-        [PatchPermutation([grid])],
+        suite=[PatchPermutation([grid])],
     )
     assert [row.top1 for row in total.rows] == [1, 1]
 
@@ -104,7 +107,7 @@ def test_true_share_is_counted_where_the_grid_does_not_divide():
     report = evaluate(
         lambda x: np.stack([(x != 0).sum((1, 2, 3)), np.full(len(x), 1000)], 1),
         (images, np.arange(200) % 2),
-        [PatchDrop(3, (1 / 3, 1.0))],
+        suite=[PatchDrop(3, (1 / 3, 1.0))],
     )
     # Cells of 9, 12 and 16 pixels, three of nine.
     (_, out, pixels), _ = PatchDrop(3, (1 / 3, 1.0))(images)
@@ -155,7 +158,7 @@ def test_a_keras_model_scores_as_its_predictions_on_the_corrupted_images_do():
     labels = rng.integers(0, K, 50)
     model = small_model()
     suite = [PatchReplacement(7, (0.2, 0.5)), PatchDrop(7, 0.4), PatchPermutation(4)]
-    report = evaluate(model, (images, labels), suite, seed=5, batch_size=16)
+    report = evaluate(model, (images, labels), suite=suite, seed=5, batch_size=16)
     bank = build_bank([(images, labels)], seed=5)
     for corruption in suite:
         for condition, out, _ in corruption(images, labels, seed=5, bank=bank):
@@ -178,7 +181,7 @@ def test_preprocess_sees_raw_images_and_cannot_harm_the_data():
     report = evaluate(
         lambda x: scores_of(x[:, 3, 3, 0] * 255),
         (images, labels),
-        [PatchDrop(4, 0.5)],
+        suite=[PatchDrop(4, 0.5)],
         preprocess=preprocess,
         batch_size=8,
     )
@@ -210,7 +213,7 @@ def test_outputs_that_are_not_finite_are_counted_named_and_not_scored(bad):
 
     images, labels = constant_data(60)
     with pytest.warns(UserWarning, match="not finite.* of 60 .patch_drop_2x2_50."):
-        report = evaluate(model, (images, labels), [PatchDrop(2, 0.5)])
+        report = evaluate(model, (images, labels), suite=[PatchDrop(2, 0.5)])
     clean, drop = report.rows
     assert (clean.n, clean.n_nonfinite, clean.top1) == (60, 0, 1)
     assert drop.n_nonfinite > 10
@@ -221,7 +224,9 @@ def test_outputs_that_are_not_finite_are_counted_named_and_not_scored(bad):
     assert "not finite" in str(report)
     # Of a model of nothing but nan there is nothing to say.
     with pytest.warns(UserWarning, match="60 of 60"):
-        report = evaluate(lambda x: np.full((len(x), 6), bad), (images, labels), [PatchDrop(2)])
+        report = evaluate(
+            lambda x: np.full((len(x), 6), bad), (images, labels), suite=[PatchDrop(2)]
+        )
     assert {(row.n, row.top1, row.top5, row.standard_error) for row in report.rows} == {
         (0, None, None, None)
     }
@@ -233,7 +238,7 @@ def test_outputs_that_are_not_finite_are_counted_named_and_not_scored(bad):
 
 def test_mixed_precision_outputs_are_read():
     model = small_model(dtype="mixed_bfloat16")
-    report = evaluate(model, constant_data(10), [PatchDrop(2, 0.5)])
+    report = evaluate(model, constant_data(10), suite=[PatchDrop(2, 0.5)])
     assert report.rows[0].n_nonfinite == 0
 
 
@@ -242,7 +247,7 @@ def test_one_class_is_an_error_only_where_another_is_needed():
     labels = np.zeros(10, int)
     with pytest.raises(ValueError, match="at least two classes"):
         evaluate(median_reader, (images, labels))
-    assert evaluate(median_reader, (images, labels), [PatchDrop(2)]).rows[0].n == 10
+    assert evaluate(median_reader, (images, labels), suite=[PatchDrop(2)]).rows[0].n == 10
 
 
 def test_max_examples_reads_no_further():
@@ -289,10 +294,10 @@ def test_a_data_set_that_reshuffles_between_the_passes_is_noticed():
 @pytest.mark.parametrize("name", [None, "default", "extended"])
 def test_suites_have_names(name):
     make = extended_suite if name == "extended" else default_suite
-    report = evaluate(median_reader, constant_data(12), name)
+    report = evaluate(median_reader, constant_data(12), suite=name)
     assert report.settings["suite"] == serialize(make(SIZE))
     with pytest.raises(ValueError, match=r"`suite` must be a list.*'paper'"):
-        evaluate(median_reader, constant_data(12), "paper")
+        evaluate(median_reader, constant_data(12), suite="paper")
 
 
 class Stream:
@@ -309,7 +314,9 @@ class Stream:
 
 def peak_bytes(batches):
     tracemalloc.start()
-    report = evaluate(pixel_reader(9, 4), Stream(batches), [PatchReplacement(4)], bank_size=16)
+    report = evaluate(
+        pixel_reader(9, 4), Stream(batches), suite=[PatchReplacement(4)], bank_size=16
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak, report
@@ -339,7 +346,9 @@ def test_memory_grows_by_some_bytes_an_image_alone():
 def test_a_value_range_that_cannot_be_is_named(images, value_range, warns):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        evaluate(median_reader, (images, np.arange(8) % 2), [PatchDrop(2)], value_range=value_range)
+        evaluate(
+            median_reader, (images, np.arange(8) % 2), suite=[PatchDrop(2)], value_range=value_range
+        )
     assert [w.filename for w in caught if "value_range" in str(w.message)] == [__file__] * warns
 
 
@@ -360,12 +369,15 @@ def test_a_value_range_that_cannot_be_is_named(images, value_range, warns):
         ({"bank_size": 1}, "`size` must be an integer of at least 2"),
         ({"model": lambda x: {"a": x}}, "one array of scores.*dict of 1"),
         ({"model": lambda x: x}, r"shape \(batch, classes\).*shape \(9, 28, 28, 3\)"),
-        ({"model": lambda x: np.zeros((len(x), 1))}, "at least two classes"),
+        ({"model": lambda x: np.zeros((len(x), 1))}, "`from_logits` must say"),
+        ({"model": lambda x: np.zeros((len(x), 0))}, r"`model` must return logits.*\(9, 0\)"),
+        ({"model": lambda x: np.zeros((2 * len(x), 6))}, r"`model` must return logits.*\(18, 6\)"),
+        ({"from_logits": 1}, "`from_logits` must be True"),
         ({"model": lambda x: np.zeros((len(x), 4))}, "returns 4 scores.*label 5"),
     ],
 )
 def test_wrong_arguments_are_named(change, message):
-    arguments = {"model": median_reader, "dataset": constant_data(9), **change}
+    arguments = {"model": median_reader, "x": constant_data(9), **change}
     with pytest.raises(ValueError, match=message):
         evaluate(**arguments)
 

@@ -12,7 +12,9 @@ SUITE = [PatchReplacement(4, (0.25, 0.5)), PatchDrop(4, 0.5)]
 
 
 def report(y, x, suite=SUITE, count=90, **arguments):
-    return evaluate(pixel_reader(y, x), constant_data(count, first_class=1), suite, **arguments)
+    return evaluate(
+        pixel_reader(y, x), constant_data(count, first_class=1), suite=suite, **arguments
+    )
 
 
 def test_differences_are_those_of_the_outcomes_image_by_image():
@@ -75,14 +77,14 @@ def test_images_that_one_model_was_not_scored_on_are_left_out():
 
     data = constant_data(90, first_class=1)
     with pytest.warns(UserWarning, match="not finite"):
-        a = evaluate(nan_for_some, data, SUITE)
+        a = evaluate(nan_for_some, data, suite=SUITE)
     b = report(20, 12)
     row = a.compare(b).row("patch_drop_4x4_50")
     scored = a.outcomes.top1["patch_drop_4x4_50"] >= 0
     assert row.n == scored.sum() < 90
     assert row.top1_b == b.correct["patch_drop_4x4_50"][scored].mean()
     with pytest.warns(UserWarning, match="90 of 90"):
-        none = evaluate(lambda x: np.full((len(x), 6), np.nan), data, SUITE)
+        none = evaluate(lambda x: np.full((len(x), 6), np.nan), data, suite=SUITE)
     with pytest.raises(ValueError, match="rows in common"):
         none.compare(b)
 

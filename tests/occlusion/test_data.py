@@ -3,7 +3,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_patchmix.occlusion.data import ExampleSource, class_ids
+from keras_patchmix.occlusion.batches import class_ids
+from keras_patchmix.occlusion.choice import spread
+from keras_patchmix.occlusion.data import ExampleSource
 from tests.arrays import BACKEND, as_kind, to_numpy
 
 N, K = 23, 30
@@ -87,17 +89,26 @@ def forms_of_torch():
     }
 
 
+def expected_positions(choice, count):
+    """Returns the positions of the examples that a source of N should take."""
+    return np.arange(count) if choice != "spread" else spread(count, N)
+
+
 def assert_gives_the_examples(dataset, batch_size, limit):
     source = ExampleSource(dataset, batch_size, limit)
     count = limit or N
     for _ in range(2):
         batches = list(source)
-        images, labels, index = (np.concatenate([b[i] for b in batches]) for i in range(3))
-        np.testing.assert_array_equal(images, IMAGES[:count])
-        np.testing.assert_array_equal(labels, LABELS[:count])
-        np.testing.assert_array_equal(index, np.arange(count))
+        images, labels, index = (
+            np.concatenate([getattr(batch, name) for batch in batches])
+            for name in ("images", "labels", "index")
+        )
+        expected = expected_positions(source.choice, count)
+        np.testing.assert_array_equal(images, IMAGES[expected])
+        np.testing.assert_array_equal(labels, LABELS[expected])
+        np.testing.assert_array_equal(index, expected)
         assert labels.dtype == index.dtype == np.int64
-        sizes = [len(batch[0]) for batch in batches]
+        sizes = [len(batch) for batch in batches]
         assert set(sizes[:-1]) <= {source.batch_size}
         assert sizes[-1] <= source.batch_size
         if batch_size is not None:
@@ -135,12 +146,14 @@ def test_every_form_of_torch_gives_the_same_examples(batch_size, limit):
 
 def test_dtype_is_kept():
     for dtype in (np.uint8, np.float16, np.int32):
-        (images, *_), *_ = ExampleSource((IMAGES.astype(dtype), LABELS))
-        assert images.dtype == dtype
+        (batch,) = ExampleSource((IMAGES.astype(dtype), LABELS))
+        assert batch.images.dtype == dtype
     images = as_kind(IMAGES.astype(ml_dtypes.bfloat16), BACKEND)
-    (read, *_), *_ = ExampleSource((images, LABELS))
-    assert read.dtype == ml_dtypes.bfloat16
-    np.testing.assert_array_equal(read.astype("float32"), to_numpy(images).astype("float32"))
+    (batch,) = ExampleSource((images, LABELS))
+    assert batch.images.dtype == ml_dtypes.bfloat16
+    np.testing.assert_array_equal(
+        batch.images.astype("float32"), to_numpy(images).astype("float32")
+    )
 
 
 def test_the_index_key_is_the_index():
@@ -192,6 +205,91 @@ def assert_needs_max_examples(endless):
     assert sum(len(batch.labels) for batch in ExampleSource(endless, max_examples=50)) == 50
 
 
+def with_value(values, place, value):
+    """Returns a copy with another value at one place."""
+    values = values.copy()
+    values[place] = value
+    return values
+
+
+@pytest.mark.parametrize("rows", [np.ones((3, K)), np.zeros((3, K)), [[0, 1, 1], [1, 0, 0]]])
+def test_rows_without_a_single_greatest_entry_are_refused(rows):
+    rows = np.asarray(rows, np.float32)
+    with pytest.raises(ValueError, match=r"`labels` must have one greatest .*position 0"):
+        class_ids(rows)
+    with pytest.raises(ValueError, match=r"`labels` must have one greatest .*position 4"):
+        list(ExampleSource((IMAGES[:5], np.r_[np.eye(rows.shape[1])[[1] * 4], rows[:1]])))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.5, 2.0**60, "1"])
+@pytest.mark.parametrize("batched", [True, False])
+def test_an_index_that_is_no_whole_number_is_refused(value, batched):
+    index = np.array([value if i == 3 else np.arange(N)[i] for i in range(N)])
+    whole = {"images": IMAGES, "labels": LABELS, "index": index}
+    singles = [{key: x[i] for key, x in whole.items()} for i in range(N)]
+    with pytest.raises(ValueError, match='"index" must hold whole numbers'):
+        list(ExampleSource(whole if batched else singles))
+
+
+def test_whole_floats_are_an_index():
+    whole = {"images": IMAGES, "labels": LABELS, "index": np.arange(N, dtype=np.float32) - 2}
+    found = np.concatenate([batch.index for batch in ExampleSource(whole, 4)])
+    np.testing.assert_array_equal(found, np.arange(N) - 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns"),
+    [(LABELS, None), (LABELS[:, None], None), (ONE_HOT, K), (0.9 * ONE_HOT + 0.1 / K, K)],
+)
+def test_a_batch_says_how_many_columns_its_labels_had(labels, columns):
+    for form in ((IMAGES, labels), list(zip(IMAGES, labels, strict=True))):
+        for size in (None, 5):
+            batches = list(ExampleSource(form, size))
+            assert {batch.columns for batch in batches} == {columns}
+            np.testing.assert_array_equal(np.concatenate([b.labels for b in batches]), LABELS)
+    assert batches[0].rows([1, 0]).columns == columns
+
+
+class Counted:
+    """What can be asked for by number and has a length, and no `__iter__`, nor an end for one."""
+
+    def __init__(self, size=None):
+        self.size = size
+
+    def __len__(self):
+        return N if self.size is None else -(-N // self.size)
+
+    def __getitem__(self, step):
+        part = step if self.size is None else slice(self.size * step, self.size * (step + 1))
+        return IMAGES[part], LABELS[part]
+
+
+class Flow(keras.utils.PyDataset):
+    """Keras' old iterators: their `__iter__` is themselves, and never ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.counted = Counted(5)
+
+    def __len__(self):
+        return len(self.counted)
+
+    def __getitem__(self, step):
+        return self.counted[step]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise AssertionError("asked for a next batch")
+
+
+@SIZES
+def test_what_is_asked_for_by_number_gives_the_same_examples(batch_size, limit):
+    for dataset in (Counted(), Counted(5), Flow()):
+        assert_gives_the_examples(dataset, batch_size, limit)
+
+
 def test_dicts_may_have_the_keys_of_tensorflow_datasets():
     (batch,) = ExampleSource([{"image": IMAGES, "label": LABELS, "mask": IMAGES[..., :1]}])
     np.testing.assert_array_equal(batch.images, IMAGES)
@@ -218,6 +316,31 @@ def test_dicts_may_have_the_keys_of_tensorflow_datasets():
         ([(IMAGES, LABELS + 0.5)], "`labels` must be class ids"),
         ([(IMAGES, ONE_HOT * np.nan)], "`labels` must be class ids"),
         ([(IMAGES, LABELS.astype(str))], "`labels` must be class ids"),
+        ([(IMAGES, with_value(LABELS.astype(float), 7, np.inf))], "ids.* inf .*position 7"),
+        ([(IMAGES, with_value(LABELS.astype(float), 7, np.nan))], "ids.* nan .*position 7"),
+        ([(IMAGES, with_value(LABELS.astype(float), 7, 1e300))], r"ids.* 1e\+300 .*position 7"),
+        ([(IMAGES, with_value(LABELS.astype("uint64"), 7, 2**64 - 1))], "ids.*position 7"),
+        ([(IMAGES, with_value(ONE_HOT, 7, np.inf))], "`labels` must be class ids.*position 7"),
+        ([(IMAGES[:5], LABELS[:5]), (IMAGES[5:], LABELS[5:] - 9)], "ids.*position 5"),
+        ([(x, -y) for x, y in zip(IMAGES, LABELS + 1, strict=True)], "ids.*position 0"),
+        ([(IMAGES[:5], ONE_HOT[:5]), (IMAGES, ONE_HOT[:, :9])], "greatest entry.*position 7"),
+        (
+            [(IMAGES[:5], ONE_HOT[:5]), (IMAGES, np.eye(40)[LABELS])],
+            "30 columns, then labels of 40",
+        ),
+        ([(IMAGES[:5], ONE_HOT[:5]), (IMAGES, LABELS)], "30 columns, then class ids"),
+        (list(zip(IMAGES, [*ONE_HOT[:9], *np.eye(40)[LABELS[9:]]], strict=True)), r"\(30,\), \(40"),
+        ((IMAGES, np.r_[LABELS, LABELS]), "23 images, 46 labels"),
+        ((IMAGES, LABELS[:-1]), "23 images, 22 labels"),
+        ((IMAGES, np.int64(3)), "23 images, a single value under labels"),
+        ({"images": IMAGES, "labels": LABELS, "index": np.arange(24)}, "23 labels, 24 index"),
+        ([(IMAGES, np.r_[LABELS, 1])], "23 images, 24 labels"),
+        ((IMAGES[..., 0], LABELS), r"shape \(23, 6, 5\).*axis of channels.*expand_dims"),
+        ([(IMAGES[..., 0], LABELS)], r"shape \(23, 6, 5\).*axis of channels.*expand_dims"),
+        (list(zip(IMAGES[..., 0], LABELS, strict=True)), r"shape \(6, 5\).*axis of channels"),
+        ({"images": IMAGES[..., 0], "labels": LABELS}, r"shape \(23, 6, 5\).*axis of channels"),
+        ((list(IMAGES), LABELS), "an element list of 23"),
+        ({"images": list(IMAGES), "labels": LABELS}, "`images` must be one array"),
         ([(IMAGES, IMAGES[..., 0])], r"`labels` must be class ids.*shape \(23, 6, 5\)"),
     ],
 )

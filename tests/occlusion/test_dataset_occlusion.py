@@ -116,7 +116,7 @@ def test_images_given_as_an_object_are_not_written_but_noted():
     suite = [DatasetOcclusion(occluded(6, 0), name="mine")]
     with pytest.raises(ValueError, match="'mine', whose images were given as an object"):
         serialize(suite)
-    report = evaluate(READER, constant_data(12), suite)
+    report = evaluate(READER, constant_data(12), suite=suite)
     assert report.settings["suite"][0]["config"]["dataset"] is None
     with pytest.raises(ValueError, match="null stands for images that were given as an object"):
         deserialize(report.settings["suite"])
@@ -125,7 +125,7 @@ def test_images_given_as_an_object_are_not_written_but_noted():
 def test_two_members_cannot_share_a_row():
     one = DatasetOcclusion(occluded(6, 0), name="patch_drop_2x2_50")
     with pytest.raises(ValueError, match=r"Two members of `suite` share .*'patch_drop_2x2_50'"):
-        evaluate(READER, constant_data(6), [PatchDrop(2, 0.5), one])
+        evaluate(READER, constant_data(6), suite=[PatchDrop(2, 0.5), one])
 
 
 @pytest.mark.parametrize("form", ["arrays", "tuple", "batches", "dicts", "single"])
@@ -139,6 +139,6 @@ def test_data_in_every_form_has_the_same_row(form):
         "dicts": [{key: value[i : i + 4] for key, value in data.items()} for i in (0, 4, 8)],
         "single": list(zip(*pair, strict=True)),
     }
-    report = evaluate(READER, constant_data(12), [DatasetOcclusion(forms[form])])
+    report = evaluate(READER, constant_data(12), suite=[DatasetOcclusion(forms[form])])
     row = report.row("occluded_images")
     assert (row.n, row.top1) == (11, 7 / 11)

@@ -94,12 +94,12 @@ KINDS = [sequential, functional, nested, probabilities, Subclassed, OfFloats, fl
 
 @pytest.fixture(scope="module")
 def expected():
-    return evaluate(pixel_reader(Y, X), constant_data(50), SUITE)
+    return evaluate(pixel_reader(Y, X), constant_data(50), suite=SUITE)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_of_model_has_the_same_rows(kind, expected):
-    report = evaluate(kind(), constant_data(50), SUITE, batch_size=16)
+    report = evaluate(kind(), constant_data(50), suite=SUITE, batch_size=16)
     assert report.rows == expected.rows
     for name, right in expected.correct.items():
         np.testing.assert_array_equal(report.correct[name], right)
@@ -111,7 +111,7 @@ def test_the_error_is_the_first_one_where_floats_do_not_help():
             raise TypeError(f"cannot take {keras.backend.standardize_dtype(images.dtype)}")
 
     with pytest.raises(TypeError, match="cannot take uint8"):
-        evaluate(Broken(), constant_data(12), SUITE)
+        evaluate(Broken(), constant_data(12), suite=SUITE)
 
 
 def test_mixed_precision_ranks_alike(expected):
@@ -125,7 +125,7 @@ def test_mixed_precision_ranks_alike(expected):
         [np.tile(2 * np.arange(K) / 3, (3, 1)).astype("float32"), -(np.arange(K) ** 2.0)]
     )
     model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), *layers])
-    report = evaluate(model, constant_data(50), SUITE)
+    report = evaluate(model, constant_data(50), suite=SUITE)
     assert str(model.compute_dtype) == "float32"  # of the Sequential; its layers' is bfloat16
     assert {layer.compute_dtype for layer in layers} == {"bfloat16"}
     assert report.rows[0].top1 == 1
@@ -171,7 +171,7 @@ def unread():
 )
 def test_several_inputs_or_outputs_are_refused_before_any_data_is_read(make, message):
     with pytest.raises(ValueError, match=message):
-        evaluate(make(), unread(), SUITE)
+        evaluate(make(), unread(), suite=SUITE)
 
 
 def test_images_of_another_size_are_named_and_preprocess_may_resize_them():
@@ -180,9 +180,9 @@ def test_images_of_another_size_are_named_and_preprocess_may_resize_them():
     with pytest.raises(
         ValueError, match=r"takes images of shape \(28, 28, 3\).*shape \(32, 32, 3\)"
     ):
-        evaluate(sequential(), (larger, labels), SUITE)
+        evaluate(sequential(), (larger, labels), suite=SUITE)
     report = evaluate(
-        sequential(), (larger, labels), SUITE, preprocess=lambda batch: batch[:, :SIZE, :SIZE]
+        sequential(), (larger, labels), suite=SUITE, preprocess=lambda batch: batch[:, :SIZE, :SIZE]
     )
     assert report.rows[0].top1 == 1
 
@@ -196,7 +196,7 @@ def test_keras_applications_with_their_own_preprocessing():
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (12, 32, 32, 3), np.uint8), np.arange(12) % 8
     report = evaluate(
-        model, (images, labels), SUITE, preprocess=module.preprocess_input, batch_size=12
+        model, (images, labels), suite=SUITE, preprocess=module.preprocess_input, batch_size=12
     )
     bank = build_bank([(images, labels)])
     for corruption in SUITE:
@@ -221,9 +221,9 @@ def test_a_keras_cv_image_classifier(tmp_path):
     )
     model = keras_cv.models.ImageClassifier(backbone=backbone, num_classes=K)
     data = constant_data(20)
-    report = evaluate(model, data, SUITE)
+    report = evaluate(model, data, suite=SUITE)
     predicted = np.argmax(model.predict(data[0], verbose=0), 1)
     np.testing.assert_array_equal(report.correct["clean"], predicted == data[1])
     model.save(tmp_path / "classifier.keras")
     loaded = keras.models.load_model(tmp_path / "classifier.keras")
-    assert evaluate(loaded, data, SUITE).rows == report.rows
+    assert evaluate(loaded, data, suite=SUITE).rows == report.rows

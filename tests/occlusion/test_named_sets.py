@@ -24,7 +24,7 @@ def own_data(dtype="uint8", count=12, size=SIZE):
 
 def run(suite, model=three_class_reader, data=None, **settings):
     suite = [suite] if isinstance(suite, DatasetOcclusion) else suite
-    return evaluate(model, data or own_data(), suite, **{"batch_size": 4, **settings})
+    return evaluate(model, data or own_data(), suite=suite, **{"batch_size": 4, **settings})
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ SUITE = [SETS[0], PatchDrop(2, 0.5), SETS[1]]
 
 
 def run(model=READER, suite=SUITE, data=None, **settings):
-    return evaluate(model, data or constant_data(40), suite, **{"batch_size": 16, **settings})
+    return evaluate(model, data or constant_data(40), suite=suite, **{"batch_size": 16, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -347,4 +347,4 @@ def test_a_set_in_another_range_than_the_benchmarks_is_warned_of():
     shrunk = {"images": (images / 255).astype(np.float32), "labels": labels}
     suite = [DatasetOcclusion(shrunk, name="small")]
     with pytest.warns(UserWarning, match="The images of the set 'small' span .* value_range"):
-        evaluate(READER, (images, labels), suite, batch_size=6)
+        evaluate(READER, (images, labels), suite=suite, batch_size=6)

@@ -16,7 +16,14 @@ from keras_patchmix.occlusion import (
     build_bank,
     evaluate,
 )
-from tests.occlusion.closed_form import SIZE, K, constant_data, pixel_reader, scores_of
+from tests.occlusion.closed_form import (
+    SIZE,
+    K,
+    constant_data,
+    median_reader,
+    pixel_reader,
+    scores_of,
+)
 
 SUITE = [PatchReplacement(7, (0.1, 0.5)), PatchDrop(3, 0.5), PatchPermutation(2)]
 NAMES = tuple(f"class {i}" for i in range(K))
@@ -25,7 +32,7 @@ NAMES = tuple(f"class {i}" for i in range(K))
 @pytest.fixture(scope="module")
 def report():
     return evaluate(
-        pixel_reader(9, 4), constant_data(50), SUITE, seed=2, class_names=NAMES, bank_size=30
+        pixel_reader(9, 4), constant_data(50), suite=SUITE, seed=2, class_names=NAMES, bank_size=30
     )
 
 
@@ -47,7 +54,7 @@ def test_the_pairing_is_recorded(report):
     expected = bank.index[bank.pair(labels, np.arange(50), 2)]
     np.testing.assert_array_equal(report.outcomes.donors, expected)
     assert np.all(labels[report.outcomes.donors] != labels)
-    without = evaluate(pixel_reader(9, 4), constant_data(50), [PatchDrop(2)])
+    without = evaluate(pixel_reader(9, 4), constant_data(50), suite=[PatchDrop(2)])
     assert without.outcomes.donors is None
 
 
@@ -72,7 +79,7 @@ def test_a_report_loads_back(report, tmp_path):
 
 def test_a_report_of_the_first_version_loads_without_outcomes(report, tmp_path):
     data = json.loads(report.to_json())
-    for key in ("outcomes", "skipped"):
+    for key in ("outcomes", "skipped", "sha256"):
         del data[key]
     data["schema_version"] = 1
     (tmp_path / "old.json").write_text(json.dumps(data))
@@ -89,9 +96,9 @@ def test_a_report_of_the_first_version_loads_without_outcomes(report, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("no json", "must be a report in JSON"),
-        ("[]", "must be a report in JSON"),
-        ('{"rows": []}', "must be a report in JSON"),
+        ("no json", r"x\.json' is damaged, or no report.*: no JSON"),
+        ("[]", r"x\.json' is damaged, or no report.*: schema_version"),
+        ('{"rows": []}', r"x\.json' is damaged, or no report.*: schema_version"),
         ('{"schema_version": 99}', "needs a later keras-patchmix.*version 99"),
     ],
 )
@@ -152,7 +159,7 @@ def test_a_class_without_a_scored_image_has_no_accuracy():
         return scores
 
     with pytest.warns(UserWarning, match="not finite"):
-        report = evaluate(model, constant_data(30), [PatchDrop(2, 1.0)])
+        report = evaluate(model, constant_data(30), suite=[PatchDrop(2, 1.0)])
     first, *others = report.class_rows()[:K]
     assert (first.n, first.top1, first.standard_error, first.drop) == (0, None, None, None)
     assert {(row.n, row.top1) for row in others} == {(5, 1.0)}
@@ -173,12 +180,27 @@ def test_rows_of_classes_are_written_as_csv(report, tmp_path):
 @pytest.mark.parametrize("names", ["abc", [], [1, 2], ["a", 2]])
 def test_wrong_class_names_are_named(names):
     with pytest.raises(ValueError, match="`class_names` must be a sequence of strings"):
-        evaluate(pixel_reader(9, 4), constant_data(12), SUITE[1:2], class_names=names)
+        evaluate(pixel_reader(9, 4), constant_data(12), suite=SUITE[1:2], class_names=names)
 
 
-def test_too_few_class_names_are_named():
-    with pytest.raises(ValueError, match=r"`class_names` must name every class.*2 names.*label 5"):
-        evaluate(pixel_reader(9, 4), constant_data(12), SUITE[1:2], class_names=["a", "b"])
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_class_names_are_those_of_all_classes(count):
+    with pytest.raises(ValueError, match=rf"`class_names` must name each of the 6.*{count} names"):
+        evaluate(median_reader, constant_data(12), suite=SUITE[1:2], class_names=["a"] * count)
+
+
+@pytest.mark.parametrize("columns", [5, 12])
+def test_labels_have_a_column_for_each_class_of_the_scores(columns):
+    images, labels = constant_data(12)
+    labels = np.eye(columns)[labels % 4]
+    for class_map in (None, range(6)):
+        with pytest.raises(ValueError, match=f"6 classes.*labels of {columns} columns"):
+            evaluate(median_reader, images, labels, suite=SUITE[1:2], class_map=class_map)
+    mapped = {"class_map": [0, 1, 2, 3]}
+    report = evaluate(
+        median_reader, images, np.eye(4)[np.arange(12) % 4], suite=SUITE[1:2], **mapped
+    )
+    assert report.settings["num_classes"] == 4
 
 
 class Skipping:
@@ -192,7 +214,7 @@ class Skipping:
 
 
 def test_what_the_data_set_skipped_is_in_the_report():
-    report = evaluate(pixel_reader(9, 4), Skipping(), SUITE[1:2])
+    report = evaluate(pixel_reader(9, 4), Skipping(), suite=SUITE[1:2])
     assert report.skipped == [
         {"name": "a.png", "reason": "no image"},
         {"name": "b.png", "reason": "truncated"},

@@ -71,6 +71,7 @@ def test_the_call_can_be_made():
     call = ast.parse(source).body[1].value
     found = {argument.arg: ast.unparse(argument.value) for argument in call.keywords}
     assert found == {
+        "suite": "suite",
         "seed": "7",
         "max_examples": "500",
         "value_range": "(0.0, 255.0)",

@@ -165,7 +165,9 @@ def test_a_reader_of_the_salient_patch_loses_first_or_last():
         return np.eye(4)[brightest // 80 - 1]
 
     suite = [PatchDrop(7, (1 / 49, 48 / 49), order=order) for order in ("salient", "non-salient")]
-    report = evaluate(reader, (images, labels), suite, saliency=lambda batch: batch[..., 0] > 0)
+    report = evaluate(
+        reader, (images, labels), suite=suite, saliency=lambda batch: batch[..., 0] > 0
+    )
     assert [row.top1 for row in report.rows] == [1, 0, 0, 1, 1]
 
 

@@ -29,7 +29,7 @@ def model(images):
 def report():
     labels = np.arange(48) % 6
     images = np.broadcast_to(40 * labels[:, None, None, None], (48, 28, 28, 3)).astype(np.uint8)
-    return evaluate(model, (images, labels), SUITE, seed=7)
+    return evaluate(model, (images, labels), suite=SUITE, seed=7)
 
 
 def row(name, level, share, top1, corruption="patch_drop", grid=(4, 4)):

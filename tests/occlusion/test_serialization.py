@@ -106,8 +106,8 @@ def test_dicts_stand_for_corruptions_wherever_a_suite_is_asked_for():
     assert check_suite(serialize(suite)) == tuple(suite)
     assert check_suite([suite[0], *serialize(suite[1:])]) == tuple(suite)
     data = constant_data()
-    ours = evaluate(median_reader, data, suite)
-    read = evaluate(median_reader, data, json.loads(json.dumps(serialize(suite))))
+    ours = evaluate(median_reader, data, suite=suite)
+    read = evaluate(median_reader, data, suite=json.loads(json.dumps(serialize(suite))))
     assert read.rows == ours.rows
     assert deserialize(read.settings["suite"]) == suite
 

@@ -28,7 +28,7 @@ SUITE = [
 
 
 def run(model=READER, suite=SUITE, data=None, **settings):
-    return evaluate(model, data or constant_data(40), suite, **{"batch_size": 16, **settings})
+    return evaluate(model, data or constant_data(40), suite=suite, **{"batch_size": 16, **settings})
 
 
 class Interrupted(Exception):
@@ -95,7 +95,8 @@ def test_the_backup_of_another_map_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "backup.json"
     with pytest.raises(Interrupted):
         run(Counting(8), batch_size=8, backup=path)
-    assert set(json.loads(path.read_text())["state"]) == {"classes", "top5", "outcomes", "sets"}
+    state = json.loads(path.read_text())["state"]
+    assert set(state) == {"count", "classes", "top5", "outcomes", "sets"}
     mapped = DatasetOcclusion(occluded(7, 0), class_map=range(K), name="two")
     with pytest.raises(ValueError, match="sets: "):
         run(Counting(), suite=[*SUITE[:2], mapped], batch_size=8, backup=path)

@@ -327,7 +327,7 @@ def test_a_report_holds_the_rows_their_true_shares_and_the_configuration(tmp_pat
         return np.stack([255 * 0.25 - mean, mean - 255 * 0.25], axis=1)
 
     suite = [Superimpose(white, (0.1, 0.2, 0.3))]
-    report = evaluate(bright_is_class_1, (images, labels), suite, batch_size=8)
+    report = evaluate(bright_is_class_1, (images, labels), suite=suite, batch_size=8)
     rows = {row.name: row for row in report.rows}
     for level, top1 in ((10, 1.0), (20, 1.0), (30, 0.0)):
         row = rows[f"superimpose_custom_{level}"]

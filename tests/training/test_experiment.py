@@ -18,6 +18,7 @@ from keras_patchmix.occlusion import Report
 from keras_patchmix.training import main
 from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.interruption import Interrupted
+from tests import odd_names
 
 pytest.importorskip("tensorflow")
 
@@ -111,6 +112,11 @@ def test_the_picture_shows_something(finished):
     picture = matplotlib.image.imread(root / "out" / "curves.png")
     assert min(picture.shape[:2]) > 300
     assert picture[..., :3].std() > 0.02
+
+
+def test_the_classes_are_named_by_their_ids_before_anything_is_trained(finished):
+    before = finished[1].partition("Training with")[0]
+    assert "\nClasses: 0 'class0', 1 'class1', 2 'class2'\n" in before
 
 
 def test_the_table_and_the_last_line_are_the_report(finished):
@@ -290,3 +296,22 @@ def test_a_photograph_that_is_broken_ends_it_with_a_line_that_names_it(run_here,
     last = errors.strip().splitlines()[-1]
     assert "torn.png" in last
     assert "make_records.py" in last
+
+
+def test_no_name_of_a_class_ends_a_run_or_turns_a_terminal(run_here, tmp_path):
+    photos = tmp_path / os.fsdecode(b"d\xe9\x1b[31m")
+    write_folder(photos)
+    for label, name in enumerate(odd_names.CLASSES):
+        os.rename(photos / f"class{label}", photos / name)
+    os.rename(photos / name / "0.png", photos / name / os.fsdecode(b"\xe9\x1b.png"))
+    flags = ["--dataset", f"folder:{photos}", *FLAGS[2:4], "--epochs", 1, *FLAGS[8:]]
+    for cache in ("encoded",):
+        output = tmp_path / os.fsdecode(b"out\xe9%s" % cache.encode())
+        status, out, errors = run_here(*flags, "--cache", cache, "--output", output)
+        assert status == 0, errors
+        odd_names.assert_printable(out)
+        odd_names.assert_files_are_printable(output)
+        report = Report.load(output)
+        assert sorted(report.settings["class_names"]) == sorted(odd_names.SHOWN)
+        report.to_class_csv(tmp_path / "classes.csv")
+        assert "'=cmd" in (tmp_path / "classes.csv").read_text("utf-8")

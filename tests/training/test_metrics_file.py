@@ -26,14 +26,14 @@ def test_every_epoch_has_one_row_in_the_order_of_epochs(tmp_path):
     write(path, range(1, 3), accuracy=0.5)
     assert path.read_bytes() == whole
     write(path, [1], accuracy=0.5)
-    assert [row["epoch"] for row in read(path)] == ["0", "1"], "of a time line that was given up"
+    assert [row["epoch"] for row in read(path)] == [0, 1], "of a time line that was given up"
 
 
 def test_a_column_that_comes_later_is_there_and_empty_before(tmp_path):
     path = tmp_path / "metrics.csv"
     write(path, [0])
     write(path, [1], accuracy=1)
-    assert [row["accuracy"] for row in read(path)] == ["", "1.0"]
+    assert [row["accuracy"] for row in read(path)] == [None, 1.0]
 
 
 def test_what_is_not_there_has_no_rows(tmp_path):

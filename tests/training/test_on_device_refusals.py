@@ -62,6 +62,45 @@ def test_a_loss_of_class_ids_still_evaluates_and_is_refused_in_training(loss):
         fit(model)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.SparseCategoricalAccuracy(),
+        keras.metrics.SparseTopKCategoricalAccuracy(k=2),
+        "sparse_categorical_accuracy",
+        "sparse_top_k_categorical_accuracy",
+        "SparseCategoricalCrossentropy",
+        keras.metrics.sparse_categorical_accuracy,
+    ],
+    ids=str,
+)
+def test_metrics_of_class_ids_are_refused_in_training(metric, weighted):
+    model = make_model()
+    name = "weighted_metrics" if weighted else "metrics"
+    model.compile("sgd", "mean_squared_error", **{name: [metric]})
+    mix_on_device(model, mixing())
+    with pytest.raises(ValueError, match=r"`metrics` must take rows.*(?i:sparse)"):
+        fit(model)
+    with pytest.raises(ValueError, match="`metrics` must take rows"):
+        model.train_on_batch(*(part[:BATCH] for part in data()))
+
+
+def test_an_accuracy_that_class_ids_have_made_is_refused_until_the_model_is_compiled_again():
+    def squared_error(y_true, y_pred):
+        rows = y_true if len(y_true.shape) == 2 else keras.ops.one_hot(y_true, BATCH)
+        return keras.ops.mean(keras.ops.square(rows - y_pred), -1)
+
+    model = make_model()
+    model.compile("sgd", squared_error, metrics=["accuracy"])
+    assert model.evaluate(*data(), verbose=0, return_dict=True)["accuracy"] == 1
+    mix_on_device(model, mixing())
+    with pytest.raises(ValueError, match=r"compile the model again.*SparseCategoricalAccuracy"):
+        fit(model)
+    model.compile("sgd", squared_error, metrics=["accuracy"])
+    fit(model)
+
+
 @on_tensorflow
 def test_a_model_without_an_optimizer_is_refused():
     model = mix_on_device(make_model(), mixing())

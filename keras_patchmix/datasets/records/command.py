@@ -1,12 +1,13 @@
 """The command that writes records: flags in, exit status out."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
+from keras_patchmix._command_line import result_line
 from keras_patchmix._exit_status import exit_status
-from keras_patchmix._flags import named, whole
+from keras_patchmix._flags import Parser, named, whole
+from keras_patchmix._names import say
 from keras_patchmix.datasets.records.writing import write_records
 
 # The flags of `write_records`' arguments, and of `load`'s, which it calls.
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
 
 
 def _parser(description):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=description,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -77,7 +78,7 @@ def _write(arguments):
     written = write_records(**arguments)
     for split, part in written.items():
         for name, reason in part["skipped"].items():
-            print(f"left out of {split}: {name}: {reason}", file=sys.stderr)
+            say(f"left out of {split}: {name}: {reason}", file=sys.stderr)
         part["skipped"] = len(part["skipped"])
     result = {"output": arguments["directory"], "splits": written}
-    print("RESULT " + json.dumps(result), flush=True)
+    say(result_line(result))

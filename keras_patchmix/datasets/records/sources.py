@@ -4,9 +4,10 @@ import hashlib
 
 import numpy as np
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.folder import list_images
-from keras_patchmix.datasets.image_files import file_size, printable, read_bytes
+from keras_patchmix.datasets.folder import choose_images, open_layout
+from keras_patchmix.datasets.image_files import file_size, read_bytes
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
 
 
@@ -41,7 +42,7 @@ class FolderSource:
     """
 
     def __init__(self, path, split, seed):
-        self.class_names, listed = list_images(path, split)
+        self.class_names, listed = choose_images(open_layout(path), path, split)
         self._listed = [listed[i] for i in np.random.default_rng(seed).permutation(len(listed))]
         self.count = len(listed)
         digest = hashlib.sha256()

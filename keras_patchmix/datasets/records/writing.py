@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
+from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
-from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode, printable
+from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode
 from keras_patchmix.datasets.loading import RECORDS_PREFIX
 from keras_patchmix.datasets.records import journal as journals
 from keras_patchmix.datasets.records.sources import open_source

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from keras_patchmix._exit_status import exit_status
-from keras_patchmix.datasets.superimposing.naming import one_line
+from keras_patchmix._names import printable
 from keras_patchmix.datasets.superimposing.options import parse_options, with_flags
 from keras_patchmix.datasets.superimposing.running import run
 
@@ -26,5 +26,5 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
     return exit_status(
         lambda: run(options),
         "; files that are whole are kept. The same command goes on",
-        named=lambda message: one_line(with_flags(" ".join(message.split()))),
+        named=lambda message: printable(with_flags(" ".join(message.split()))),
     )

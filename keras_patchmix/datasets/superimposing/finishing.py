@@ -5,12 +5,14 @@ import json
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
-from keras_patchmix import __version__, _atomic
+from keras_patchmix import __version__, _atomic, _state_files
+from keras_patchmix._names import distinct, printable, printable_values
 from keras_patchmix._optional import require
-from keras_patchmix.datasets.image_files import printable
+from keras_patchmix._schema import conform
 from keras_patchmix.datasets.superimposing.options import VERSION
 
 MANIFEST = "manifest.json"
@@ -123,14 +125,42 @@ def write_manifest(options, superimposer, source, held, path):
         "images": len(held["labels"]),
         "labels_sha256": hashlib.sha256(held["labels"].astype("<i8").tobytes()).hexdigest(),
         "splits": splits,
-        "skipped": held["skipped"],
+        "skipped": dict(zip(distinct(held["skipped"]), held["skipped"].values(), strict=True)),
         "versions": {
             "keras-patchmix": __version__,
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
         },
     }
-    _atomic.write_text(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    text = json.dumps(printable_values(manifest), indent=2)
+    _atomic.write_text(path / MANIFEST, text + "\n")
+
+
+class _Split(TypedDict):
+    mean: float
+
+
+class Manifest(TypedDict):
+    """What is read of manifest.json."""
+
+    images: int
+    skipped: dict[str, str]
+    splits: dict[str, _Split]
+
+
+def read_manifest(path):
+    """Reads manifest.json.
+
+    Args:
+        path: Directory of the data set.
+
+    Raises:
+        ValueError: It is damaged, or something else; the message names it.
+    """
+    file, kind = path / MANIFEST, "manifest of a data set"
+    found = _state_files.read_json(file, kind)
+    with _state_files.named(file, kind):
+        return conform(found, Manifest)
 
 
 def _version(package):

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_patchmix._flags import named, whole
+from keras_patchmix._flags import Parser, named, whole
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.datasets.superimposing.coverage import Coverage, check_coverage
 from keras_patchmix.datasets.superimposing.encoding import FORMATS
@@ -122,7 +122,7 @@ def parse_options(
     Raises:
         SystemExit: With status 2, after a message that names the flag.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         usage="%(prog)s --dataset NAME --split SPLIT --output DIR [flags]",
         description=description,
         epilog=_EPILOG,

@@ -1,13 +1,14 @@
 """A whole run, from the options to the last line printed."""
 
 import itertools
-import json
 import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_patchmix._command_line import result_line
+from keras_patchmix._names import printable, say
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._run_directory import RunDirectory
@@ -15,7 +16,7 @@ from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.datasets.superimposing import finishing
 from keras_patchmix.datasets.superimposing.contact_sheet import write_contact_sheet
 from keras_patchmix.datasets.superimposing.features import make_features
-from keras_patchmix.datasets.superimposing.naming import label_names, one_line
+from keras_patchmix.datasets.superimposing.naming import label_names
 from keras_patchmix.datasets.superimposing.options import flag
 from keras_patchmix.datasets.superimposing.shards import RECORDS, Shards
 from keras_patchmix.datasets.superimposing.source import Source
@@ -52,7 +53,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
     """
     for package in ("tensorflow_datasets", "PIL.Image"):
         require(package, "make_smd")
-    _check_name(options)
+    _check_names(options)
     superimposer = Superimposer(options.occluders, options.coverage, options.seed)
     source = Source(
         options.dataset, options.split, options.image_size, options.data_dir, options.max_examples
@@ -69,16 +70,16 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
     shards = _shards(options, superimposer, source, path)
     with directory.held():
         if finishing.is_complete(shards):
-            print(f"All of this was made before: {path}", flush=True)
+            say(f"All of this was made before: {path}")
             speed = None
         else:
             finishing.remove(path)
             directory.begin()
             speed = _make(options, superimposer, source, shards)
         shards.remove_records()
-    manifest = json.loads((path / finishing.MANIFEST).read_text("utf-8"))
+    manifest = finishing.read_manifest(path)
     for name, reason in manifest["skipped"].items():
-        print(f"left out: {one_line(name)}: {reason}", flush=True)
+        say(f"left out: {printable(name)}: {reason}")
     result = {
         "name": options.called(),
         "data_dir": str(options.output),
@@ -88,7 +89,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
         "splits": {split: level["mean"] for split, level in manifest["splits"].items()},
         "images_per_second": speed,
     }
-    print("RESULT " + json.dumps(result), flush=True)
+    say(result_line(result))
     return result
 
 
@@ -98,7 +99,12 @@ def _setting(field):
     return own.get(field) or flag(field)
 
 
-def _check_name(options):
+def _check_names(options):
+    if any("\ud800" <= sign <= "\udfff" for sign in str(options.output)):
+        raise ValueError(
+            "`output` must be a path in UTF-8: TensorFlow Datasets reads no other. "
+            f"Received: output='{printable(options.output)}'"
+        )
     tfds = require("tensorflow_datasets", "make_smd")
     if options.called() in tfds.list_builders(with_community_datasets=False):
         raise ValueError(
@@ -125,10 +131,9 @@ def _make(options, superimposer, source, shards):
     # The files of a folder may yet turn out to be of other sizes than the first.
     known = options.image_size is not None or not options.dataset.startswith(FOLDER_PREFIX)
     size = f" of {'x'.join(map(str, source.info.image_shape[:2]))}" if known else ""
-    print(
+    say(
         f"{source.info.name} {source.info.split}: {source.count} images{size}, "
         f"{'going on after ' + str(done) if done else 'results go to ' + str(path)}",
-        flush=True,
     )
     work = {
         "superimposer": {

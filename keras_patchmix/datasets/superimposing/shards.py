@@ -4,11 +4,22 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import TypedDict
 
-from keras_patchmix import _atomic
+from keras_patchmix import _atomic, _state_files
 from keras_patchmix._optional import require
+from keras_patchmix._schema import conform
 
 RECORDS = "part-*.json"
+
+
+class Record(TypedDict):
+    """What the file of a finished shard holds."""
+
+    labels: list[int]
+    pixels: dict[str, list[int]]
+    skipped: dict[str, str]
+    bytes: dict[str, int]
 
 
 class Shards:
@@ -41,8 +52,9 @@ class Shards:
         """Returns a dict from the finished shards to what they hold, see `write`."""
         found = {}
         for shard in range(self.number):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                record = json.loads(self._record(shard).read_text("utf-8"))
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                content = _state_files.read_json(self._record(shard), "record of a shard")
+                record = conform(content, Record)
                 sizes = {split: self.path(split, shard).stat().st_size for split in self.splits}
                 if record["bytes"] == sizes:
                     found[shard] = record

@@ -1,7 +1,8 @@
 """HTML put together so that text is escaped unless it says that it is HTML."""
 
 import html
-import unicodedata
+
+from keras_patchmix._names import printable
 
 _SHEET = 30  # rows
 _VOID = {"img", "link", "meta"}
@@ -50,16 +51,12 @@ def join(children, separator=""):
 def escape(value):
     """Returns any value as `Markup` that a browser shows as that text, between tags or in quotes.
 
-    Control characters, and the halves of characters that undecodable file names hold, are written
-    as escapes: a browser would drop them, and UTF-8 has no code for the latter.
+    It is made printable first: a browser would drop control characters, and UTF-8 has no code for
+    what undecodable file names hold.
     """
     if isinstance(value, Markup):
         return value
-    shown = "".join(
-        repr(sign)[1:-1] if unicodedata.category(sign) in ("Cc", "Cs") and sign != "\n" else sign
-        for sign in str(value)
-    )
-    return Markup(html.escape(shown, quote=True))
+    return Markup(html.escape(printable(value, lines=True), quote=True))
 
 
 def given(value):

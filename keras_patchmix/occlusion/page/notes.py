@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.grid import borders
 from keras_patchmix.occlusion.page.chance import at_chance
 from keras_patchmix.occlusion.page.markup import escape, given, join, percent, plural, tag
@@ -134,15 +135,11 @@ def _chance(reports):
 
 
 def _skipped(reports):
-    entries = {}
-    for report in reports.values():
-        for entry in report.all_skipped:
-            entries.setdefault(str(entry["name"]), str(entry["reason"]))
+    entries = skipped_of(reports.values())
     if not entries:
         return
     items = [
-        tag("li", tag("code", given(name)), escape(": "), given(reason))
-        for name, reason in entries.items()
+        tag("li", tag("code", given(name)), escape(": "), given(reason)) for name, reason in entries
     ]
     title = tag("strong", f"{plural(len(items), 'file')} could not be read")
     yield tag("p", title, escape(" and were left out." if len(items) > 1 else " and was left out."))

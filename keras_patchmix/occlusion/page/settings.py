@@ -4,6 +4,7 @@ import json
 import re
 
 from keras_patchmix.occlusion.page.markup import column, given, join, row_head, table, tag
+from keras_patchmix.scoring.preprocessing import OWN
 
 _LONG = 160  # characters of a value that is folded away
 _TITLES = {"suite": "Suite", "class_names": "Class names", "class_map": "Class map"}
@@ -92,8 +93,10 @@ def _call(settings):
         if settings.get(name) is not None:
             arguments.append(f"{name}={_python(settings[name])},")
     for name in ("preprocess", "saliency"):
-        if settings.get(name) is not None:
+        if settings.get(name) is not None and not str(settings[name]).startswith(OWN):
             arguments.append(_function(name, str(settings[name])))
+    if settings.get("one_output"):
+        arguments.append(f"from_logits={settings['one_output'] == 'logit'},")
     if settings.get("bank_images"):
         arguments.append(f"bank_size={settings['bank_images']},")
     if settings.get("class_map"):
@@ -102,7 +105,7 @@ def _call(settings):
     return (
         "suite = keras_patchmix.occlusion.deserialize(SUITE)  # the JSON below\n"
         "report = keras_patchmix.occlusion.evaluate(\n"
-        f"    model,\n    dataset,\n    suite,\n{lines})"
+        f"    model,\n    dataset,\n    suite=suite,\n{lines})"
     )
 
 

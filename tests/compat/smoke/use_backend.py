@@ -24,7 +24,7 @@ model.compile("adamw", keras.losses.CategoricalCrossentropy(from_logits=True))
 kpm.training.mix_on_device(model, mix)
 model.fit(images.astype("float32"), labels, batch_size=32, verbose=0)
 suite = [kpm.occlusion.PatchReplacement(4, (0.3,))]
-report = kpm.occlusion.evaluate(model, (images, labels), suite, verbose=False)
+report = kpm.occlusion.evaluate(model, (images, labels), suite=suite, verbose=False)
 maps = kpm.explain.rise(model, images[:1], num_masks=64, from_logits=True, verbose=False)
 assert np.isfinite(maps).all()
 with tempfile.TemporaryDirectory() as folder:

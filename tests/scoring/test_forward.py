@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.occlusion import PatchDrop, evaluate
-from keras_patchmix.occlusion.forward import forward_function, patch_size
+from keras_patchmix.scoring.forward import forward_function, patch_size
 from tests.arrays import BACKEND, as_kind, to_numpy
 from tests.occlusion.closed_form import (
     SIZE,
@@ -136,7 +136,7 @@ def test_a_model_that_is_not_built_and_one_whose_layers_are_exchanged():
     data = constant_data(20)
     suite = [PatchDrop(2, 0.5)]
     as_float = (data[0].astype(np.float32), data[1])
-    assert evaluate(model, as_float, suite).rows[0].n == 20
+    assert evaluate(model, as_float, suite=suite).rows[0].n == 20
     before = forward_function(model)
     assert forward_function(model) is before
     model.layers[1].enable_lora(2)
@@ -145,7 +145,7 @@ def test_a_model_that_is_not_built_and_one_whose_layers_are_exchanged():
 
 def test_the_forward_function_does_not_keep_a_model_alive():
     model = small_model()
-    evaluate(model, constant_data(8), [PatchDrop(2, 0.5)])
+    evaluate(model, constant_data(8), suite=[PatchDrop(2, 0.5)])
     alive = [id(w) for w in model.weights]
     assert alive
     reference = weakref.ref(model)

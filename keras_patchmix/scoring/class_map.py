@@ -65,6 +65,23 @@ class ClassMap:
         return chosen
 
 
+def check_columns(columns, classes, class_map=None):
+    """Raises a ValueError where one-hot or soft labels are of other classes than the scores.
+
+    Args:
+        columns: Number of columns of the labels, or None for class ids.
+        classes: Number of classes of the scores.
+        class_map: The `ClassMap` that made them, or None.
+    """
+    if columns not in (None, classes):
+        of = "`model` returns scores of" if class_map is None else "`class_map` is of"
+        raise ValueError(
+            f"{of} {classes} classes, so one-hot or soft labels must have as many columns; a "
+            "`class_map` says which outputs of a model stand for other classes. "
+            f"Received: labels of {columns} columns"
+        )
+
+
 def check_class_names(names):
     """Returns names of classes as a list of strings, or None.
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.occlusion import PatchDrop, evaluate
-from keras_patchmix.occlusion.class_map import ClassMap
+from keras_patchmix.scoring.class_map import ClassMap
 from tests.occlusion.closed_form import K, constant_data, pixel_reader, scores_of
 
 
@@ -28,13 +28,13 @@ def test_a_model_of_more_outputs_is_scored_on_the_classes_alone():
         return scores
 
     data = constant_data(60)
-    expected = evaluate(pixel_reader(9, 4), data, [PatchDrop(4, 0.5)])
-    mapped = evaluate(wide, data, [PatchDrop(4, 0.5)], class_map=order.tolist())
+    expected = evaluate(pixel_reader(9, 4), data, suite=[PatchDrop(4, 0.5)])
+    mapped = evaluate(wide, data, suite=[PatchDrop(4, 0.5)], class_map=order.tolist())
     assert mapped.rows == expected.rows
     assert mapped.settings["class_map"] == [[int(i)] for i in order]
     assert mapped.settings["num_classes"] == K
     # Unmapped, output 1 is the first of those that always win: right for class 1 alone.
-    assert evaluate(wide, data, [PatchDrop(4, 0.5)]).rows[0].top1 == 1 / 6
+    assert evaluate(wide, data, suite=[PatchDrop(4, 0.5)]).rows[0].top1 == 1 / 6
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,8 @@ def test_wrong_maps_are_named(outputs):
 def test_an_output_that_the_model_does_not_have_is_named():
     with pytest.raises(ValueError, match=r"the output 6, which the model does not have.*6 scores"):
         evaluate(
-            pixel_reader(9, 4), constant_data(12), [PatchDrop(2)], class_map=[0, 1, 2, 3, 4, 6]
+            pixel_reader(9, 4),
+            constant_data(12),
+            suite=[PatchDrop(2)],
+            class_map=[0, 1, 2, 3, 4, 6],
         )

@@ -1,4 +1,4 @@
-"""One compiled forward pass per model, and its output as scores."""
+"""One compiled forward pass per model."""
 
 import inspect
 import weakref
@@ -111,10 +111,7 @@ def check_inputs(model, inputs):
     Raises:
         ValueError: The sizes differ; the message says how to go on.
     """
-    try:
-        wanted = model.input_shape if isinstance(model, keras.Model) else None
-    except (AttributeError, ValueError):  # a model that is not built, or has no fixed graph
-        wanted = None
+    wanted = _shape(model, "input_shape")
     shape = tuple(getattr(inputs, "shape", ()))
     if not isinstance(wanted, tuple) or len(wanted) != 4 or len(shape) != 4:
         return
@@ -123,6 +120,25 @@ def check_inputs(model, inputs):
             f"`model` takes images of shape {wanted[1:]}: resize the data set to that size, or in "
             f"`preprocess`. Received: images of shape {shape[1:]}"
         )
+
+
+def num_outputs(model):
+    """Returns how many scores a Keras model returns for an image; None if only a call would tell.
+
+    Args:
+        model: A Keras model or a function.
+    """
+    shape = _shape(model, "output_shape")
+    if not isinstance(shape, tuple) or len(shape) not in (1, 2):
+        return None
+    return shape[1] if len(shape) == 2 else 1
+
+
+def _shape(model, name):
+    try:
+        return getattr(model, name, None) if isinstance(model, keras.Model) else None
+    except ValueError:  # a model that is not built, or has no fixed graph
+        return None
 
 
 def _compiled(model):
@@ -197,33 +213,6 @@ _FORWARD = {
     "jax": _forward_in_jax,
     "torch": _forward_in_torch,
 }
-
-
-def to_scores(output, count):
-    """Returns a model's output for a padded batch as float32 scores of its first examples.
-
-    Args:
-        output: Array or tensor of shape (B, K), logits or probabilities.
-        count: Number of examples that are no padding.
-
-    Returns:
-        float32 array of shape (count, K).
-
-    Raises:
-        ValueError: The output is no single array of rank 2 with at least two columns.
-    """
-    if isinstance(output, dict | tuple | list):
-        raise ValueError(
-            "`model` must return one array of scores. Received: "
-            f"{type(output).__name__} of {len(output)}"
-        )
-    scores = to_numpy(output)
-    if scores.ndim != 2 or scores.shape[1] < 2 or len(scores) < count:
-        raise ValueError(
-            "`model` must return logits or probabilities of shape (batch, classes), with at least "
-            f"two classes. Received: shape {scores.shape} for a batch of {count}"
-        )
-    return scores[:count].astype(np.float32)
 
 
 def patch_size(model):

@@ -1,0 +1,29 @@
+"""Which class id means which class, in words: the first lines of every command."""
+
+_FIRST, _LAST = 10, 2
+
+
+def class_lines(class_names):
+    """Returns the classes of a data set by their ids, shortened where they are many.
+
+    Args:
+        class_names: Sequence of names.
+
+    Returns:
+        List of lines. The second one, where the names are numbers and not in their order, says so:
+        a model whose outputs follow the numbers would be scored with labels of other classes.
+    """
+    listed = [f"{class_id} {name!r}" for class_id, name in enumerate(class_names)]
+    if len(listed) > _FIRST + _LAST + 1:
+        listed = [*listed[:_FIRST], "...", *listed[-_LAST:]]
+    lines = [f"Classes: {', '.join(listed)}"]
+    if all(name.isdecimal() for name in class_names):
+        numbers = [int(name) for name in class_names]
+        first = next((k for k, n in enumerate(sorted(numbers)) if n != numbers[k]), None)
+        if first is not None:
+            lines.append(
+                f"The names are numbers in the order of text, as keras.utils."
+                f"image_dataset_from_directory has them: class {first} is {class_names[first]!r}. "
+                "A model whose outputs follow the numbers needs a class map"
+            )
+    return lines

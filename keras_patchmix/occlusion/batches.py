@@ -1,0 +1,326 @@
+"""Batches of examples as NumPy arrays, checked; labels of every form as class ids."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_patchmix._host import to_numpy
+
+FORMS = (
+    "a re-iterable data set of (images, labels) or (images, labels, sample_weight) tuples or of "
+    'dicts with "images" and "labels", batched or not, or such a tuple or dict of whole arrays'
+)
+_MOST = 2**53  # floats beyond it skip integers
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Some examples of a data set.
+
+    Attributes:
+        images: Array of shape (B, H, W, C), in the data set's dtype.
+        labels: int64 array of shape (B,).
+        index: int64 array of shape (B,).
+        saliency: Array of shape (B, H, W), or None.
+        coverage: float64 array of shape (B,), the share of each image that is hidden; or None.
+        columns: Integer, the number of classes that one-hot or soft labels have; None where the
+            labels are class ids.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    index: np.ndarray
+    saliency: np.ndarray | None = None
+    coverage: np.ndarray | None = None
+    columns: int | None = None
+
+    def __len__(self):
+        return len(self.labels)
+
+    def rows(self, chosen):
+        """Returns a `Batch` of some of the examples.
+
+        Args:
+            chosen: A slice, or an array of positions or booleans.
+        """
+        found = (None if value is None else value[chosen] for value in self._arrays())
+        return Batch(*found, columns=self.columns)
+
+    @classmethod
+    def joined(cls, batches):
+        """Returns the examples of several batches, which are alike, as one."""
+        first, *others = batches
+        if not others:
+            return first
+        parts = zip(*(batch._arrays() for batch in batches), strict=True)
+        found = (None if same[0] is None else np.concatenate(same) for same in parts)
+        return cls(*found, columns=first.columns)
+
+    def check_alike(self, other):
+        """Raises a ValueError where another batch has images or labels of another form."""
+        shapes = self.images.shape[1:], other.images.shape[1:]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "All images of `dataset` must have one size. Received: images of shapes "
+                f"{shapes[0]} and {shapes[1]}"
+            )
+        if self.columns != other.columns:
+            raise ValueError(
+                "All labels of `dataset` must be of one form, with one number of classes. "
+                f"Received: {_form(self.columns)}, then {_form(other.columns)}"
+            )
+        for name in ("saliency", "coverage"):
+            if (getattr(self, name) is None) != (getattr(other, name) is None):
+                raise ValueError(
+                    f'All elements of `dataset` must have the key "{name}", or none. '
+                    "Received: some with it and some without"
+                )
+
+    def _arrays(self):
+        return self.images, self.labels, self.index, self.saliency, self.coverage
+
+
+def _form(columns):
+    return "class ids" if columns is None else f"labels of {columns} columns"
+
+
+class Fields(NamedTuple):
+    """What an element of a data set holds, or a data set of whole arrays, as it came."""
+
+    images: object
+    labels: object
+    index: object = None
+    saliency: object = None
+    coverage: object = None
+
+
+def fields_of(element):
+    """Returns the `Fields` of an element of a data set, or of whole arrays.
+
+    Raises:
+        ValueError: It is no element of a data set of labelled images.
+    """
+    if isinstance(element, dict):
+        # As TensorFlow Datasets call them.
+        for own, others in (("images", "image"), ("labels", "label")):
+            if own not in element and others in element:
+                element = {**element, own: element[others]}
+        missing = [key for key in ("images", "labels") if key not in element]
+        if missing:
+            raise ValueError(
+                'A data set of dicts must have the keys "images" and "labels". '
+                f"Received: keys {sorted(map(str, element))}"
+            )
+        return Fields(*(element.get(key) for key in Fields._fields))
+    if not isinstance(element, tuple | list) or len(element) not in (2, 3):
+        raise ValueError(f"`dataset` must be {FORMS}. Received: an element {_describe(element)}")
+    return Fields(element[0], element[1])
+
+
+def _describe(element):
+    if isinstance(element, tuple | list):
+        return f"{type(element).__name__} of {len(element)}"
+    return f"of type {type(element).__name__}, shape {getattr(element, 'shape', None)}"
+
+
+def as_array(value, name):
+    """Returns images or labels as a NumPy array.
+
+    Raises:
+        ValueError: They are several arrays.
+    """
+    if isinstance(value, dict | tuple | list):
+        raise ValueError(
+            f"`{name}` must be one array: models with several inputs or outputs cannot be scored. "
+            f"Received: {name}={type(value).__name__} of {len(value)}"
+        )
+    return to_numpy(value)
+
+
+def is_example(images, labels):
+    """Whether arrays are those of a single example, and not of a batch."""
+    # A batch of images without a channel axis has rank 3 too, but not 1 to 4 columns.
+    return images.ndim == 3 and (labels.ndim == 0 or images.shape[-1] <= 4)
+
+
+def stacked(examples):
+    """Returns the `Fields` of a batch out of those of single examples.
+
+    Raises:
+        ValueError: Images, or labels, have several shapes.
+    """
+    for name in ("images", "labels"):
+        shapes = sorted({np.shape(getattr(example, name)) for example in examples})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"All {name} of `dataset` must have one size. Received: {name} of shapes "
+                f"{', '.join(map(str, shapes))}"
+            )
+    for name in ("saliency", "coverage"):
+        if len({getattr(example, name) is None for example in examples}) > 1:
+            raise ValueError(
+                f'All elements of `dataset` must have the key "{name}", or none. '
+                "Received: some with it and some without"
+            )
+    return Fields(
+        *(
+            None if parts[0] is None else np.stack([to_numpy(part) for part in parts])
+            for parts in zip(*examples, strict=True)
+        )
+    )
+
+
+def checked(fields, positions):
+    """Returns a `Batch` out of the `Fields` of one.
+
+    Args:
+        fields: `Fields`, of which the images and the labels are NumPy arrays.
+        positions: int array of shape (B,): where in the data set the examples stand.
+
+    Raises:
+        ValueError: Something is not as `Batch` has it.
+    """
+    images, labels, index, saliency, coverage = fields
+    check_images(images.shape, images.dtype)
+    if len(labels.shape) == 0 or len(labels) != len(images):
+        raise ValueError(_lengths(images, labels=labels))
+    columns = labels.shape[1] if labels.ndim == 2 and labels.shape[1] > 1 else None
+    labels = class_ids(labels, positions)
+    index = np.asarray(positions, np.int64) if index is None else _checked_index(to_numpy(index))
+    if len(index) != len(images):
+        raise ValueError(_lengths(images, labels=labels, index=index))
+    if saliency is not None:
+        saliency = to_numpy(saliency)
+        if saliency.shape not in (images.shape[:3], (*images.shape[:3], 1)):
+            raise ValueError(
+                '"saliency" must hold a map of shape (batch, height, width) for the images. '
+                f"Received: shape {saliency.shape} for images of {images.shape}"
+            )
+        saliency = saliency.reshape(images.shape[:3])
+    if coverage is not None:
+        coverage = _checked_coverage(to_numpy(coverage), len(images))
+    return Batch(images, labels, index, saliency, coverage, columns)
+
+
+def check_images(shape, dtype):
+    """Raises a ValueError unless a shape and a dtype are those of a batch of images."""
+    if len(shape) == 4 and np.dtype(dtype).kind in "uifV":
+        return
+    hint = ""
+    if len(shape) in (2, 3):
+        hint = (
+            ". Is the axis of channels missing? Grey images have one channel: images[..., None], "
+            "or numpy.expand_dims(images, -1), adds it"
+        )
+    raise ValueError(
+        "Images must be numbers of shape (batch, height, width, channels). "
+        f"Received: shape {tuple(shape)}, dtype {dtype}{hint}"
+    )
+
+
+def check_lengths(fields):
+    """Raises a ValueError unless whole arrays are of one length."""
+    found = {name: value for name, value in fields._asdict().items() if value is not None}
+    images = found.pop("images")
+    if any(not np.shape(value) or len(value) != len(images) for value in found.values()):
+        raise ValueError(_lengths(images, **found))
+
+
+def _lengths(images, **others):
+    counts = (
+        f"{len(value) if np.shape(value) else 'a single value under'} {name}"
+        for name, value in others.items()
+    )
+    return (
+        "There must be one label, and one index if any, for each image. Received: "
+        f"{len(images)} images, {', '.join(counts)}"
+    )
+
+
+def class_ids(labels, positions=None):
+    """Turns labels into class ids.
+
+    Args:
+        labels: Array of shape (B,) or (B, 1), whole numbers from 0 on; or (B, K) with K at least 2,
+            one-hot or soft, of which the largest entry counts.
+        positions: int array of shape (B,): where in the data set they stand, for messages.
+            Defaults to 0, 1, ....
+
+    Returns:
+        int64 array of shape (B,).
+
+    Raises:
+        ValueError: Anything else; rows of which several entries are the largest too.
+    """
+    labels = np.asarray(labels)
+    positions = np.arange(len(labels)) if positions is None and labels.ndim else positions
+    # Extension types (bfloat16) have kind "V".
+    if labels.dtype.kind not in "biufV" or labels.ndim not in (1, 2):
+        raise ValueError(_no_labels(labels))
+    # float64 holds every integer that is allowed, and all others are beyond `_MOST` in it too.
+    values = labels.astype(np.float64)
+    if values.ndim == 2 and values.shape[1] > 1:
+        broken = ~np.isfinite(values).all(axis=1)
+        if broken.any():
+            raise ValueError(_no_labels(labels, broken, positions))
+        tied = (values == values.max(axis=1, keepdims=True)).sum(axis=1) > 1
+        if tied.any():
+            raise ValueError(
+                "Each row of `labels` must have one greatest entry, which is the class: labels of "
+                "several classes for an image cannot be scored. Received: "
+                f"{_at(labels, tied, positions)}"
+            )
+        return np.argmax(values, axis=1).astype(np.int64)
+    values = values.reshape(-1)
+    with np.errstate(invalid="ignore"):
+        broken = ~((values >= 0) & (values < _MOST) & (values == np.floor(values)))
+    if broken.any() or len(values) != len(labels):
+        raise ValueError(_no_labels(labels, broken, positions))
+    return values.astype(np.int64)
+
+
+def _no_labels(labels, broken=None, positions=None):
+    received = f"labels of shape {labels.shape}, dtype {labels.dtype}"
+    if broken is not None and broken.any():
+        received += f", {_at(labels, broken, positions)}"
+    return (
+        "`labels` must be class ids (whole numbers from 0 on) of shape (batch,) or (batch, 1), or "
+        f"one-hot or soft labels of shape (batch, classes). Received: {received}"
+    )
+
+
+def _at(labels, wrong, positions):
+    place = int(np.argmax(wrong))
+    row = labels[place]
+    row = np.array2string(row, threshold=8, edgeitems=4) if row.ndim else row
+    return f"{row} for the example at position {int(positions[place])}"
+
+
+def _checked_index(index):
+    values = index.reshape(-1)
+    if values.dtype.kind in "fV":
+        numbers = values.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            fits = (np.abs(numbers) <= _MOST) & (numbers == np.floor(numbers))
+    else:
+        fits = values.dtype.kind == "i" or (
+            values.dtype.kind == "u" and values <= np.iinfo(np.int64).max
+        )
+        fits = np.broadcast_to(fits, values.shape)
+    if not fits.all():
+        raise ValueError(
+            '"index" must hold whole numbers, one for each image. Received: dtype '
+            f"{values.dtype}, with {values[np.argmin(fits)]!r}"
+        )
+    return values.astype(np.int64)
+
+
+def _checked_coverage(coverage, count):
+    values = coverage.reshape(-1).astype(np.float64) if coverage.dtype.kind in "iufV" else None
+    if values is None or len(values) != count or not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(
+            '"coverage" must hold the share of each image that is hidden, a number from 0 to 1. '
+            f"Received: shape {coverage.shape}, dtype {coverage.dtype}, for {count} images"
+        )
+    return values

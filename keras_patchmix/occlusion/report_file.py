@@ -1,0 +1,217 @@
+"""The file report.json: what it holds, and whether its numbers agree with one another."""
+
+import dataclasses
+import math
+from typing import Any, TypedDict
+
+import numpy as np
+
+from keras_patchmix import _state_files
+from keras_patchmix._names import printable, printable_values
+from keras_patchmix._schema import check, conform
+from keras_patchmix.occlusion.describing import digest
+from keras_patchmix.occlusion.occluded_set import OccludedSet
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, Outcomes, unpacked
+from keras_patchmix.occlusion.rows import Row
+
+SCHEMA_VERSION = 3
+_KIND = "report of keras-patchmix"
+_CLOSE = 1e-6  # floats that another machine may round otherwise
+
+
+class Skipped(TypedDict):
+    """An image that could not be read."""
+
+    name: str
+    reason: str
+
+
+class _Images(TypedDict):
+    image_size: list[int]
+
+
+class Settings(_Images, total=False):
+    """What settings hold, of a report and of a set: there may be others beside them."""
+
+    n: int
+    num_classes: int
+    max_examples: int | None
+    class_map: list[list[int]] | None
+    labels_sha256: str
+    index_sha256: str
+    coverage_sha256: str | None
+    dataset: str | None
+    split: str | None
+    version: str | None
+
+
+class _OfModel(TypedDict):
+    model: str | None
+
+
+class ReportSettings(_OfModel, Settings, total=False):
+    """Settings of a report."""
+
+    class_names: list[str] | None
+    model_patch_size: list[int] | None
+    channels: int
+    image_dtype: str
+    value_range: list[float]
+    preprocess: str | None
+    saliency: str | None
+    seed: int
+    batch_size: int
+    bank_images: int
+    bank_sha256: str | None
+    bank_rows: list[str]
+    suite: list[dict[str, Any]]
+    versions: dict[str, str | None]
+    command: str | None
+    epoch: int
+
+
+class _OfClasses(TypedDict):
+    class_names: list[str] | None
+
+
+class SetSettings(_OfClasses, Settings, total=False):
+    """Settings of a set of occluded images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SetContent:
+    """What the file holds of a set of occluded images."""
+
+    settings: SetSettings
+    skipped: list[Skipped]
+    outcomes: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What the file holds. Of the summary nothing is read, as it follows from the rows."""
+
+    schema_version: int
+    settings: ReportSettings
+    rows: list[Row]
+    summary: Any = None
+    skipped: list[Skipped] = dataclasses.field(default_factory=list)
+    outcomes: Any = None
+    datasets: dict[str, SetContent] = dataclasses.field(default_factory=dict)
+
+
+def load(path):
+    """Reads and checks the file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Dict with the arguments of `keras_patchmix.occlusion.Report`.
+
+    Raises:
+        keras_patchmix._state_files.DamagedFile: It is no report, or its parts do not agree.
+        ValueError: It is one of a later version than this package knows.
+        OSError: It is not there, or cannot be read.
+    """
+    found = _state_files.read_json(path, _KIND)
+    with _state_files.named(path, _KIND):
+        version = found.get("schema_version") if isinstance(found, dict) else None
+        check(type(version) is int and version > 0, "schema_version", "must be a whole number")
+        if version > SCHEMA_VERSION:
+            raise ValueError(
+                f"`path` must be a report of schema version 1 to {SCHEMA_VERSION}; a later one "
+                f"needs a later keras-patchmix. Received: version {version} in "
+                f"'{printable(path)}'"
+            )
+        content = conform(printable_values(_state_files.unsealed(found)), Content)
+        return _arguments(content)
+
+
+def _arguments(content):
+    rows = content.rows
+    names = [row.name for row in rows]
+    check(len(rows) > 0 and rows[0].data is None, "rows", "the first one must be the clean one")
+    check(len(set(names)) == len(names), "rows", "two have one name")
+    _check_size(content.settings, "settings")
+    for number, row in enumerate(rows):
+        _check_row(row, f"rows[{number}]")
+    own = [row for row in rows if row.data is None]
+    sets = {row.name: row for row in rows if row.data is not None}
+    check(set(sets) == set(content.datasets), "datasets", "must be those that rows are about")
+    outcomes = None
+    if content.outcomes is not None:
+        outcomes = _checked(content.outcomes, own, content.settings)
+    _check_settings(content.settings, outcomes, "settings")
+    datasets = {}
+    for name, each in content.datasets.items():
+        _check_size(each.settings, f"datasets.{name}.settings")
+        known = _checked(each.outcomes, [sets[name]], each.settings, shares=False)
+        _check_settings(each.settings, known, f"datasets.{name}.settings")
+        datasets[name] = OccludedSet(each.settings, known, each.skipped)
+    return {
+        "rows": rows,
+        "settings": content.settings,
+        "outcomes": outcomes,
+        "skipped": content.skipped,
+        "datasets": datasets,
+    }
+
+
+def _check_row(row, place):
+    check(row.n >= 0 and row.n_nonfinite >= 0, place, "counts must be 0 or more")
+    check(row.grid is None or min(row.grid) > 0, f"{place}.grid", "must be of positive numbers")
+    check(row.share is not None or row.data is not None, f"{place}.share", "must be a number")
+    for field in ("share", "top1", "top5", "standard_error"):
+        value = getattr(row, field)
+        check(value is None or 0 <= value <= 1, f"{place}.{field}", "must be from 0 to 1")
+    scored = [value is not None for value in (row.top1, row.standard_error)]
+    check(scored == [row.n > 0] * 2, place, "must have a score where n is above 0, and only there")
+    check(row.top5 is None or row.n > 0, f"{place}.top5", "must be null where n is 0")
+    if row.n:
+        error = math.sqrt(row.top1 * (1 - row.top1) / row.n)
+        check(_same(row.standard_error, error), f"{place}.standard_error", "must follow from top1")
+        check(row.top5 is None or row.top5 >= row.top1, f"{place}.top5", "must not be below top1")
+
+
+def _checked(packed, rows, settings, shares=True):
+    """Returns the `Outcomes` of rows, which must say what these say."""
+    examples = rows[0].n + rows[0].n_nonfinite
+    outcomes: Outcomes = unpacked(packed, examples)
+    names = [row.name for row in rows]
+    check(sorted(outcomes.top1) == sorted(names), "outcomes.top1", f"must be of {names}")
+    wanted = (names,) if shares else (names, [])
+    check(sorted(outcomes.pixels) in map(sorted, wanted), "outcomes.pixels", f"must be of {names}")
+    area = math.prod(settings["image_size"])
+    for row in rows:
+        top1, place = outcomes.top1[row.name], f"the row {row.name!r}"
+        n, right = int(np.sum(top1 != NOT_SCORED)), int(np.sum(top1 == RIGHT))
+        check((row.n, row.n + row.n_nonfinite) == (n, examples), place, "n is not that of outcomes")
+        check(not n or row.top1 == right / n, place, "top1 is not that of outcomes")
+        if shares and examples:
+            share = int(np.sum(outcomes.pixels[row.name])) / (examples * area)
+            check(_same(row.share, share), place, "share is not that of outcomes")
+    return outcomes
+
+
+def _check_size(settings, place):
+    size = settings["image_size"]
+    check(len(size) == 2 and min(size) > 0, f"{place}.image_size", "must be two positive numbers")
+
+
+def _check_settings(settings, outcomes, place):
+    if outcomes is None:
+        return
+    check(settings.get("n", len(outcomes)) == len(outcomes), f"{place}.n", "not that of outcomes")
+    for key in ("labels", "index"):
+        known = settings.get(f"{key}_sha256")
+        same = known in (None, digest(getattr(outcomes, key)))
+        check(same, f"{place}.{key}_sha256", "not that of outcomes")
+    classes = [settings.get("num_classes"), settings.get("class_names")]
+    classes = [len(one) if isinstance(one, list) else one for one in classes if one is not None]
+    highest = int(outcomes.labels.max(initial=-1))
+    check(all(highest < count for count in classes), place, "a label is beyond the classes")
+
+
+def _same(value, other):
+    return math.isclose(value, other, rel_tol=_CLOSE, abs_tol=_CLOSE)

@@ -1,0 +1,63 @@
+"""The preprocessing that a model carries with it."""
+
+import keras
+
+OWN = "the model's own"  # what names of such preprocessing begin with
+
+
+def preprocessing_of(model, preprocess=None):
+    """Returns what comes before a model: a user's function, else the model's own preprocessing.
+
+    Args:
+        model: A Keras model or a function.
+        preprocess: A function of a batch of images, or None.
+
+    Returns:
+        A function, or None where the model takes images as they are.
+    """
+    return own_preprocessing(model) if preprocess is None else preprocess
+
+
+def own_preprocessing(model):
+    """Returns what a model does to its inputs in `fit` and `predict`, but not when it is called.
+
+    The tasks of keras-hub, an `ImageClassifier` for example, have a `preprocessor` that resizes and
+    rescales images. `fit`, `evaluate` and `predict` apply it; `model(images)` does not.
+
+    Args:
+        model: A Keras model or a function.
+
+    Returns:
+        A function of a batch of images, or None where the model takes images as they are.
+    """
+    # A model that has a `preprocessor`, but not this method, applies it in its own `call`.
+    carries = isinstance(model, keras.Model) and hasattr(model, "preprocess_samples")
+    if not carries or getattr(model, "preprocessor", None) is None:
+        return None
+    return OwnPreprocessing(model)
+
+
+class OwnPreprocessing:
+    """The preprocessing of one model.
+
+    Args:
+        model: A Keras model with a `preprocessor`.
+
+    Attributes:
+        name: What reports call it.
+        image_size: (height, width) that it resizes images to, or None.
+    """
+
+    def __init__(self, model):
+        self._preprocess = model.preprocess_samples
+        self.name = f"{OWN}, {type(model.preprocessor).__name__}"
+        self.image_size = getattr(model.preprocessor, "image_size", None)
+
+    def __call__(self, images):
+        """Returns what `fit` and `predict` hand to the model for a batch of images."""
+        return self._preprocess(images)
+
+
+def as_they_are(images):
+    """Returns images unchanged: a preprocessing that replaces the model's own by none."""
+    return images

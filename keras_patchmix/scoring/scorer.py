@@ -1,0 +1,134 @@
+"""A classifier's scores for images: one compiled forward pass a batch, one class a column."""
+
+import numpy as np
+
+from keras_patchmix._host import to_numpy
+from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
+from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.score_kind import ends_in_logits, loss_takes_logits
+
+SLACK = 1e-3  # by which probabilities may be outside of [0, 1]
+
+
+class Scorer:
+    """A model's scores for batches of one size.
+
+    A model of one output, (B, 1) or (B,), is a classifier of two classes: its output is the
+    probability of class 1, or the logit of that.
+
+    Args:
+        model: A Keras model or layer, or a function of a batch of images.
+        batch_size: Images in each call of the model; fewer are padded, so that it is compiled once.
+        preprocess: Function of a batch of images, which replaces the model's own preprocessing; or
+            None.
+        from_logits: Whether the output of a model that has one is a logit. None asks the model: its
+            last activation, or the loss that it is compiled with. Several outputs are left as they
+            are.
+
+    Attributes:
+        preprocess: What is applied to images before the model, or None.
+        one_output: How a single output is read: "probability" or "logit"; None for several outputs,
+            and before the first call of `scores` of a model that does not tell their number.
+
+    Raises:
+        ValueError: The model is no classifier of one input and one output.
+    """
+
+    def __init__(self, model, batch_size, preprocess=None, from_logits=None):
+        if not (from_logits is None or isinstance(from_logits, bool)):
+            raise ValueError(
+                f"`from_logits` must be True, False or None. Received: from_logits={from_logits!r}"
+            )
+        self.model = model
+        self.batch_size = batch_size
+        self.preprocess = preprocessing_of(model, preprocess)
+        self._forward = forward_function(model)
+        self._from_logits = from_logits
+        self._columns = None
+        self.one_output = self._kind_of_one() if num_outputs(model) == 1 else None
+
+    def __call__(self, images, check=False):
+        """Returns what the model returns for a batch and its padding, not waiting for it.
+
+        Args:
+            images: Array of shape (B, H, W, C), B at most the batch size. It is not changed.
+            check: Whether to say first where the model takes other sizes.
+        """
+        missing = self.batch_size - len(images)
+        # A copy, as models and functions such as Keras' `preprocess_input` may work in place.
+        images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
+        if self.preprocess is not None:
+            images = self.preprocess(images)
+        if check:
+            check_inputs(self.model, images)
+        return self._forward(images)
+
+    def scores(self, output, count):
+        """Waits for an output of the model and returns the scores in it.
+
+        Args:
+            output: Array or tensor of shape (B, K), (B, 1) or (B,), B the batch size.
+            count: Number of examples that are no padding.
+
+        Returns:
+            float32 array of shape (count, K): logits or probabilities as the model returns them. Of
+            one output, two columns: 1 - p and p of a probability; 0 and x of a logit, which have
+            the softmax 1 - sigmoid(x) and sigmoid(x).
+
+        Raises:
+            ValueError: The output is no single array of that shape; its number of columns changes;
+                or it is one output, and not known or not possible as what it should be.
+        """
+        if isinstance(output, dict | tuple | list):
+            raise ValueError(
+                "`model` must return one array of scores. Received: "
+                f"{type(output).__name__} of {len(output)}"
+            )
+        scores = to_numpy(output)
+        if scores.ndim == 1:
+            scores = scores[:, None]
+        if scores.ndim != 2 or len(scores) != self.batch_size or scores.shape[1] < 1:
+            raise ValueError(
+                "`model` must return logits or probabilities of shape (batch, classes), or (batch, "
+                f"1) for two classes. Received: shape {scores.shape} for a batch of "
+                f"{self.batch_size} images"
+            )
+        if scores.shape[1] != (self._columns or scores.shape[1]):
+            raise ValueError(
+                "`model` must return the same number of scores for every batch. "
+                f"Received: {self._columns} scores an image, then {scores.shape[1]}"
+            )
+        self._columns = scores.shape[1]
+        scores = scores[:count].astype(np.float32)
+        return scores if self._columns > 1 else self._of_two_classes(scores)
+
+    def _of_two_classes(self, scores):
+        if self.one_output is None:
+            self.one_output = self._kind_of_one()
+        if self.one_output == "logit":
+            return np.concatenate([np.zeros_like(scores), scores], axis=1)
+        finite = scores[np.isfinite(scores)]
+        if finite.size and (finite.min() < -SLACK or finite.max() > 1 + SLACK):
+            raise ValueError(
+                "`model` has one output, which must be a probability, or give from_logits=True. "
+                f"Received: scores from {finite.min():.4g} to {finite.max():.4g}"
+            )
+        return np.concatenate([1 - scores, scores], axis=1)
+
+    def _kind_of_one(self):
+        said, asked = ends_in_logits(self.model), self._from_logits
+        if asked is not None and said not in (None, asked):
+            ends = "has no activation" if said else "is a sigmoid or softmax"
+            raise ValueError(
+                f"`from_logits` must be {said} for `model`, whose last layer {ends}. "
+                f"Received: from_logits={asked}"
+            )
+        if asked is None:
+            asked = loss_takes_logits(self.model) if said is None else said
+        if asked is None:
+            raise ValueError(
+                "`from_logits` must say whether the single output of `model` is a logit (True) or "
+                "a probability (False): neither its last layer nor a loss says so. Received: "
+                f"from_logits=None and the model {getattr(self.model, 'name', self.model)!r}"
+            )
+        return "logit" if asked else "probability"

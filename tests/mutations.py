@@ -1,0 +1,102 @@
+"""Damage to files: of their bytes, and of the JSON values that they hold."""
+
+import copy
+import json
+
+from keras_patchmix._state_files import sealed
+
+_DEEP = json.loads("[" * 45 + "]" * 45)
+_ODD = (
+    *(None, True, False, 0, 1, -1, 2, 13, 2**31, 2**63, 2**70, 10**400),
+    *(
+        0.5,
+        -0.5,
+        1.5,
+        1e308,
+        -1e308,
+        5e-324,
+        "",
+        "x",
+        "clean",
+        "\x1b",
+        "\udce9",
+        "int8:",
+        "int32:AAAA",
+    ),
+    *([], {}, [None], [0], [0, 0], ["x"], [[]], {"x": 1}, {"": None}, _DEEP, "y" * 10_000),
+)
+
+
+def damaged_bytes(data, random):
+    """Returns bytes with one to three places changed."""
+    data = bytearray(data)
+    for _ in range(random.randint(1, 3)):
+        place = random.randrange(len(data) + 1)
+        end = min(len(data), place + random.choice((1, 1, 2, 5, 100)))
+        kind = random.randrange(6)
+        if kind == 0 and place < len(data):
+            data[place] ^= 1 << random.randrange(8)
+        elif kind == 1:
+            data[place:end] = random.randbytes(random.randint(1, 4))
+        elif kind == 2:
+            del data[place:end]
+        elif kind == 3:
+            data[place:place] = data[place:end]
+        elif kind == 4:
+            del data[place:]
+        elif kind == 5:
+            data[place:place] = random.choice((b"[", b"]", b",", b"\x00", b"\n", b"9", b"-", b'"'))
+    return bytes(data)
+
+
+def damaged_values(value, random):
+    """Returns JSON values with one to three parts changed, the given ones left as they are."""
+    value = copy.deepcopy(value)
+    for _ in range(random.choice((1, 1, 1, 2, 3))):
+        places = list(_places(value))
+        if places:
+            _damage(*random.choice(places), random)
+    return value
+
+
+def damaged_json(data, random):
+    """Returns the bytes of a JSON file with damaged values, its checksum kept, dropped or made."""
+    content = damaged_values(json.loads(data), random)
+    kind = random.randrange(3)
+    if isinstance(content, dict) and kind:
+        content.pop("sha256", None)
+        if kind == 2:
+            content = sealed(content)
+    return json.dumps(content).encode()
+
+
+def _places(value):
+    """Yields (container, key) of all parts; long lists by their first ones."""
+    keys = list(value) if isinstance(value, dict) else range(min(len(value), 8))
+    for key in keys:
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from _places(value[key])
+
+
+def _damage(container, key, random):
+    kind = random.randrange(6)
+    part = container[key]
+    if kind == 0:
+        del container[key]
+    elif kind == 1 and isinstance(container, list):
+        container.insert(key, copy.deepcopy(part))
+    elif kind == 1:
+        container[f"{key}x"] = copy.deepcopy(part)
+    elif kind == 2 and len(container) > 1:
+        other = random.choice(
+            list(container) if isinstance(container, dict) else range(len(container))
+        )
+        container[key], container[other] = container[other], part
+    elif kind == 3 and isinstance(part, str) and part:
+        place = random.randrange(len(part))
+        container[key] = part[:place] + random.choice(("", "A", "=", "\x00")) + part[place + 1 :]
+    elif kind == 4 and isinstance(part, int | float):
+        container[key] = part + random.choice((-1, 1, 0.5, 1e-9))
+    else:
+        container[key] = copy.deepcopy(random.choice(_ODD))
