@@ -148,11 +148,12 @@ class _Reader:
                     f"{_some([other, folder])} are both for one"
                 )
         if splits.get("train") not in parting:
-            what = "holds no folders" if "train" in splits else "is not there"
+            what = f"there is no folder train beside {_some(named)}"
+            if "train" in splits:
+                what = f"{_some([splits['train']])} holds no folders"
             raise FolderError(
-                "`name` must be a folder whose folder train holds a folder for each class; beside "
-                f"{_some([one for one in named if one != splits.get('train')])} it {what}. To read "
-                "one folder alone, name that folder and take the split all"
+                "`name` must be a folder with a folder for each class, or a folder train with "
+                f"these; {what}. To read one folder alone, name that folder and take the split all"
             )
         return splits
 

@@ -202,6 +202,5 @@ class _Naming:
         return self
 
     def __exit__(self, kind, error, trace):
-        # A subclass (of an encoding, say) may not be made of a message alone.
-        if kind is ValueError:
+        if isinstance(error, ValueError):
             raise ValueError(f"DatasetOcclusion {self._name!r}: {error}") from error

@@ -109,9 +109,10 @@ def test_a_test_folder_without_labels_is_not_replaced_by_training_images(tmp_pat
     [
         (("train/a/1.png", "Training/b/1.png"), "'Training', 'train' are both for one"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "'val', 'valid' are both for one"),
-        (("test/a/1.png", "val/b/1.png"), "beside 'test', 'val' it is not there"),
-        (("train/1.png", "test/a/1.png", "test/b/2.png"), "beside 'test' it holds no folders"),
-        (("train/1.png", "test/2.png"), "beside 'test' it holds no folders"),
+        (("test/a/1.png", "val/b/1.png"), "there is no folder train beside 'test', 'val'"),
+        (("train/1.png", "test/a/1.png", "test/b/2.png"), "'train' holds no folders"),
+        (("train/1.png", "test/2.png"), "'train' holds no folders"),
+        (("Train/1.png",), "'Train' holds no folders"),
         (("train/a/1.png", "test/a/2.png"), "at least two classes; 'a' is the only one"),
         (("a/1.heic", "b/"), r"there are no such images, but 1 .heic \('a/1.heic'\)"),
         (("1.png",), r"there are no such images, but 1 in no class folder \('1.png'\)"),
