@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix import _atomic
-from keras_patchmix._schema import conform
+from keras_patchmix._schema import check, conform
 from keras_patchmix._state_files import parse_json
 
 _FORMAT = b"keras_patchmix checkpoint 1\n"
@@ -149,6 +149,7 @@ def decode(data):
         header = conform(parse_json(data[len(_FORMAT) : end].decode("utf-8")), _Header)
         arrays = {}
         for entry in header.arrays:
+            check(min(entry.shape, default=0) >= 0, entry.name, "no shape of an array")
             dtype, size = _dtype(entry.dtype), math.prod(entry.shape)
             value = np.frombuffer(body, dtype, size, end)
             arrays[entry.name] = value.reshape(entry.shape)
