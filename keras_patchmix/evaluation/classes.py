@@ -164,7 +164,7 @@ def _needs_imagenet_map(loaded, num_outputs, class_names):
 
 def plain(name):
     """Returns a name as names are compared: in small letters, words joined by "_"."""
-    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+    return re.sub(r"[\s_-]+", "_", printable(name).strip().lower())
 
 
 def _are_wordnet_ids(names):
