@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from typing import NoReturn
 
 from keras_patchmix._names import printable
 
@@ -9,7 +10,7 @@ from keras_patchmix._names import printable
 class Parser(argparse.ArgumentParser):
     """A parser whose messages hold no control characters, whatever names flags were given."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Prints how the command is used and what is wrong, and exits with status 2."""
         super().error(printable(message))
 

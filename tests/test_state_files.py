@@ -1,7 +1,9 @@
 """Files of state: checked against types, bounded, sealed, and named where they are damaged."""
 
 import dataclasses
+import io
 import json
+import zipfile
 from typing import Any, TypedDict
 
 import numpy as np
@@ -146,6 +148,17 @@ def test_arrays_are_read_bit_by_bit_and_no_more_than_asked_for():
         _array_files.from_bytes(_array_files.to_bytes({"a": np.array([{}])}), 10**6)
     with pytest.raises(Mismatch, match="no archive of arrays"):
         _array_files.from_bytes(b"PK", 10**6)
+
+
+def test_an_array_that_claims_to_be_huge_is_refused_unread():
+    header = io.BytesIO()
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.npy", header.getvalue())
+    with pytest.raises(Mismatch, match="a: all arrays have more than"):
+        _array_files.from_bytes(file.getvalue(), 2**31)
 
 
 def test_a_report_written_by_others_is_read_by_json(tmp_path):

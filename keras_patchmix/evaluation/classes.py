@@ -189,7 +189,7 @@ def _warn_of_other_names(model, class_names):
 
 def plain(name):
     """Returns a name as names are compared: in small letters, words joined by "_"."""
-    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+    return re.sub(r"[\s_-]+", "_", printable(name).strip().lower())
 
 
 def _are_wordnet_ids(names):

@@ -1,6 +1,7 @@
 """What is found out about one model, and its files."""
 
 import dataclasses
+import hashlib
 from typing import Any, TypedDict
 
 import numpy as np
@@ -50,6 +51,7 @@ class Content:
     skipped: dict[str, str]
     rows: list[ExplainedRow]
     curves: Curves
+    maps_sha256: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +84,13 @@ class Explanation:
         Args:
             folder: A `pathlib.Path`.
         """
-        _atomic.write_bytes(folder / _ARRAYS, _array_files.to_bytes(self.arrays, compressed=True))
+        data = _array_files.to_bytes(self.arrays, compressed=True)
+        _atomic.write_bytes(folder / _ARRAYS, data)
         if self.report is not None:
             self.report.to_json(folder / "selectivity.json")
         fields = ("settings", "skipped", "rows", "curves")
         found = {"schema_version": 1, **{name: getattr(self, name) for name in fields}}
+        found["maps_sha256"] = hashlib.sha256(data).hexdigest()
         _state_files.write_json(folder / _FILE, found, indent=1)
 
     @classmethod
@@ -118,6 +122,8 @@ def _load(folder):
             check(lengths == wanted, f"curves.{kind}", "must be a value a share, for each row")
     data = _state_files.read_bytes(folder / _ARRAYS, "archive of maps")
     with _state_files.named(folder / _ARRAYS, "archive of maps"):
+        same = content.maps_sha256 in (None, hashlib.sha256(data).hexdigest())
+        check(same, "", f"{_FILE} was written with another one")
         arrays = _array_files.from_bytes(data, _MOST_BYTES)
         _check_arrays(arrays, len(rows))
     report = folder / "selectivity.json"

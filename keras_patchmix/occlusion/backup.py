@@ -56,8 +56,9 @@ class Backup:
             return None
         found = _state_files.read_json(self._path, _KIND)
         with _state_files.named(self._path, _KIND):
+            known = isinstance(found, dict) and found.get("format") == _FORMAT
+            check(known, "format", f"must be {_FORMAT}; other versions of the package have others")
             kept = conform(_state_files.unsealed(found, needed=True), Kept)
-            check(kept.format == _FORMAT, "format", "of another version of keras-patchmix")
         self._check_same_run(kept.settings)
         with _state_files.named(self._path, _KIND):
             return read(kept.state)

@@ -11,7 +11,7 @@ from keras_patchmix._names import printable, printable_values
 from keras_patchmix._schema import check, conform
 from keras_patchmix.occlusion.describing import digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, Outcomes, unpacked
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, unpacked
 from keras_patchmix.occlusion.rows import Row
 
 SCHEMA_VERSION = 3
@@ -177,7 +177,7 @@ def _check_row(row, place):
 def _checked(packed, rows, settings, shares=True):
     """Returns the `Outcomes` of rows, which must say what these say."""
     examples = rows[0].n + rows[0].n_nonfinite
-    outcomes: Outcomes = unpacked(packed, examples)
+    outcomes = unpacked(packed, examples)
     names = [row.name for row in rows]
     check(sorted(outcomes.top1) == sorted(names), "outcomes.top1", f"must be of {names}")
     wanted = (names,) if shares else (names, [])

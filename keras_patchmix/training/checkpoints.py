@@ -11,10 +11,13 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix import _atomic
+from keras_patchmix._schema import check, conform
+from keras_patchmix._state_files import parse_json
 
 _FORMAT = b"keras_patchmix checkpoint 1\n"
 _DIGEST = hashlib.sha256().digest_size
@@ -36,6 +39,21 @@ class Checkpoint:
     step: int
     arrays: dict
     settings: dict
+
+
+@dataclass(frozen=True)
+class _Array:
+    name: str
+    dtype: str
+    shape: list[int]
+
+
+@dataclass(frozen=True)
+class _Header:
+    epoch: int
+    step: int
+    settings: dict[str, Any]
+    arrays: list[_Array]
 
 
 class DamagedCheckpoint(ValueError):
@@ -126,16 +144,19 @@ def decode(data):
     body = memoryview(data)[:-_DIGEST]
     if hashlib.sha256(body).digest() != data[-_DIGEST:]:
         raise DamagedCheckpoint("its content does not match its checksum")
-    end = data.index(b"\n", len(_FORMAT)) + 1
-    header = json.loads(data[len(_FORMAT) : end])
-    arrays = {}
-    for entry in header["arrays"]:
-        dtype = _dtype(entry["dtype"])
-        size = math.prod(entry["shape"])
-        value = np.frombuffer(body, dtype, size, end)
-        arrays[entry["name"]] = value.reshape(entry["shape"])
-        end += value.nbytes
-    return Checkpoint(header["epoch"], header["step"], arrays, header["settings"])
+    end = data.find(b"\n", len(_FORMAT)) + 1
+    try:
+        header = conform(parse_json(data[len(_FORMAT) : end].decode("utf-8")), _Header)
+        arrays = {}
+        for entry in header.arrays:
+            check(min(entry.shape, default=0) >= 0, entry.name, "no shape of an array")
+            dtype, size = _dtype(entry.dtype), math.prod(entry.shape)
+            value = np.frombuffer(body, dtype, size, end)
+            arrays[entry.name] = value.reshape(entry.shape)
+            end += value.nbytes
+    except (ValueError, TypeError, AttributeError) as error:  # NumPy's words for a wrong header
+        raise DamagedCheckpoint(str(error)) from error
+    return Checkpoint(header.epoch, header.step, arrays, header.settings)
 
 
 def _dtype(name):

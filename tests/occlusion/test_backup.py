@@ -186,6 +186,13 @@ def test_a_file_that_is_no_backup_is_refused_and_left_alone(tmp_path, content):
     assert path.read_text() == content
 
 
+def test_a_backup_of_an_earlier_version_says_so(tmp_path):
+    path = tmp_path / "backup.json"
+    path.write_text('{"format": 1, "settings": {}, "state": {}}')
+    with pytest.raises(ValueError, match="format: must be 2; other versions"):
+        run(Reader(), path)
+
+
 def test_the_digest_follows_weights_and_types():
     first, second = small_model(), small_model()
     assert backup.digest_of(first) == backup.digest_of(second)

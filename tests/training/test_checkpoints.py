@@ -1,5 +1,6 @@
 """Checkpoints: what is read is what was written, and nothing half written is ever read."""
 
+import hashlib
 import warnings
 
 import ml_dtypes
@@ -95,3 +96,29 @@ def test_a_full_disk_leaves_the_checkpoints_as_they_were(tmp_path, monkeypatch):
         folder.save(checkpoint(step=2), 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.ckpt"]
     assert folder.load().step == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"epoch": 1, "step": 2, "settings": {}}',
+        b'{"epoch": "1", "step": 2, "settings": {}, "arrays": []}',
+        *(
+            b'{"epoch": 1, "step": 2, "settings": {}, "arrays": [{"name": "a", %s}]}' % entry
+            for entry in (
+                b'"dtype": "float32", "shape": [1000000000000]',
+                b'"dtype": "float32", "shape": [-1]',
+                b'"dtype": "object", "shape": [1]',
+                b'"dtype": "no such", "shape": [1]',
+            )
+        ),
+    ],
+)
+def test_a_checkpoint_of_a_right_checksum_and_a_wrong_header_is_damaged(header):
+    data = b"keras_patchmix checkpoint 1\n" + header + b"\n"
+    with pytest.raises(DamagedCheckpoint):
+        decode(data + hashlib.sha256(data).digest())

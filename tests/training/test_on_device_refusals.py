@@ -73,7 +73,7 @@ def test_a_loss_of_class_ids_still_evaluates_and_is_refused_in_training(loss):
         "SparseCategoricalCrossentropy",
         keras.metrics.sparse_categorical_accuracy,
     ],
-    ids=str,
+    ids=lambda metric: getattr(metric, "__name__", None) or getattr(metric, "name", metric),
 )
 def test_metrics_of_class_ids_are_refused_in_training(metric, weighted):
     model = make_model()
