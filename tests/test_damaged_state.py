@@ -59,7 +59,7 @@ def write_report(path):
     suite = [PatchReplacement(4, 0.5), PatchDrop(2, (0.25, 0.5)), PatchPermutation(2)]
     suite.append(DatasetOcclusion(occluded(7, 2, np.arange(7) / 8), name="two"))
     names = [f"class {number}" for number in range(K)]
-    report = evaluate(pixel_reader(9, 4), constant_data(20), suite, seed=3, class_names=names)
+    report = evaluate(pixel_reader(9, 4), constant_data(20), suite=suite, seed=3, class_names=names)
     report.skipped.append({"name": "a.png", "reason": "broken"})
     report.to_json(path)
 
@@ -103,7 +103,7 @@ def write_backup(path):
     passes = passes_of(None)
     for name, one in passes._passes.items():
         rng = np.random.default_rng(len(name))
-        report = evaluate(pixel_reader(9, 4), constant_data(20), [PatchDrop(2, 0.5)])
+        report = evaluate(pixel_reader(9, 4), constant_data(20), suite=[PatchDrop(2, 0.5)])
         top1 = {row: rng.integers(-1, 2, 20).astype(np.int8) for row in one.tally.names}
         outcomes = type(report.outcomes)(
             report.outcomes.labels,

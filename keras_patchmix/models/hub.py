@@ -21,7 +21,7 @@ _DEIT = {
     "deit_small16": {"hidden_dim": 384, "num_heads": 6, "intermediate_dim": 1536},
     "deit_base16": {"hidden_dim": 768, "num_heads": 12, "intermediate_dim": 3072},
 }
-PRESETS = {
+PRESETS: dict[str, dict] = {
     **{name: {"window_size": 7, "drop_path": 0.0, **preset} for name, preset in _SWIN.items()},
     **{name: {"patch_size": 16, "num_layers": 12, **preset} for name, preset in _DEIT.items()},
 }

@@ -279,7 +279,10 @@ class Benchmark:
         for source, scored in found:
             outcomes = scored.outcomes
             if source.choice == "first" and len(outcomes) == source.max_examples:
-                warn_of_first(outcomes.labels, scored.settings["num_classes"], stacklevel=4)
+                settings = scored.settings
+                warn_of_first(
+                    outcomes.labels, settings["num_classes"], settings["class_names"], stacklevel=4
+                )
 
     def is_of_the_same_examples(self, report: "Report") -> bool:
         """Says whether a report's examples are those of the pass that drew the bank, if any did."""

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from keras_patchmix import _hashing as hashing
+from keras_patchmix.occlusion.text import class_text
 
 # What is not told apart by class or number: the choice is the same for every seed and model.
 _KEY = hashing.stream(0, "choice of examples")
@@ -50,23 +51,26 @@ def within(positions, start, length):
     return np.asarray(positions[low:high], np.int64) - start
 
 
-def warn_of_first(labels, num_classes, stacklevel):
+def warn_of_first(labels, num_classes, class_names=None, stacklevel=1):
     """Warns where the first examples of a data set of unknown length lack classes.
 
     Args:
         labels: int array, the classes of the examples that were taken.
         num_classes: Number of classes that the data set should hold, or None where that is not
             known, which is warned of too.
+        class_names: Names of the classes, or None.
         stacklevel: As of `warnings.warn`, 1 being the caller.
     """
     held = np.unique(labels)
     if num_classes is None:
-        note = f"these are of class {_listed(held)}"
+        note = f"these are of {_listed(held, class_names)}"
     else:
         missing = np.setdiff1d(np.arange(num_classes), held)
         if not len(missing):
             return
-        note = f"{len(missing)} of {num_classes} classes are missing: {_listed(missing)}"
+        note = (
+            f"{len(missing)} of {num_classes} classes are missing: {_listed(missing, class_names)}"
+        )
     warnings.warn(
         f"The length of the data set is not known, so that `max_examples` takes its first "
         f"{len(labels)} examples, and {note}. Shuffle the data set, once and for all, or pass one "
@@ -77,6 +81,6 @@ def warn_of_first(labels, num_classes, stacklevel):
     )
 
 
-def _listed(classes, most=10):
-    shown = ", ".join(map(str, classes[:most].tolist()))
+def _listed(classes, class_names, most=10):
+    shown = ", ".join(class_text(one, class_names) for one in classes[:most].tolist())
     return shown + (", ..." if len(classes) > most else "")

@@ -119,17 +119,19 @@ class ExampleSource:
         """How examples are chosen: "spread", "first", or None where all are taken."""
         if self.max_examples is None:
             return None
-        known = self._arrays is not None or self._counted is not None
-        return "spread" if known or self._length() not in (None, np.inf) else "first"
+        known = self._known() is not None or self._length() not in (None, np.inf)
+        return "spread" if known else "first"
 
-    def _total(self):
-        """Returns the number of examples of a data set of known length."""
+    def _known(self):
+        """Returns the number of examples, or None where they have to be counted."""
         if self._arrays is not None:
             return len(self._arrays.images)
         declared = getattr(self._dataset, "num_examples", None)
-        if isinstance(declared, int | np.integer):
-            return int(declared)
-        if self._counted is None:
+        return int(declared) if isinstance(declared, int | np.integer) else self._counted
+
+    def _total(self):
+        """Returns the number of examples of a data set of known length."""
+        if self._known() is None:
             count = 0
             for _, element in self._elements(EVERY):
                 images, labels = _arrays_of(fields_of(element))
@@ -138,7 +140,7 @@ class ExampleSource:
                     break
                 count += len(images)
             self._counted = count
-        return self._counted
+        return self._known()
 
     def _positions(self):
         """Returns the ascending positions of the examples that are chosen."""
@@ -172,9 +174,8 @@ class ExampleSource:
         Args:
             everything: Whether those count that are not chosen.
         """
-        if self._arrays is not None:
-            total = len(self._arrays.images)
-        else:
+        total = self._known()
+        if total is None:
             length = self._length()
             total = None if length in (None, np.inf) else length * self._per_element
         limit = None if everything and total is not None else self.max_examples

@@ -152,9 +152,14 @@ def test_more_than_there_are_is_all():
 
 def test_of_a_data_set_of_unknown_length_the_first_are_taken_and_what_lacks_is_named():
     data = Unsized(*sorted_data(60))
-    with pytest.warns(UserWarning, match="first 20 examples.* 4 of 6 .*: 2, 3, 4, 5") as caught:
+    with pytest.warns(
+        UserWarning, match="first 20 examples.* 4 of 6 .*: class 2, class 3, "
+    ) as caught:
         report = evaluate(median_reader, data, suite=SUITE, max_examples=20)
     assert caught[0].filename == __file__
+    names = ["ant", "bee", "cat", "dog", "eel", "fox"]
+    with pytest.warns(UserWarning, match="4 of 6 classes are missing: cat, dog, eel, fox"):
+        evaluate(median_reader, data, suite=SUITE, max_examples=20, class_names=names)
     assert report.outcomes.index.tolist() == list(range(20))
     assert report.settings["choice"] == "first"
     assert report.settings["max_examples"] == 20
@@ -177,7 +182,7 @@ def test_where_no_class_lacks_nothing_is_said(data, count):
 
 
 def test_an_endless_data_set_that_lacks_classes_is_warned_of():
-    with pytest.warns(UserWarning, match="5 of 6 classes are missing: 1, 2, 3, 4, 5"):
+    with pytest.warns(UserWarning, match="5 of 6 classes are missing: class 1, class 2, "):
         evaluate(
             median_reader, Endless(sorted_data(60), 6), suite=[PatchDrop(4, 0.5)], max_examples=6
         )

@@ -25,7 +25,7 @@ def packed(values, dtype):
 def content():
     suite = [PatchDrop(2, 0.5), DatasetOcclusion(occluded(7, 2), name="two")]
     names = [f"class {number}" for number in range(K)]
-    report = evaluate(pixel_reader(9, 4), constant_data(20), suite, class_names=names)
+    report = evaluate(pixel_reader(9, 4), constant_data(20), suite=suite, class_names=names)
     return json.loads(report.to_json())
 
 
