@@ -44,7 +44,7 @@ kpm.callbacks.SelectivityBenchmark, kpm.explain.selectivity_benchmark, kpm.model
 images = np.arange(8 * 16 * 16 * 3, dtype=np.uint8).reshape(8, 16, 16, 3)
 own = kpm.occlusion.DatasetOcclusion((images, np.arange(8) % 2), name="own")
 suite = [kpm.occlusion.PatchDrop(4, 0.5), own]
-kpm.occlusion.evaluate(lambda x: x[:, 0, 0, :2], (images, np.arange(8) % 2), suite)
+kpm.occlusion.evaluate(lambda x: x[:, 0, 0, :2], (images, np.arange(8) % 2), suite=suite)
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(sorted(roots & {"tensorflow", "tensorflow_datasets", "jax", "torch"}))
 """
@@ -104,7 +104,7 @@ callback = kpm.callbacks.OcclusionBenchmark((images, labels), [kpm.occlusion.Pat
 callback.set_model(model)
 logs = {}
 callback.on_epoch_end(0, logs)
-report = kpm.occlusion.evaluate(model, (images, labels), [kpm.occlusion.PatchDrop(4, 0.5)])
+report = kpm.occlusion.evaluate(model, images, labels, suite=[kpm.occlusion.PatchDrop(4, 0.5)])
 assert report.rows[1].top1 == logs["val_patch_drop_4x4_50"]
 assert report.settings["versions"]["backend"] == keras.backend.backend()
 assert len(report.plot().axes) == 1
