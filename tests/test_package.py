@@ -44,7 +44,7 @@ kpm.callbacks.SelectivityBenchmark, kpm.explain.selectivity_benchmark, kpm.model
 images = np.arange(8 * 16 * 16 * 3, dtype=np.uint8).reshape(8, 16, 16, 3)
 own = kpm.occlusion.DatasetOcclusion((images, np.arange(8) % 2), name="own")
 suite = [kpm.occlusion.PatchDrop(4, 0.5), own]
-kpm.occlusion.evaluate(lambda x: x[:, 0, 0, :2], (images, np.arange(8) % 2), suite)
+kpm.occlusion.evaluate(lambda x: x[:, 0, 0, :2], (images, np.arange(8) % 2), suite=suite)
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(sorted(roots & {"tensorflow", "tensorflow_datasets", "jax", "torch"}))
 """
