@@ -72,10 +72,7 @@ class Batch:
             )
         for name in ("saliency", "coverage"):
             if (getattr(self, name) is None) != (getattr(other, name) is None):
-                raise ValueError(
-                    f'All elements of `dataset` must have the key "{name}", or none. '
-                    "Received: some with it and some without"
-                )
+                raise ValueError(_some_without(name))
 
     def _arrays(self):
         return self.images, self.labels, self.index, self.saliency, self.coverage
@@ -106,21 +103,25 @@ def fields_of(element):
         for own, others in (("images", "image"), ("labels", "label")):
             if own not in element and others in element:
                 element = {**element, own: element[others]}
-        missing = [key for key in ("images", "labels") if key not in element]
-        if missing:
+        if any(element.get(key) is None for key in ("images", "labels")):
             raise ValueError(
                 'A data set of dicts must have the keys "images" and "labels". '
                 f"Received: keys {sorted(map(str, element))}"
             )
         return Fields(*(element.get(key) for key in Fields._fields))
-    if not isinstance(element, tuple | list) or len(element) not in (2, 3):
+    if (
+        not isinstance(element, tuple | list)
+        or len(element) not in (2, 3)
+        or any(part is None for part in element[:2])
+    ):
         raise ValueError(f"`dataset` must be {FORMS}. Received: an element {_describe(element)}")
     return Fields(element[0], element[1])
 
 
 def _describe(element):
     if isinstance(element, tuple | list):
-        return f"{type(element).__name__} of {len(element)}"
+        kinds = ", ".join(type(part).__name__ for part in element)
+        return f"{type(element).__name__} of {len(element)}: {kinds}"
     return f"of type {type(element).__name__}, shape {getattr(element, 'shape', None)}"
 
 
@@ -130,45 +131,78 @@ def as_array(value, name):
     Raises:
         ValueError: They are several arrays.
     """
+    _check_one(value, name)
+    return to_numpy(value)
+
+
+def _check_one(value, name):
     if isinstance(value, dict | tuple | list):
         raise ValueError(
             f"`{name}` must be one array: models with several inputs or outputs cannot be scored. "
             f"Received: {name}={type(value).__name__} of {len(value)}"
         )
-    return to_numpy(value)
 
 
-def is_example(images, labels):
-    """Whether arrays are those of a single example, and not of a batch."""
+def length_of(images, labels):
+    """Returns the number of examples of a batch; None for the arrays of a single example.
+
+    Raises:
+        ValueError: These are no images.
+    """
     # A batch of images without a channel axis has rank 3 too, but not 1 to 4 columns.
-    return images.ndim == 3 and (labels.ndim == 0 or images.shape[-1] <= 4)
+    if images.ndim == 3 and (labels.ndim == 0 or images.shape[-1] <= 4):
+        return None
+    check_images(images.shape, images.dtype)
+    return len(images)
 
 
 def stacked(examples):
     """Returns the `Fields` of a batch out of those of single examples.
 
     Raises:
-        ValueError: Images, or labels, have several shapes.
+        ValueError: One of them has something that others lack, or in another shape.
     """
-    for name in ("images", "labels"):
-        shapes = sorted({np.shape(getattr(example, name)) for example in examples})
-        if len(shapes) > 1:
-            raise ValueError(
-                f"All {name} of `dataset` must have one size. Received: {name} of shapes "
-                f"{', '.join(map(str, shapes))}"
-            )
-    for name in ("saliency", "coverage"):
-        if len({getattr(example, name) is None for example in examples}) > 1:
-            raise ValueError(
-                f'All elements of `dataset` must have the key "{name}", or none. '
-                "Received: some with it and some without"
-            )
     return Fields(
         *(
-            None if parts[0] is None else np.stack([to_numpy(part) for part in parts])
-            for parts in zip(*examples, strict=True)
+            _stacked(name, parts)
+            for name, parts in zip(Fields._fields, zip(*examples, strict=True), strict=True)
         )
     )
+
+
+def _stacked(name, parts):
+    if all(part is None for part in parts):
+        return None
+    if any(part is None for part in parts):
+        raise ValueError(_some_without(name))
+    parts = [_numbers(part, name) for part in parts]
+    shapes = sorted({part.shape for part in parts})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"All {name} of `dataset` must have one size. Received: {name} of shapes "
+            f"{', '.join(map(str, shapes))}"
+        )
+    return np.stack(parts)
+
+
+def _some_without(name):
+    return (
+        f'All elements of `dataset` must have the key "{name}", or none. '
+        "Received: some with it and some without"
+    )
+
+
+def _numbers(value, name):
+    """Returns what stands under a key as a NumPy array of numbers."""
+    try:
+        array = to_numpy(value)
+    except (TypeError, ValueError):  # a nested list that is no array
+        array = np.array(None)
+    if array.dtype.kind not in "biufV":
+        raise ValueError(
+            f'"{name}" must hold numbers. Received: {type(value).__name__} of dtype {array.dtype}'
+        )
+    return array
 
 
 def checked(fields, positions):
@@ -187,11 +221,15 @@ def checked(fields, positions):
         raise ValueError(_lengths(images, labels=labels))
     columns = labels.shape[1] if labels.ndim == 2 and labels.shape[1] > 1 else None
     labels = class_ids(labels, positions)
-    index = np.asarray(positions, np.int64) if index is None else _checked_index(to_numpy(index))
+    index = (
+        np.asarray(positions, np.int64)
+        if index is None
+        else _checked_index(_numbers(index, "index"))
+    )
     if len(index) != len(images):
         raise ValueError(_lengths(images, labels=labels, index=index))
     if saliency is not None:
-        saliency = to_numpy(saliency)
+        saliency = _numbers(saliency, "saliency")
         if saliency.shape not in (images.shape[:3], (*images.shape[:3], 1)):
             raise ValueError(
                 '"saliency" must hold a map of shape (batch, height, width) for the images. '
@@ -199,13 +237,13 @@ def checked(fields, positions):
             )
         saliency = saliency.reshape(images.shape[:3])
     if coverage is not None:
-        coverage = _checked_coverage(to_numpy(coverage), len(images))
+        coverage = _checked_coverage(_numbers(coverage, "coverage"), len(images))
     return Batch(images, labels, index, saliency, coverage, columns)
 
 
-def check_images(shape, dtype):
-    """Raises a ValueError unless a shape and a dtype are those of a batch of images."""
-    if len(shape) == 4 and np.dtype(dtype).kind in "uifV":
+def check_images(shape, dtype=None):
+    """Raises a ValueError unless a shape, and a dtype where there is one, are of some images."""
+    if len(shape) == 4 and 0 not in shape[1:] and (dtype is None or dtype.kind in "uifV"):
         return
     hint = ""
     if len(shape) in (2, 3):
@@ -215,16 +253,21 @@ def check_images(shape, dtype):
         )
     raise ValueError(
         "Images must be numbers of shape (batch, height, width, channels). "
-        f"Received: shape {tuple(shape)}, dtype {dtype}{hint}"
+        f"Received: shape {tuple(shape)}{'' if dtype is None else f', dtype {dtype}'}{hint}"
     )
 
 
-def check_lengths(fields):
-    """Raises a ValueError unless whole arrays are of one length."""
+def check_whole(fields):
+    """Raises a ValueError unless the `Fields` of whole arrays are of one length, and images."""
+    for name in ("images", "labels"):
+        _check_one(getattr(fields, name), name)
     found = {name: value for name, value in fields._asdict().items() if value is not None}
     images = found.pop("images")
+    if not np.shape(images):
+        check_images((), type(images))
     if any(not np.shape(value) or len(value) != len(images) for value in found.values()):
         raise ValueError(_lengths(images, **found))
+    check_images(np.shape(images))
 
 
 def _lengths(images, **others):

@@ -8,11 +8,10 @@ from keras_patchmix.occlusion.batches import (
     FORMS,
     Batch,
     as_array,
-    check_images,
-    check_lengths,
+    check_whole,
     checked,
     fields_of,
-    is_example,
+    length_of,
     stacked,
 )
 from keras_patchmix.occlusion.choice import EVERY, spread, within
@@ -64,8 +63,7 @@ class ExampleSource:
         if self._arrays is None:
             self._check_iterable()
         else:
-            check_lengths(self._arrays)
-            check_images(np.shape(self._arrays.images), np.uint8)
+            check_whole(self._arrays)
 
     def __deepcopy__(self, memo):
         # Data sets of tf.data cannot be copied, and those that can are large. They are only read.
@@ -134,11 +132,11 @@ class ExampleSource:
         if self._known() is None:
             count = 0
             for _, element in self._elements(EVERY):
-                images, labels = _arrays_of(fields_of(element))
-                if is_example(images, labels):
+                length = length_of(*_arrays_of(fields_of(element)))
+                if length is None:
                     self._is_single, count = True, self._length()
                     break
-                count += len(images)
+                count += length
             self._counted = count
         return self._known()
 
@@ -217,7 +215,8 @@ class ExampleSource:
             fields = fields._replace(images=images, labels=labels)
             if not self._with_coverage:
                 fields = fields._replace(coverage=None)
-            if is_example(images, labels):
+            length = length_of(images, labels)
+            if length is None:
                 self._is_single = True
                 if len(within(positions, position, 1)):
                     single.append((fields, position))
@@ -226,13 +225,13 @@ class ExampleSource:
                     yield self._stacked(single)
                     single = []
             else:
-                wanted = within(positions, position, len(images))
-                self._per_element = max(self._per_element, len(images))
-                self._take_size(len(images))
+                wanted = within(positions, position, length)
+                self._per_element = max(self._per_element, length)
+                self._take_size(length)
                 if len(wanted):
-                    batch = checked(fields, position + np.arange(len(images)))
-                    yield batch if len(wanted) == len(images) else batch.rows(wanted)
-                position += len(images)
+                    batch = checked(fields, position + np.arange(length))
+                    yield batch if len(wanted) == length else batch.rows(wanted)
+                position += length
             if not len(positions) or position > positions[-1]:
                 break
         if single:

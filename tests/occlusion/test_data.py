@@ -227,7 +227,7 @@ def test_an_index_that_is_no_whole_number_is_refused(value, batched):
     index = np.array([value if i == 3 else np.arange(N)[i] for i in range(N)])
     whole = {"images": IMAGES, "labels": LABELS, "index": index}
     singles = [{key: x[i] for key, x in whole.items()} for i in range(N)]
-    with pytest.raises(ValueError, match='"index" must hold whole numbers'):
+    with pytest.raises(ValueError, match=r'"index" must hold .*Received: '):
         list(ExampleSource(whole if batched else singles))
 
 

@@ -1,5 +1,7 @@
 """Drawn data sets in drawn forms, read by `ExampleSource` and by a slow definition."""
 
+import contextlib
+
 import keras
 import numpy as np
 from hypothesis import given
@@ -155,3 +157,63 @@ def assert_holds(batches, whole, ids, positions, form):
             assert parts == [None] * len(parts)
         else:
             np.testing.assert_array_equal(np.concatenate(parts), values)
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.sampled_from([np.nan, np.inf, -np.inf, -1, 0.5, 1e300, 2**63, 2**64, "a", b"a", 1j, True]),
+    st.integers(-3, 9),
+    st.builds(
+        lambda shape, dtype: np.ones(shape, dtype),
+        st.lists(st.integers(0, 4), max_size=5),
+        st.sampled_from(["uint8", "int64", "float16", "float64", "bool", "U3", "O", "complex64"]),
+    ),
+    st.lists(st.integers(0, 5), max_size=4),
+    st.dictionaries(st.sampled_from(["a", "labels"]), st.integers(0, 3)),
+)
+
+
+@contextlib.contextmanager
+def refused_clearly():
+    """Lets an error pass that says what was received."""
+    try:
+        yield
+    except ValueError as error:
+        if "Received: " not in str(error):
+            raise
+
+
+@given(data_sets(), st.data())
+def test_what_is_broken_raises_a_clear_error_or_is_none(drawn, data):
+    _, _, dataset, form = drawn
+    elements = [dataset] if form == "arrays" else dataset if form is list else dataset.elements
+    broken = [
+        dict(zip(("images", "labels"), e, strict=True)) if isinstance(e, tuple) else dict(e)
+        for e in elements
+    ]
+    element = data.draw(st.sampled_from(broken))
+    key = data.draw(st.sampled_from([*element, "index", "saliency", "coverage"]))
+    value = element.get(key)
+    kind = data.draw(st.sampled_from(["replace", "one", "cut", "type"]))
+    if kind == "replace" or not isinstance(value, np.ndarray) or not value.size:
+        element[key] = data.draw(ANYTHING)
+    elif kind == "one":
+        element[key] = value.astype(np.float64)
+        place = data.draw(st.integers(0, value.size - 1))
+        element[key].flat[place] = data.draw(st.sampled_from([np.nan, np.inf, -1, 0.5, 1e300]))
+    elif kind == "cut":
+        axis = data.draw(st.integers(0, value.ndim - 1))
+        element[key] = np.delete(value, 0, axis)
+    else:
+        element[key] = value.astype(data.draw(st.sampled_from(["U9", "O", "complex64", "bool"])))
+    remade = broken[0] if form == "arrays" else broken if form is list else form(broken)
+    size = data.draw(st.integers(1, 5))
+    with refused_clearly():
+        for batch in ExampleSource(remade, size, 30, with_coverage=True):
+            count = len(batch)
+            assert batch.images.ndim == 4
+            assert batch.images.dtype.kind in "uif"
+            for part in (batch.images, batch.labels, batch.index):
+                assert len(part) == count > 0
+            assert batch.labels.dtype == batch.index.dtype == np.int64
+            assert batch.labels.min() >= 0
