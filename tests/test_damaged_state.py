@@ -54,6 +54,9 @@ class Target:
     def __init__(self, name, write, load):
         self.name, self.write, self.load = name, write, load
 
+    def __repr__(self):
+        return self.name
+
 
 def write_report(path):
     suite = [PatchReplacement(4, 0.5), PatchDrop(2, (0.25, 0.5)), PatchPermutation(2)]
@@ -250,7 +253,9 @@ def test_a_damaged_file_loads_as_it_was_or_is_named(written, seed):
 
 def is_sealed(target, data):
     """Whether a file has a checksum, in itself or in another file; damage may have taken it."""
-    return target.name.endswith(".npz") or b'"sha256"' in data
+    if target.name.endswith(".json") and target.name != "config.json":
+        return b'"sha256"' in data
+    return target.name.endswith(".npz")
 
 
 def loaded(target, path):
