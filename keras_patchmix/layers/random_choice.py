@@ -242,7 +242,7 @@ class RandomChoice(MixingLayer):
         }
 
     def _arguments(self):
-        return {**self.get_config(), "layers": self.layers}
+        return {**self.get_config(), "layers": list(self.layers)}
 
     @classmethod
     def from_config(cls, config):
