@@ -80,7 +80,8 @@ class RandomChoice(MixingLayer):
         dtype.
 
     Raises:
-        ValueError: An argument is out of range, or the data cannot be mixed.
+        ValueError: An argument is out of range, or the data cannot be mixed. The image must suit
+            every layer, whichever is drawn.
 
     Example:
     >>> mix = keras_patchmix.layers.RandomChoice(
