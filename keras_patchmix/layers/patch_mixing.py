@@ -156,7 +156,7 @@ class PatchMixing(MixingLayer):
         """
         return self._apply(plan, *self._read(data, labels, sample_weight))
 
-    def check_grid(self, batch, size):
+    def _check_grid(self, batch, size):
         """Finds that the grid fits the images.
 
         Args:
@@ -176,7 +176,7 @@ class PatchMixing(MixingLayer):
             self._warn_if_idle(rows * columns)
 
     def _draw(self, batch, seed, size):
-        self.check_grid(batch, size)
+        self._check_grid(batch, size)
         if seed is None:
             seed = self._next_seed(batch.ops)
         return mixing.sample_plan(

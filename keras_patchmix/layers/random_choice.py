@@ -168,7 +168,7 @@ class RandomChoice(MixingLayer):
         """Finds that every layer fits the images, whichever is drawn."""
         for layer in self.layers:
             if isinstance(layer, PatchMixing):
-                layer.check_grid(batch, size)
+                layer._check_grid(batch, size)
 
     def _draw(self, images, seed):
         if seed is None:
