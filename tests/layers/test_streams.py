@@ -15,7 +15,7 @@ import pytest
 import keras_patchmix as kpm
 from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
 from tests.layers.cases import BATCH, IDS, assert_exact, images
-from tests.layers.worker_data import STEPS, Items, make, mixed
+from tests.layers.worker_data import STEPS, Items, make, mixed, types_of_a_call
 
 HAS_FORK = "fork" in multiprocessing.get_all_start_methods()
 # Each worker imports the backend anew: PyTorch's is the quickest, and what is tested is of none.
@@ -136,6 +136,14 @@ def _forked(mix):
         plans = pickle.load(file)
     os.waitpid(child, 0)
     return plans
+
+
+@on_fork
+def test_in_a_worker_numpy_arrays_stay_numpy_arrays():
+    """A backend may wait there forever: JAX does, after a fork."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(types_of_a_call, (make(),)) == [np.ndarray, np.ndarray]
+    assert types_of_a_call(make()) != [np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize(
