@@ -136,6 +136,13 @@ def _joined(seed, offset):
 
 # What only sizes of unknown value need.
 
+
+def checked(x, condition, message, *values):
+    """`x`, which a graph has only where the condition is true; else it raises as `check` does."""
+    with tf.control_dependencies([tf.debugging.Assert(condition, [message, *values])]):
+        return tf.identity(x)
+
+
 betainc = tf.math.betainc
 cond = tf.cond
 ensure_shape = tf.ensure_shape

@@ -106,7 +106,7 @@ class MixingLayer(keras.layers.Layer):
         batch = structures.unpack(data, labels, sample_weight)
         size = self._check_images(batch)
         if batch.masks is not None:
-            self._check_masks(batch, size)
+            batch = dataclasses.replace(batch, masks=self._checked_masks(batch, size))
         if batch.labels is not None:
             rows = encode_labels(batch.labels, self.num_classes, size[0])
             batch = dataclasses.replace(batch, labels=rows)
@@ -200,7 +200,7 @@ class MixingLayer(keras.layers.Layer):
             f"{other[self.data_format]!r} if {there} is the number of channels"
         )
 
-    def _check_masks(self, batch, size):
+    def _checked_masks(self, batch, size):
         masks, ops = batch.masks, batch.ops
         rank = ops.rank(masks)
         message = "'segmentation_masks' must have the batch, height and width of the images"
@@ -214,7 +214,7 @@ class MixingLayer(keras.layers.Layer):
         shape = ops.shape(masks)
         last = rank == 3 or self.data_format == "channels_last"
         found = shape[:3] if last else (shape[0], *shape[2:])
-        check_sizes(ops, message, received, found, size)
+        return check_sizes(ops, masks, message, received, found, size)
 
     def compute_output_spec(self, data, labels=None, sample_weight=None, training=None):
         """Shapes and dtypes of the outputs, for symbolic inputs."""

@@ -40,7 +40,7 @@ def encode_labels(labels, num_classes, batch_size):
             "into a dict as 'segmentation_masks'. "
             f"Received: labels.shape={tuple(labels.shape)}"
         )
-    _check_batch(ops, "labels", labels, batch_size)
+    labels = _check_batch(ops, "labels", labels, batch_size)
     classes = labels.shape[-1] if rank == 2 else 1
     if rank == 1 or (classes == 1 and (num_classes is not None or _is_integer(ops, labels))):
         if num_classes is None:
@@ -78,7 +78,7 @@ def encode_weights(sample_weight, batch_size):
         )
     if shape[-1] is None and len(shape) == 2:
         sample_weight = ops.ensure_shape(sample_weight, (None, 1))
-    _check_batch(ops, "sample_weight", sample_weight, batch_size)
+    sample_weight = _check_batch(ops, "sample_weight", sample_weight, batch_size)
     weights = ops.cast(sample_weight, "float32")
     valid = (weights >= 0) & (weights < float("inf"))
     ops.check(ops.all(valid), "`sample_weight` must be finite and >= 0. Received:", weights)
@@ -86,10 +86,11 @@ def encode_weights(sample_weight, batch_size):
 
 
 def _check_batch(ops, name, value, batch_size):
-    if batch_size is not None:
-        message = f"`{name}` must have one entry an image"
-        received = f"{batch_size} images and {name}.shape={tuple(value.shape)}"
-        check_sizes(ops, message, received, ops.shape(value)[:1], (batch_size,))
+    if batch_size is None:
+        return value
+    message = f"`{name}` must have one entry an image"
+    received = f"{batch_size} images and {name}.shape={tuple(value.shape)}"
+    return check_sizes(ops, value, message, received, ops.shape(value)[:1], (batch_size,))
 
 
 def _check_exact(dtype, num_classes):

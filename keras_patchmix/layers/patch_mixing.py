@@ -57,8 +57,10 @@ class PatchMixing(MixingLayer):
         label_smoothing: Float e in [0, 1]: `(1 - e) y + e mean(y)`, after the blend. Defaults to
             `0.1`. Do not let the loss smooth a second time.
         seed: Integer or `None`. With a seed a sequential `map` gives the same batches on every
-            run; for a parallel map use `keras_patchmix.layers.map_seeded`. Defaults to `None`,
-            which follows `keras.utils.set_random_seed`.
+            run; for a parallel map use `keras_patchmix.layers.map_seeded`. A copy, a pickle, a
+            forked or spawned worker goes on with plans of its own; a new layer with the seed and
+            `from_config` start again. Defaults to `None`, which follows
+            `keras.utils.set_random_seed`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras' setting.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -68,8 +70,9 @@ class PatchMixing(MixingLayer):
             `"segmentation_masks"` (`(batch, height, width)`, or of rank 4), and
             `"sample_weight"` if there are weights. Other keys pass through.
         labels: One-hot, soft or multi-hot rows `(batch, classes)`, or integers `(batch,)` or
-            `(batch, 1)` with `num_classes`.
-        sample_weight: `(batch,)` or `(batch, 1)`, non-negative.
+            `(batch, 1)` with `num_classes`. Floats may be such integers if their dtype holds all
+            of them exactly: bfloat16 up to 256 classes, float16 up to 2,048.
+        sample_weight: `(batch,)` or `(batch, 1)`, finite and non-negative.
         training: `True` mixes. `False` leaves images untouched and labels unmixed and unsmoothed,
             in the form that they have in training. Defaults to `None`, which is `True` where
             there are labels or masks, and `False` for images alone: so a model that holds the
@@ -81,7 +84,8 @@ class PatchMixing(MixingLayer):
 
     Raises:
         ValueError: An argument is out of range, or the data cannot be mixed: a grid that is finer
-            than the image, or a patch that is larger, too.
+            than the image, or a patch that is larger, too. Images alone with `training=True`:
+            inside a model the way is `keras_patchmix.training.mix_on_device`.
 
     Example:
     >>> mix = keras_patchmix.PatchMixing(num_classes=10, seed=1)
@@ -152,7 +156,7 @@ class PatchMixing(MixingLayer):
         """
         return self._apply(plan, *self._read(data, labels, sample_weight))
 
-    def check_grid(self, batch, size):
+    def _check_grid(self, batch, size):
         """Finds that the grid fits the images.
 
         Args:
@@ -172,7 +176,7 @@ class PatchMixing(MixingLayer):
             self._warn_if_idle(rows * columns)
 
     def _draw(self, batch, seed, size):
-        self.check_grid(batch, size)
+        self._check_grid(batch, size)
         if seed is None:
             seed = self._next_seed(batch.ops)
         return mixing.sample_plan(

@@ -80,7 +80,8 @@ class RandomChoice(MixingLayer):
         dtype.
 
     Raises:
-        ValueError: An argument is out of range, or the data cannot be mixed.
+        ValueError: An argument is out of range, or the data cannot be mixed. The image must suit
+            every layer, whichever is drawn.
 
     Example:
     >>> mix = keras_patchmix.layers.RandomChoice(
@@ -167,7 +168,7 @@ class RandomChoice(MixingLayer):
         """Finds that every layer fits the images, whichever is drawn."""
         for layer in self.layers:
             if isinstance(layer, PatchMixing):
-                layer.check_grid(batch, size)
+                layer._check_grid(batch, size)
 
     def _draw(self, images, seed):
         if seed is None:
@@ -242,7 +243,7 @@ class RandomChoice(MixingLayer):
         }
 
     def _arguments(self):
-        return {**self.get_config(), "layers": self.layers}
+        return {**self.get_config(), "layers": list(self.layers)}
 
     @classmethod
     def from_config(cls, config):

@@ -4,29 +4,35 @@ import functools
 import operator
 
 
-def check_sizes(ops, message, received, found, expected):
+def check_sizes(ops, part, message, received, found, expected):
     """Raises where the sizes of a part of a batch are not those that the images ask for.
 
     Args:
         ops: The module of operations for the part.
+        part: The part, a tensor.
         message: What must be.
         received: What is, as far as it is known now.
         found: The sizes of the part, each an integer or, where a graph learns it when it runs, a
             tensor.
         expected: What they must be, likewise.
 
+    Returns:
+        The part, which a graph has only once its sizes are right.
+
     Raises:
         ValueError: Sizes that are known differ.
     """
     later = []
     for one, other in zip(found, expected, strict=True):
-        if not (isinstance(one, int) and isinstance(other, int)):
+        if hasattr(one, "dtype") or hasattr(other, "dtype"):
             later.append(one == other)
         elif one != other:
             raise ValueError(f"{message}. Received: {received}")
-    if later:
-        fits = functools.reduce(operator.and_, later)
-        ops.check(fits, f"{message}. Received sizes, then those of the images:", *found, *expected)
+    if not later:
+        return part
+    fits = functools.reduce(operator.and_, later)
+    message = f"{message}. Received sizes, then those of the images:"
+    return ops.checked(part, fits, message, *found, *expected)
 
 
 def check_size(batch, fits, message, height, width):

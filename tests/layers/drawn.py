@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from tests import mixing_oracle as oracle
 
-IMAGE_DTYPES = ["uint8", "int32", "float16", "bfloat16", "float32"]
+POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
+IMAGE_DTYPES = ["uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"]
+# Whole numbers that a float of so many bits tells apart, and numbers of classes around them.
+EXACT = {"bfloat16": 256, "float16": 2048, "float32": 2**24, "float64": 2**53}
+MANY_CLASSES = [200, 256, 257, 300, 2048, 2049, 3000]
 LABEL_FORMS = ["ids", "ids column", "float ids", "one-hot", "bool one-hot", "soft", "multi-hot"]
 
 
@@ -24,9 +28,12 @@ class Call:
     masks: Any = None
     sample_weight: Any = None
     structure: str = "arguments"
-    training: bool = True
+    training: Any = None
     rows: Any = None  # what the labels mean: (batch, classes)
     others: dict = field(default_factory=dict)
+    policy: str = "float32"
+    way: str = "layer"  # or "choice", a RandomChoice of it, or "pipeline", one of Keras around it
+    strange: Any = None  # a sample whose images, masks or labels are nan or infinite
 
     def __repr__(self):
         parts = ("labels", "masks", "sample_weight")
@@ -35,7 +42,17 @@ class Call:
             f"{name} {value.dtype} {value.shape}" if hasattr(value, "shape") else f"{name} {value}"
             for name, value in arrays.items()
         )
-        return f"{self.structure}({described}, training={self.training}), {self.arguments}"
+        return (
+            f"{self.way} under {self.policy}: {self.structure}({described}, "
+            f"training={self.training}), strange={self.strange}, {self.arguments}"
+        )
+
+    @property
+    def mixes(self):
+        """Whether the call is one that mixes."""
+        if self.training is None:
+            return self.labels is not None or self.masks is not None
+        return self.training
 
     def edges(self):
         """Boundaries of the rows and of the columns."""
@@ -58,14 +75,15 @@ class Call:
             "sample_weight": self.sample_weight,
         }
         parts = {name: convert(part) for name, part in parts.items() if part is not None}
+        training = {} if self.training is None else {"training": self.training}
         if self.structure == "dict":
-            return layer({**self.others, **parts}, training=self.training)
+            return layer({**self.others, **parts}, **training)
         given = [parts[name] for name in ("images", "labels", "sample_weight") if name in parts]
         if self.structure == "arguments":
-            result = layer(*given, training=self.training)
+            result = layer(*given, **training)
         else:
             wrap = {"tuple": tuple, "list": list}[self.structure]
-            result = layer(wrap(given), training=self.training)
+            result = layer(wrap(given), **training)
         result = result if isinstance(result, tuple) else (result,)
         return dict(zip(("images", "labels", "sample_weight"), result, strict=False))
 
@@ -98,14 +116,16 @@ def valid_calls(draw):
     batch = draw(st.integers(1, 9))
     size = draw(st.integers(2, 16)), draw(st.integers(2, 16))
     channels = draw(st.integers(1, 4))
-    classes = draw(st.integers(2, 6))
     dtype = draw(st.sampled_from(IMAGE_DTYPES))
     form = draw(st.sampled_from(LABEL_FORMS))
+    classes = draw(st.integers(2, 6))
+    if "ids" in form and draw(st.integers(0, 2)) == 0:
+        classes = draw(st.sampled_from(MANY_CLASSES))
     arguments = {
         **draw(grids(*size)),
         "alpha": draw(st.floats(0.05, 5)),
         "ratio": draw(RATIOS),
-        "probability": draw(st.sampled_from([1.0, 0.5, 1])),
+        "probability": draw(st.sampled_from([1.0, 0.5, 1, 0.0])),
         "mode": draw(st.sampled_from(["sample", "batch"])),
         "label_smoothing": draw(st.sampled_from([0, 0.1, 0.5])),
         "seed": draw(st.integers(0, 2**31 - 1)),
@@ -113,28 +133,27 @@ def valid_calls(draw):
     if "ids" in form or draw(st.booleans()):
         arguments["num_classes"] = classes
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    rows = {
-        "soft": lambda: rng.dirichlet(np.ones(classes), batch),
-        "multi-hot": lambda: rng.integers(0, 2, (batch, classes)),
-    }.get(form, lambda: np.eye(classes)[rng.integers(0, classes, batch)])()
-    labels = {
-        "ids": lambda: rows.argmax(1).astype(draw(st.sampled_from(["uint8", "int32", "int64"]))),
-        "ids column": lambda: rows.argmax(1)[:, None],
-        "float ids": lambda: rows.argmax(1).astype("float32"),
-        "bool one-hot": lambda: rows.astype(bool),
-    }.get(form, lambda: rows.astype(draw(st.sampled_from(["float32", "float16"]))))()
-    if form == "soft":
-        rows = labels.astype("float64")
-    if draw(st.integers(0, 9)) == 0:
-        labels = labels.tolist()
+    labels, rows = _labels(draw, form, batch, classes, rng)
     images = oracle.constant_images(batch, *size, channels, dtype="int32")
     call = Call(arguments, size, images.astype(_dtype(dtype)), labels, rows=rows)
+    call.policy = draw(st.sampled_from(POLICIES))
+    call.way = draw(st.sampled_from(["layer", "layer", "choice", "pipeline"]))
     call.structure = draw(st.sampled_from(["arguments", "tuple", "list", "dict"]))
-    call.training = draw(st.integers(0, 9)) > 0
+    if call.way == "pipeline":  # it takes one argument, and says by itself that it trains
+        call.structure = draw(st.sampled_from(["tuple", "dict"]))
+    call.training = draw(st.sampled_from([True, None, None, None, None, False]))
     if draw(st.booleans()):
-        call.sample_weight = rng.uniform(0.1, 3, (batch, 1) if draw(st.booleans()) else batch)
+        shape = (batch, 1) if draw(st.booleans()) else batch
+        call.sample_weight = rng.uniform(0.1, 3, shape) * (rng.uniform(size=shape) < 0.8)
     if call.structure == "dict":
         _into_dict(draw, call, images)
+    if draw(st.integers(0, 3)) == 0:
+        _make_strange(draw, call)
+    if draw(st.integers(0, 15)) == 0 and call.way != "pipeline":
+        call.labels = call.sample_weight = call.masks = None
+        call.training = draw(st.sampled_from([None, False]))
+    if isinstance(call.labels, np.ndarray) and draw(st.integers(0, 9)) == 0 and call.way == "layer":
+        call.labels = call.labels.tolist()
     if draw(st.booleans()):
         arguments["data_format"] = "channels_first"
         call.images = np.moveaxis(call.images, -1, 1)
@@ -143,11 +162,51 @@ def valid_calls(draw):
     return call
 
 
+def _labels(draw, form, batch, classes, rng):
+    """Labels of a form, and the rows that they mean."""
+    ids = rng.integers(0, min(classes, 256) if form == "ids" else classes, batch)
+    rows = np.zeros((batch, classes))
+    rows[np.arange(batch), ids] = 1
+    if form == "soft":
+        rows = rng.dirichlet(np.ones(classes), batch)
+    if form == "multi-hot":
+        rows = rng.integers(0, 2, (batch, classes)).astype("float64")
+    if form == "ids":
+        return ids.astype(draw(st.sampled_from(["uint8", "int32", "int64"]))), rows
+    if form == "ids column":
+        return ids[:, None], rows
+    if form == "float ids":
+        dtype = draw(st.sampled_from(sorted(EXACT)))
+        if classes > EXACT[dtype]:
+            dtype = "float32"
+        return ids.astype(_dtype(dtype)).reshape((batch, 1) if draw(st.booleans()) else batch), rows
+    if form == "bool one-hot":
+        return rows.astype(bool), rows
+    labels = rows.astype(_dtype(draw(st.sampled_from(sorted(EXACT)))))
+    return labels, labels.astype("float64")
+
+
+def _make_strange(draw, call):
+    """Makes one sample nan or infinite where its parts are floats."""
+    call.strange = draw(st.integers(0, len(call.images) - 1))
+    value = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    for part in ("images", "labels", "masks"):
+        array = getattr(call, part)
+        rows = part != "labels" or getattr(array, "shape", None) == call.rows.shape
+        if isinstance(array, np.ndarray) and "float" in array.dtype.name and rows:
+            array = array.copy()
+            array[call.strange] = value
+            setattr(call, part, array)
+            if part == "labels":
+                call.rows = array.astype("float64")
+
+
 def _into_dict(draw, call, images):
     if draw(st.booleans()):
         call.others = {"id": np.arange(3), "meta": {"split": np.array(["a", "b"])}}
     if draw(st.booleans()):
-        call.masks = images[..., 0] if draw(st.booleans()) else images[..., :1]
+        masks = images.astype(_dtype(draw(st.sampled_from(["int32", "float32", "bfloat16"]))))
+        call.masks = masks[..., 0] if draw(st.booleans()) else masks[..., :1]
         if draw(st.booleans()):
             call.labels = call.sample_weight = None
 
@@ -161,6 +220,7 @@ def set_argument(name, *values):
 
     def fault(draw, call):
         call.arguments[name] = draw(st.sampled_from(values))
+        call.way = "layer"
         for one, other in (("patch_size", "grid_size"), ("grid_size", "patch_size")):
             if name == one:
                 call.arguments.pop(other, None)
@@ -172,7 +232,7 @@ def set_part(attribute, name, make):
     """A fault in a part of the batch."""
 
     def fault(draw, call):
-        call.structure, call.training = "arguments", True
+        call.structure, call.training, call.way = "arguments", True, "layer"
         call.masks, call.others = None, {}
         if attribute == "masks":
             call.structure = "dict"
@@ -181,7 +241,32 @@ def set_part(attribute, name, make):
     return name, fault
 
 
+def rounded_ids(dtype):
+    """Class ids in a float that does not tell them apart."""
+
+    def fault(draw, call):
+        call.arguments["num_classes"] = EXACT[dtype] + draw(st.integers(1, 3))
+        shape = (len(call.images), 1) if draw(st.booleans()) else len(call.images)
+        call.labels = np.zeros(shape, _dtype(dtype))
+        call.structure, call.masks, call.others = "arguments", None, {}
+        if call.way == "pipeline":
+            call.structure = "tuple"
+        if np.ndim(call.sample_weight) and len(call.sample_weight) != len(call.images):
+            call.sample_weight = None
+
+    return "labels", fault
+
+
+def alone(draw, call):
+    """Images alone, in a call that says that it trains."""
+    call.labels = call.masks = call.sample_weight = None
+    call.structure, call.training, call.others = "dict", True, {}
+
+
 FAULTS = [
+    rounded_ids("bfloat16"),
+    rounded_ids("float16"),
+    ("labels", alone),
     set_argument("grid_size", 0, -1, 2.5, "7", (1, 2, 3), 99),
     set_argument("patch_size", 0, (3, -1), "4", True, 99),
     set_argument("alpha", 0, -1.0, float("nan"), "1", None),
@@ -205,6 +290,9 @@ FAULTS = [
     set_part("sample_weight", "sample_weight", lambda call: np.ones((len(call.images), 2))),
     set_part("sample_weight", "sample_weight", lambda call: np.ones(len(call.images) + 1)),
     set_part("sample_weight", "sample_weight", lambda call: np.array(["1"] * len(call.images))),
+    set_part("sample_weight", "sample_weight", lambda call: np.full(len(call.images), -0.5)),
+    set_part("sample_weight", "sample_weight", lambda call: np.full(len(call.images), np.inf)),
+    set_part("sample_weight", "sample_weight", lambda call: np.full(len(call.images), np.nan)),
     set_part("masks", "segmentation_masks", lambda call: np.ones((len(call.images), 40, 3))),
 ]
 

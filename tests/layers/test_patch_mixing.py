@@ -224,6 +224,20 @@ ARGUMENTS = [
 ]
 
 
+def test_the_grid_is_seven_by_seven_unless_it_or_patches_are_given():
+    for arguments, expected in (
+        ({}, ((7, 7), None)),
+        ({"grid_size": None, "patch_size": None}, ((7, 7), None)),
+        ({"grid_size": 7}, ((7, 7), None)),
+        ({"grid_size": (2, 3)}, ((2, 3), None)),
+        ({"patch_size": 4}, (None, (4, 4))),
+    ):
+        mix = kpm.PatchMixing(**arguments)
+        again = kpm.PatchMixing.from_config(mix.get_config())
+        for found in (mix, again):
+            assert (found.grid_size, found.patch_size) == expected
+
+
 @pytest.mark.parametrize("arguments", ARGUMENTS)
 def test_config_round_trip(arguments):
     mix = kpm.PatchMixing(**arguments)

@@ -68,6 +68,16 @@ class TestJaxJit:
         rows = jax.jit(lambda x, y: mix(x, y, training=False))(x, y + 1)[1]
         np.testing.assert_array_equal(np.isnan(to_numpy(rows)).all(1), IDS.max() == IDS)
 
+    def test_weights_out_of_range_become_nan_and_reach_nobody_else(self):
+        import jax
+
+        mix = layer(probability=0.0)
+        weights = np.array([1, -1, 2, np.inf, 0, np.nan, 3, 0.5], "float32")
+        plan = mix.sample_plan(given({})[0], seed=(1, 2))
+        found = to_numpy(jax.jit(mix.apply_plan)(plan, *given({}), weights)[2])
+        valid = (weights >= 0) & np.isfinite(weights)
+        np.testing.assert_array_equal(found, np.where(valid, weights, np.nan))
+
     def test_the_form_for_accelerators_gives_the_same(self, monkeypatch):
         import jax
 

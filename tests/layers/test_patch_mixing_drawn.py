@@ -2,13 +2,16 @@
 
     HYPOTHESIS_PROFILE=long python -m pytest tests/layers/test_patch_mixing_drawn.py
 
-draws 2,000 of them. "Right" is read from the pixels: image i has the value i everywhere, so that
-the pixels of a mixed image tell what its label must be.
+draws 2,000 of them: of every structure, dtype and form of labels, under every policy, through a
+choice and through a pipeline of Keras, with samples that are nan or infinite. "Right" is read from
+the pixels: image i has the value i everywhere, so that the pixels of a mixed image tell what its
+label must be.
 """
 
 import collections
 import warnings
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import event, given
@@ -28,12 +31,12 @@ COUNTS = collections.Counter()
 def check(call, result):
     """The result of a valid call is right."""
     batch, first = len(call.images), call.arguments.get("data_format") == "channels_first"
+    assert dtype_name(result["images"]) == dtype_name(call.images)
     mixed = to_numpy(result["images"])
     assert mixed.shape == call.images.shape
-    assert dtype_name(result["images"]) == dtype_name(call.images)
-    mixed = (np.moveaxis(mixed, 1, -1) if first else mixed).astype("float32")
+    mixed = as_sources(call, np.moveaxis(mixed, 1, -1) if first else mixed)
     assert (mixed == mixed[..., :1]).all()
-    sources = mixed[..., 0].astype(int)
+    sources = mixed[..., 0]
     rows, columns = call.edges()
     for i in range(len(rows) - 1):
         for j in range(len(columns) - 1):
@@ -42,16 +45,24 @@ def check(call, result):
     shares = oracle_shares(sources, batch)
     own = np.eye(batch, dtype=bool)
     assert ((shares > 0) & ~own).sum(1).max() <= 1  # one partner each
-    if not call.training or batch == 1:
+    if not call.mixes or batch == 1 or call.arguments["probability"] == 0:
         np.testing.assert_array_equal(shares, own)
     if call.masks is not None:
         masks = to_numpy(result["segmentation_masks"])
         assert masks.shape == call.masks.shape
-        np.testing.assert_array_equal(masks.reshape(sources.shape), sources)
+        assert dtype_name(result["segmentation_masks"]) == dtype_name(call.masks)
+        np.testing.assert_array_equal(as_sources(call, masks).reshape(sources.shape), sources)
     if call.labels is not None:
         check_labels(call, result, shares)
     for key, value in call.others.items():
         assert result[key] is value
+
+
+def as_sources(call, values):
+    """Which image each value comes from: nan and infinity come from the strange one."""
+    values = values.astype("float64")
+    strange = -1 if call.strange is None else call.strange
+    return np.where(np.isfinite(values), values, strange).astype(int)
 
 
 def oracle_shares(sources, batch):
@@ -68,30 +79,54 @@ def check_labels(call, result, shares):
         np.testing.assert_allclose(
             to_numpy(result["sample_weight"]).reshape(-1), shares @ weights, rtol=1e-5
         )
-    expected = (shares * weights) @ call.rows / (shares @ weights)[:, None]
-    if call.training:
+    parts = shares * weights
+    counts = parts.sum(1) > 0  # of two samples without weight any blend is right
+    # What has no part leaves no trace: 0 * nan is not 0.
+    expected = np.zeros_like(call.rows)
+    for part, row in zip(parts.T, call.rows, strict=True):
+        expected[part > 0] += part[part > 0, None] * row
+    expected = expected[counts] / parts[counts].sum(1, keepdims=True)
+    if call.mixes:
         smoothing = call.arguments["label_smoothing"]
-        expected = (1 - smoothing) * expected + smoothing * expected.mean(1, keepdims=True)
+        if smoothing:
+            mean = expected.mean(1, keepdims=True)
+            expected = (1 - smoothing) * expected + smoothing * mean
     assert dtype_name(result["labels"]) == "float32"
-    np.testing.assert_allclose(to_numpy(result["labels"]), expected, atol=2e-6)
+    found = to_numpy(result["labels"])[counts]
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(np.isfinite(found), finite)
+    np.testing.assert_allclose(found[finite], expected[finite], atol=2e-6)
 
 
 def layer_of(call):
+    arguments = dict(call.arguments)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PatchMixing will never replace")
-        return kpm.PatchMixing(**call.arguments)
+        if call.way != "choice":
+            return kpm.PatchMixing(**arguments)
+        names = ("num_classes", "label_smoothing", "seed", "data_format")
+        own = {name: arguments.pop(name) for name in names if name in arguments}
+        data_format = {name: own[name] for name in own if name == "data_format"}
+        layers = [kpm.PatchMixing(**arguments, **data_format)]
+        return kpm.layers.RandomChoice(layers, **own)
 
 
 def mix(call):
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PatchMixing will never replace")
-        return call.run(layer_of(call))
+    keras.config.set_dtype_policy(call.policy)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "PatchMixing will never replace")
+            layer = layer_of(call)
+            return call.run(keras.layers.Pipeline([layer]) if call.way == "pipeline" else layer)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @given(calls())
 def test_a_right_answer_or_an_error_that_names_the_argument(drawn):
     call, fault = drawn
     event("valid" if fault is None else f"faulty {fault}")
+    event(f"{call.way} under {call.policy}")
     COUNTS["valid" if fault is None else "faulty"] += 1
     if fault is None:
         check(call, mix(call))
@@ -110,7 +145,11 @@ def test_in_graphs_that_know_no_sizes_too(drawn):
     if fault is not None or call.others or isinstance(call.labels, list):
         return
     COUNTS["graph"] += 1
-    layer = layer_of(call)
+    keras.config.set_dtype_policy(call.policy)
+    try:
+        layer = layer_of(call)
+    finally:
+        keras.config.set_dtype_policy("float32")
     arrays = [
         a for a in (call.images, call.labels, call.masks, call.sample_weight) if a is not None
     ]

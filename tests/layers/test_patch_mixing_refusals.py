@@ -47,6 +47,26 @@ ERRORS = {
         lambda: layer()(images(), IDS, np.ones((BATCH, 2))),
         r"`sample_weight` must.*\(8, 2\)",
     ),
+    "negative weights": (
+        lambda: layer()(images(), IDS, np.linspace(-1, 1, BATCH)),
+        "`sample_weight` must be finite and >= 0",
+    ),
+    "infinite weights": (
+        lambda: layer()(images(), IDS, np.full((BATCH, 1), np.inf), training=False),
+        "`sample_weight` must be finite and >= 0",
+    ),
+    "weights of nan": (
+        lambda: layer()(images(), IDS, np.full(BATCH, np.nan)),
+        "`sample_weight` must be finite and >= 0",
+    ),
+    "a plan for more images": (
+        lambda: layer().apply_plan(layer().sample_plan(images()), images()[:4], IDS[:4]),
+        r"`plan` must be.*plan.mask.shape=\(8, 7, 7\), not \(4, 7, 7\)",
+    ),
+    "a plan for another grid": (
+        lambda: layer().apply_plan(layer(grid_size=4).sample_plan(images()), images(), IDS),
+        r"`plan` must be.*\(8, 4, 4\), not \(8, 7, 7\)",
+    ),
     "weights without labels": (
         lambda: layer()(images(), None, np.ones(BATCH)),
         "`sample_weight` needs `labels`",
@@ -133,6 +153,42 @@ def test_as_a_layer_of_a_model_it_says_where_it_belongs():
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
     with pytest.raises(ValueError, match=r"(?s)Among the layers of a model.*mix_on_device"):
         model.fit(images("float32", (8, 8)), np.eye(BATCH), verbose=0)
+
+
+NOTHING_OF_A_NEIGHBOUR = {"no sample mixed": {"probability": 0.0}, "no patch": {"ratio": 0.01}}
+
+
+@pytest.mark.parametrize("way", ["patches", "choice"])
+@pytest.mark.parametrize("arguments", NOTHING_OF_A_NEIGHBOUR.values(), ids=NOTHING_OF_A_NEIGHBOUR)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.filterwarnings("ignore:PatchMixing will never")
+def test_what_has_no_share_leaves_no_trace(way, arguments, bad, weighted):
+    mix = layer(num_classes=None, **arguments)
+    if way == "choice":
+        mix = kpm.layers.RandomChoice([mix, None], label_smoothing=0.0, seed=1)
+    rows = np.eye(BATCH, dtype="float32")
+    rows[2, 5] = bad
+    data = {"images": images("float32"), "labels": rows}
+    data["images"][3] = bad
+    data["segmentation_masks"] = data["images"][..., 0]
+    if weighted:
+        data["sample_weight"] = np.linspace(0, 1, BATCH, dtype="float32")
+    for _ in range(3):
+        mixed = mix(data)
+        for key, value in data.items():
+            np.testing.assert_array_equal(to_numpy(mixed[key]), value)
+
+
+def test_a_sample_of_weight_zero_gives_nothing_of_its_label():
+    rows = np.eye(BATCH, dtype="float32")
+    weights = np.ones(BATCH, "float32")
+    rows[2], weights[2] = np.nan, 0
+    mix = layer(num_classes=None, ratio=0.5)
+    _, labels, mixed_weights = map(to_numpy, mix(images(), rows, weights))
+    assert np.isfinite(labels).all()
+    np.testing.assert_allclose(labels[:, 2], 0)
+    assert np.isfinite(mixed_weights).all()
 
 
 @pytest.mark.parametrize("labels", [IDS + 1, IDS - 1, IDS + 0.5])

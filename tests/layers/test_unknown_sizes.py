@@ -1,0 +1,126 @@
+"""Parts of a batch whose sizes a graph learns when it runs, and compares then."""
+
+import numpy as np
+import pytest
+
+import keras_patchmix as kpm
+from tests.layers.cases import BATCH, IDS, assert_exact, images, layer
+
+tf = pytest.importorskip("tensorflow")
+
+WAYS = {
+    "patches": layer,
+    "choice": lambda: kpm.layers.RandomChoice(
+        [layer(), layer(grid_size=4)], num_classes=BATCH, label_smoothing=0, seed=1
+    ),
+}
+each_way = pytest.mark.parametrize("make", WAYS.values(), ids=WAYS.keys())
+
+
+def run(mix, data, known=(), training=None):
+    """One batch through a map that knows ranks alone, but for the parts named."""
+    signature = {
+        key: tf.TensorSpec(
+            value.shape if key in known else [None] * value.ndim, tf.as_dtype(value.dtype)
+        )
+        for key, value in data.items()
+    }
+    batches = tf.data.Dataset.from_generator(lambda: iter([data]), output_signature=signature)
+    (mixed,) = batches.map(lambda batch: mix(batch, training=training))
+    return mixed
+
+
+def given(**parts):
+    return {"images": images(), "labels": np.eye(BATCH, dtype="float32"), **parts}
+
+
+@each_way
+def test_what_fits_is_mixed(make):
+    masks = images("int32")[..., 0]
+    weights = np.ones(BATCH, "float32")
+    mixed = run(make(), given(segmentation_masks=masks, sample_weight=weights))
+    assert_exact(mixed["images"], mixed["labels"])
+    np.testing.assert_array_equal(mixed["segmentation_masks"], mixed["images"][..., 0])
+
+
+FAULTS = {
+    "more rows than images": (
+        {"images": images()[:1], "labels": np.eye(BATCH, dtype="float32")},
+        "`labels` must have one entry an image",
+    ),
+    "fewer rows than images": (
+        {"images": images(), "labels": np.eye(BATCH, dtype="float32")[:3]},
+        "`labels` must have one entry an image",
+    ),
+    "one id": (
+        {"images": images(), "labels": IDS[:1]},
+        "`labels` must have one entry an image",
+    ),
+    "larger masks": (
+        given(segmentation_masks=np.zeros((BATCH, 56, 56), "int32")),
+        "segmentation_masks.* must have the batch, height and width",
+    ),
+    "fewer masks": (
+        given(segmentation_masks=np.zeros((1, 28, 28, 1), "int32")),
+        "segmentation_masks.* must have the batch, height and width",
+    ),
+    "one weight": (
+        given(sample_weight=np.ones(1, "float32")),
+        "`sample_weight` must have one entry an image",
+    ),
+    "a negative weight": (
+        given(sample_weight=np.linspace(-1, 1, BATCH, dtype="float32")),
+        "`sample_weight` must be finite and >= 0",
+    ),
+    "an infinite weight": (
+        given(sample_weight=np.full((BATCH, 1), np.inf, "float32")),
+        "`sample_weight` must be finite and >= 0",
+    ),
+}
+
+
+@each_way
+@pytest.mark.parametrize("known", [(), ("images",)], ids=["nothing known", "images known"])
+@pytest.mark.parametrize(("data", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_what_does_not_fit_raises_when_it_is_met(make, data, message, known):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        run(make(), data, known)
+
+
+@pytest.mark.parametrize(("data", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_nor_does_it_pass_where_nothing_is_mixed(data, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        run(layer(), data, training=False)
+
+
+def test_a_choice_finds_every_grid_that_does_not_fit_whichever_is_drawn():
+    choice = kpm.layers.RandomChoice(
+        [kpm.PatchMixing(), kpm.PatchMixing(grid_size=16)], weights=[1, 0], num_classes=BATCH
+    )
+    data = {"images": images(size=(28, 14)), "labels": IDS}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must not be finer than the image"):
+        run(choice, data)
+    with pytest.raises(ValueError, match="must not be finer than the image"):
+        choice(data)
+
+
+@pytest.mark.parametrize("part", ["labels", "sample_weight", "segmentation_masks"])
+def test_parts_of_unknown_rank_are_named(part):
+    mix = layer()
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)])
+    def graph(value):
+        return mix({"images": tf.constant(images()), "labels": tf.constant(IDS), part: value})
+
+    with pytest.raises(ValueError, match=f"[`']{part}[`'] must.*(?:rank)"):
+        graph(np.ones(BATCH, "float32"))
+
+
+def test_under_xla_a_weight_out_of_range_is_nan_and_reaches_nobody_else():
+    mix = layer(probability=0.0)
+    compiled = tf.function(lambda x, y, w: mix(x, y, w), jit_compile=True)
+    weights = np.array([1, -1, 2, np.inf, 0, np.nan, 3, 0.5], "float32")
+    found = compiled(tf.constant(images()), tf.constant(IDS), tf.constant(weights))[2].numpy()
+    valid = (weights >= 0) & np.isfinite(weights)
+    np.testing.assert_array_equal(found[valid], weights[valid])
+    assert np.isnan(found[~valid]).all()
