@@ -95,6 +95,10 @@ class ExampleSource:
         by_itself = hasattr(dataset, "__iter__") and not hasattr(dataset, "__next__")
         return hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__") and not by_itself
 
+    def has_arrays(self):
+        """Whether the data set is whole arrays."""
+        return self._arrays is not None
+
     def is_endless(self):
         """Whether the data set says that it never ends."""
         return self._arrays is None and self._length() == np.inf

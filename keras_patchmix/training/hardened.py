@@ -1,0 +1,120 @@
+"""What `harden` returns: the model, the line that it was found on, reports before and after."""
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from keras_patchmix import _atomic
+from keras_patchmix._types import FilePath
+from keras_patchmix.occlusion import text
+from keras_patchmix.occlusion.evaluation import evaluate
+from keras_patchmix.training.weight_line import LinePoint
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from keras_patchmix.occlusion.report import Report
+
+
+class Hardened:
+    """A model that was hardened, and how that came about.
+
+    Attributes:
+        model: The hardened `keras.Model`, of the class of the original; compiled as that was.
+        original: The model before, as it was given.
+        line: List of `LinePoint`: the scores on validation data at shares of the way from the
+            weights before to those after the training. One of them is chosen.
+        settings: Dict of JSON values: what the result depends on.
+        before: The `Report` of the original on test data; None before `report`.
+        after: The `Report` of the hardened model on the same images.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        original: Any,
+        line: list[LinePoint],
+        settings: dict[str, Any],
+        scoring: dict[str, Any],
+    ):
+        self.model, self.original = model, original
+        self.line, self.settings = line, settings
+        self.before: Report | None = None
+        self.after: Report | None = None
+        self._scoring = scoring
+
+    @property
+    def chosen(self) -> LinePoint:
+        """The point of the line that was taken; of share 0 it is the original."""
+        return next(one for one in self.line if one.chosen)
+
+    def report(
+        self,
+        test: Any,
+        suite: Any = None,
+        verbose: bool | Literal["auto"] = "auto",
+        **settings: Any,
+    ) -> "tuple[Report, Report]":
+        """Scores the original and the hardened model on test data.
+
+        Args:
+            test: Data that neither model was trained or chosen on, as `evaluate` takes it.
+            suite: As in `keras_patchmix.occlusion.evaluate`.
+            verbose: Whether to show progress bars.
+            **settings: Further arguments of `evaluate`.
+
+        Returns:
+            The `Report`s before and after, of the same images. `after.compare(before)` gives the
+            paired differences.
+        """
+        settings = {**self._scoring, **settings}
+        self.before, self.after = (
+            evaluate(model, test, suite=suite, verbose=verbose, name=name, **settings)
+            for model, name in ((self.original, "before"), (self.model, "after"))
+        )
+        return self.before, self.after
+
+    def table(self) -> str:
+        """Returns the line as text for people."""
+        head = ("way", "clean %", "change", "95 % interval", "occluded %", *self.line[0].rows, "")
+        lines = [
+            (
+                f"{100 * one.share:.0f} %",
+                text.percent(one.clean, 1),
+                f"{100 * one.clean_change:+.1f}",
+                f"{100 * one.low:+.1f} to {100 * one.high:+.1f}",
+                text.percent(one.occluded, 1),
+                *(text.percent(value, 1) for value in one.rows.values()),
+                "taken" if one.chosen else "" if one.allowed else "costs too much",
+            )
+            for one in self.line
+        ]
+        return text.aligned(head, lines, left=1)
+
+    def __str__(self):
+        return self.table()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the line and the settings as a dict of JSON values."""
+        return {"line": [dataclasses.asdict(one) for one in self.line], "settings": self.settings}
+
+    def to_json(self, path: FilePath | None = None) -> str | None:
+        """Returns `to_dict` as JSON text, or writes that atomically to `path` and returns None."""
+        written = json.dumps(self.to_dict(), indent=2) + "\n"
+        if path is None:
+            return written
+        _atomic.write_text(path, written)
+        return None
+
+    def plot(self, path: FilePath | None = None) -> "Figure":
+        """Draws the line: accuracy on occluded against clean images, a point for each share.
+
+        Args:
+            path: PNG, PDF or SVG file to write, atomically.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+        """
+        from keras_patchmix.training.line_plot import plot_line
+
+        return plot_line(self.line, self.settings["max_clean_drop"], path)

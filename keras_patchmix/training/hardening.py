@@ -1,0 +1,314 @@
+"""`harden`: a classifier stands more occlusion, for no more clean accuracy than allowed."""
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_patchmix._progress import Progress
+from keras_patchmix._types import FilePath, Size
+from keras_patchmix.occlusion.backup import digest_of
+from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.page.chance import at_chance
+from keras_patchmix.occlusion.patch_drop import PatchDrop
+from keras_patchmix.occlusion.patch_replacement import PatchReplacement
+from keras_patchmix.occlusion.suite import default_suite
+from keras_patchmix.training import state
+from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder
+from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
+from keras_patchmix.training.hardened import Hardened
+from keras_patchmix.training.model_copy import copy_of
+from keras_patchmix.training.training_batches import TrainingBatches
+from keras_patchmix.training.weight_line import choose, point_of, weights_between
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def harden(
+    model: Any,
+    train: Any,
+    validation: Any,
+    test: Any = None,
+    *,
+    max_clean_drop: float = 0.5,
+    confident: bool = False,
+    epochs: int = 3,
+    minutes: float | None = None,
+    learning_rate: float = 3e-4,
+    weight_decay: float = 0.05,
+    batch_size: int | None = None,
+    grid_size: Size | None = None,
+    probability: float = 0.5,
+    ratio: float | Sequence[float] = (0.0, 1.0),
+    label_smoothing: float = 0.0,
+    distillation: float = 0.0,
+    freeze_batch_norm: bool = True,
+    suite: str | Sequence[Any] | None = None,
+    max_examples: int | None = 1000,
+    preprocess: Callable[[Any], Any] | None = None,
+    value_range: Sequence[float] = (0, 255),
+    from_logits: bool | None = None,
+    seed: int = 0,
+    backup: FilePath | None = None,
+    verbose: bool | Literal["auto"] = "auto",
+) -> "Hardened":
+    """Fine-tunes a copy of a classifier with Patch Mixing, and walks back towards the original.
+
+    A copy is trained a little further on images of which some patches are those of other images
+    (Lee et al. 2023, arXiv 2306.17848). Then points on the line between the weights before and
+    after (Wortsman et al. 2022, arXiv 2109.01903) are scored on validation data, clean and
+    occluded, and the point is kept that is best under occlusion among those that cost at most
+    `max_clean_drop` points of clean accuracy. The original is such a point, so that the result is
+    never worse by this measure.
+
+    Args:
+        model: A `keras.Model` from images to logits or probabilities, of one input and one output,
+            compiled or not. It is not changed.
+        train: Training data, as `keras_patchmix.occlusion.evaluate` takes data. Arrays are
+            shuffled; a data set is read in its own order, with whatever augmentation it holds. Of
+            soft labels the greatest entry counts.
+        validation: Data that the point is chosen on, which the model was not trained on.
+        test: Data for the reports before and after; or None, see `Hardened.report`.
+        max_clean_drop: Points of clean top-1, in per cent, that may be given on validation data.
+        confident: Whether the low end of the 95 % interval of the change must allow for it, rather
+            than the change itself.
+        epochs: Passes over the training data.
+        minutes: Minutes for all of it, in place of `epochs`. How far training comes then depends on
+            the machine.
+        learning_rate: The highest one of AdamW. It rises for a tenth of the training, then falls
+            along half a cosine.
+        weight_decay: Of AdamW, for kernels.
+        batch_size: Images a step. The data set's own batch size when None, or 64.
+        grid_size: Integer or (rows, columns) of Patch Mixing. None goes by the image size: the
+            coarser grid of `default_suite`.
+        probability: How often an image is mixed.
+        ratio: Share of the patches that come from the other image, or (low, high) of it.
+        label_smoothing: Smoothing of the labels.
+        distillation: Weight, in [0, 1], of what the original says of the unmixed image in its
+            label.
+        freeze_batch_norm: Whether batch normalization stays in inference mode, so that its
+            statistics stay those of unmixed images.
+        suite: What "under occlusion" means, see `evaluate`. None is three rows: patch replacement
+            at 30 and 50 %, patch drop at 40 %.
+        max_examples: Validation images that each point is scored on; all when None.
+        preprocess: Function of a batch of images that comes before the model, after mixing. None is
+            the model's own preprocessing, or nothing.
+        value_range: (black, white) of the images.
+        from_logits: Whether the model returns logits; None asks its last layer, or the loss that it
+            is compiled with.
+        seed: Integer that decides what is mixed and the order of arrays.
+        backup: Directory in which the state is kept after each epoch, and deleted at the end. The
+            same call goes on from there.
+        verbose: Whether to show a progress bar with the time left; `"auto"` in terminals and
+            notebooks.
+
+    Returns:
+        A `Hardened`.
+
+    Raises:
+        ValueError: An argument is out of range; the model cannot be copied, is no classifier, or no
+            better than chance on the validation data; or the data do not fit it.
+
+    Example:
+    ```python
+    result = keras_patchmix.training.harden(model, train, validation)
+    result.model.save("hardened.keras")
+    before, after = result.report(test)
+    ```
+    """
+    _check(model, max_clean_drop, epochs, minutes)
+    batches = TrainingBatches(train, batch_size, seed)
+    settings = FineTuneSettings(
+        epochs,
+        minutes,
+        learning_rate,
+        weight_decay,
+        batches.batch_size,
+        _grid_of(batches.shape[:2]) if grid_size is None else grid_size,
+        probability,
+        ratio,
+        label_smoothing,
+        distillation,
+        freeze_batch_norm,
+        seed,
+    )
+    benchmark = Benchmark(
+        validation,
+        line_suite(batches.shape[:2]) if suite is None else suite,
+        seed,
+        max_examples,
+        preprocess,
+        value_range,
+        batches.batch_size,
+        from_logits=from_logits,
+    )
+    started = time.monotonic()
+    original = benchmark.run(model, verbose, title="the original")
+    seconds = time.monotonic() - started
+    chance = at_chance(original)
+    if chance is not None:
+        raise ValueError(
+            f"`model` must be better than chance on `validation`, of which it has "
+            f"{100 * original.rows[0].top1:.1f} % right: check `preprocess`, `value_range` and the "
+            f"order of the classes. Received: a model that is not above {100 * chance:.3g} %"
+        )
+    copy = copy_of(model)
+    tuning = FineTuning(
+        copy, model, settings, original.settings["num_classes"], preprocess, from_logits
+    )
+    keeper = _Keeper(backup, settings, model)
+    deadline = math.inf
+    if minutes is not None:
+        deadline = started + 60 * minutes - (len(SHARES) - 1) * seconds
+    _train(tuning, batches, keeper, deadline, verbose)
+    before, after = model.get_weights(), copy.get_weights()
+    points = [point_of(0.0, original, original)]
+    for share in SHARES[1:]:
+        copy.set_weights(weights_between(before, after, share))
+        report = benchmark.run(copy, verbose, title=f"{100 * share:.0f} % of the way")
+        points.append(point_of(share, report, original))
+    points = choose(points, max_clean_drop, confident)
+    hardened = copy_of(model)
+    hardened.set_weights(
+        weights_between(before, after, next(one.share for one in points if one.chosen))
+    )
+    if model.compiled and model.get_compile_config():
+        hardened.compile_from_config(model.get_compile_config())
+    described = {
+        **dataclasses.asdict(settings),
+        "max_clean_drop": max_clean_drop,
+        "confident": confident,
+        **{
+            key: original.settings[key]
+            for key in ("n", "choice", "suite", "preprocess", "versions")
+        },
+    }
+    scoring = {
+        "preprocess": preprocess,
+        "value_range": value_range,
+        "from_logits": from_logits,
+        "seed": seed,
+    }
+    result = Hardened(hardened, model, points, described, scoring)
+    if test is not None:
+        result.report(test, verbose=verbose)
+    keeper.remove()
+    return result
+
+
+def _train(tuning, batches, keeper, deadline, verbose):
+    """Trains until the epochs or the time are over."""
+    settings = tuning.settings
+    epochs = settings.epochs if settings.minutes is None else sys.maxsize
+    total = None if settings.minutes is not None else epochs * batches.steps * batches.batch_size
+    with tuning.frozen(), Progress(verbose, "fine-tuning") as progress:
+        tuning.compile()
+        begun = keeper.load(tuning.model)
+        progress.start(total, begun * batches.steps * batches.batch_size)
+        clock = _Clock(deadline)
+        for epoch in range(begun, epochs):
+            for step, batch in enumerate(batches.one_pass(epoch)):
+                number = epoch * batches.steps + step
+                done = clock.share() if total is None else number / (epochs * batches.steps)
+                if done >= 1:
+                    return
+                tuning.step(batch, number, done)
+                progress.add(len(batch))
+            keeper.save(tuning.model, epoch + 1)
+
+
+def line_suite(image_size: Size) -> list[Any]:
+    """Returns the three rows that points of the line are scored on.
+
+    Args:
+        image_size: (height, width).
+    """
+    grids = {type(member): member.grid_size for member in reversed(default_suite(image_size)[:-1])}
+    return [
+        PatchReplacement(grids[PatchReplacement], (0.3, 0.5)),
+        PatchDrop(grids[PatchDrop], 0.4),
+    ]
+
+
+def _check(model, max_clean_drop, epochs, minutes):
+    if not isinstance(model, keras.Model) or not model.built:
+        raise ValueError(f"`model` must be a built keras.Model. Received: model={model!r}")
+    if not _is_number(max_clean_drop) or max_clean_drop < 0:
+        raise ValueError(
+            "`max_clean_drop` must be a number of points of at least 0. "
+            f"Received: max_clean_drop={max_clean_drop!r}"
+        )
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"`epochs` must be an integer of at least 1. Received: epochs={epochs!r}")
+    if minutes is not None and not (_is_number(minutes) and minutes > 0):
+        raise ValueError(f"`minutes` must be a number above 0. Received: minutes={minutes!r}")
+
+
+def _is_number(value):
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _grid_of(image_size):
+    """The coarser grid of patch replacement in the default suite."""
+    first = default_suite(image_size)[0]
+    return first.grid_size
+
+
+class _Clock:
+    """How much of the time is over, from its first question to a deadline."""
+
+    def __init__(self, deadline):
+        self._deadline, self._begun = deadline, None
+
+    def share(self):
+        """Returns the share that is over, in [0, 1] or above."""
+        now = time.monotonic()
+        self._begun = now if self._begun is None else self._begun
+        return (now - self._begun) / max(self._deadline - self._begun, 1e-9)
+
+
+class _Keeper:
+    """The state of a training, kept after each epoch.
+
+    Args:
+        path: A directory, or None.
+        settings: `FineTuneSettings`.
+        model: The original, which a state belongs to.
+    """
+
+    def __init__(self, path, settings, model):
+        self._folder = None if path is None else CheckpointFolder(path)
+        self._settings = {
+            **json.loads(json.dumps(dataclasses.asdict(settings))),
+            "weights": None if path is None else digest_of(model),
+        }
+
+    def load(self, model):
+        """Takes up a state that is there, and returns the number of epochs that it has had."""
+        found = None if self._folder is None else self._folder.load()
+        if found is None:
+            return 0
+        if found.settings != self._settings:
+            raise ValueError(
+                "`backup` must be of the same model and arguments, or a new directory. "
+                f"Received: backup={str(self._folder.path)!r}, which is of others"
+            )
+        state.restore(model, found.arrays)
+        return found.epoch
+
+    def save(self, model, epochs):
+        """Saves the state after some epochs."""
+        if self._folder is not None:
+            self._folder.save(Checkpoint(epochs, 0, state.arrays_of(model), self._settings), epochs)
+
+    def remove(self):
+        """Deletes what was kept."""
+        if self._folder is not None:
+            for file in self._folder.files():
+                file.unlink()

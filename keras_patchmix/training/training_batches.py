@@ -1,0 +1,57 @@
+"""Whole batches of a data set, pass after pass, for a training on any backend."""
+
+import numpy as np
+
+from keras_patchmix._host import to_numpy
+from keras_patchmix.occlusion.batches import checked, fields_of
+from keras_patchmix.occlusion.data import ExampleSource
+
+_DEFAULT_BATCH = 64
+
+
+class TrainingBatches:
+    """Batches of one size; what is left of a pass is left out.
+
+    Args:
+        dataset: As in `keras_patchmix.occlusion.evaluate`. Whole arrays come in another order in
+            each pass; a data set is read in its own.
+        batch_size: Integer; None is that of the data set, or 64 where it has no batches.
+        seed: Integer, of the order of arrays.
+
+    Attributes:
+        batch_size: Integer.
+        steps: Batches of a pass.
+        shape: (height, width, channels) of the images.
+
+    Raises:
+        ValueError: `dataset` is none, or holds fewer examples than two.
+    """
+
+    def __init__(self, dataset, batch_size, seed):
+        self._source = ExampleSource(dataset, batch_size)
+        self._seed = seed
+        first = next(iter(self._source))
+        self.shape = first.images.shape[1:]
+        count = self._source.num_examples()
+        if count is None:
+            count = sum(len(batch) for batch in self._source)
+        if count < 2:
+            raise ValueError(f"`train` must hold two examples or more. Received: {count}")
+        self.batch_size = min(self._source.batch_size, count)
+        self.steps = count // self.batch_size
+        self._arrays = None
+        if self._source.has_arrays():
+            fields = fields_of(dataset)
+            self._arrays = to_numpy(fields.images), to_numpy(fields.labels)
+
+    def one_pass(self, number):
+        """Yields the `Batch`es of a pass, counted from 0."""
+        if self._arrays is None:
+            yield from (batch for batch in self._source if len(batch) == self.batch_size)
+            return
+        images, labels = self._arrays
+        order = np.random.default_rng((self._seed, number)).permutation(len(images))
+        for step in range(self.steps):
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            fields = fields_of((images[chosen], labels[chosen]))
+            yield checked(fields, chosen)
