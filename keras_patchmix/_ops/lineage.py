@@ -1,4 +1,4 @@
-"""Whose a stream of seeds is: a copy or another process goes on with a stream of its own."""
+"""Keeps streams of seeds apart: a copy or another process gets a stream of its own."""
 
 import collections
 import hashlib
@@ -8,28 +8,27 @@ import secrets
 import sys
 import threading
 
-# One for all streams, so that a fork can wait for it: what a thread holds while another one forks
-# stays locked in the child.
+# A fork waits for it: a lock that another thread holds at that moment stays locked in the child.
 LOCK = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release
     )
 
-_in_loader = collections.Counter()  # streams that began in a worker of PyTorch, by what they follow
+# How many streams a worker of PyTorch has started from each pair of a start and a worker's seed.
+_in_loader = collections.Counter()
 
 
 class Lineage:
-    """Where the streams of a layer start, in the process that draws from them.
+    """The start of a layer's streams of seeds in the current process.
 
-    A new one starts at the seed. In another process (a worker, a fork, whoever unpickles it) and in
-    a copy it starts elsewhere, so that no two draw the same seeds:
+    The first start is given. Copies and other processes get others:
 
-    - a copy starts at a function of the original's start and of how many copies there were;
-    - in a worker of PyTorch's `DataLoader` the start is a function of that of the layer and of the
-      worker's seed, which PyTorch draws for every worker and epoch, and which repeats by
-      `torch.manual_seed` or the loader's `generator`;
-    - elsewhere it is drawn from the operating system: nothing says which process is which.
+    - A copy starts at a hash of the original's start and of the number of copies before it.
+    - A worker of PyTorch's `DataLoader` starts at a hash of the layer's start and of the worker's
+      seed. PyTorch draws that for every worker and epoch, and `torch.manual_seed` repeats it.
+    - Any other process, forked or unpickling, starts at random: it has no number that is its own
+      and the same on the next run.
 
     Args:
         start: `(seed, offset)`, two integers.
@@ -41,9 +40,11 @@ class Lineage:
         self._copies = 0
 
     def start(self):
-        """Returns `(seed, offset)`, another one once the process is another; call it locked."""
+        """Returns `(seed, offset)`. The caller holds `LOCK`."""
         owner = _owner()
         if owner != self._owner:
+            if self._owner is not None and owner[0] != self._owner[0]:
+                self._origin = self._start  # a fork goes on from where its parent was
             self._owner = owner
             self._start = _derived(self._origin, *_of_process(self._origin, owner))
         return self._start
@@ -61,7 +62,7 @@ class Lineage:
 
 
 def is_worker():
-    """Whether this process only serves another one, as those of pools and loaders do."""
+    """Whether this process is a daemon, as the workers of pools and loaders are."""
     return multiprocessing.current_process().daemon
 
 
@@ -79,15 +80,15 @@ def _unpickled(start):
 
 
 def _owner():
-    # Some processes learn what they are for after they have unpickled what they work with. Keras
-    # then gives its workers another name.
+    # A worker unpickles its data before it is told what it is: then PyTorch sets the seed, and
+    # Keras renames the process.
     has_parent = multiprocessing.parent_process() is not None
     name = multiprocessing.current_process().name if has_parent else None
     return os.getpid(), name, _loader_seed()
 
 
 def _loader_seed():
-    # Whoever is a worker of PyTorch has imported it.
+    # A worker of PyTorch has imported it.
     data = sys.modules.get("torch.utils.data")
     info = data.get_worker_info() if data is not None else None
     return None if info is None else info.seed
@@ -103,7 +104,7 @@ def _of_process(origin, owner):
 
 
 def _derived(start, *parts):
-    """Another start: 61 bits of a hash, an offset that is not 0 and leaves room to count."""
+    """A start of 61 bits of a hash. Its offset is odd, so not 0, and leaves room to count."""
     digest = hashlib.sha256(repr((*start, *parts)).encode()).digest()
     seed = int.from_bytes(digest[:4], "big") >> 1
     return seed, (int.from_bytes(digest[4:8], "big") >> 2) | 1

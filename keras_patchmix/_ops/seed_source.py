@@ -25,7 +25,7 @@ class SeedSource:
         """Returns the next seed and advances the stream; no two threads get the same."""
         with LOCK:
             self._follow()
-            return self._draw()
+        return self._draw()
 
     def follow(self, lineage):
         """Starts anew, where another lineage says."""
@@ -46,6 +46,7 @@ class SeedSource:
         raise NotImplementedError
 
     def _draw(self):
+        """Returns the next seed in one step, which no other thread interrupts."""
         raise NotImplementedError
 
 
@@ -87,6 +88,11 @@ class KerasSeedSource(SeedSource):
     def _restart(self, seed, offset):
         state = self.generator.state
         state.assign(np.array([seed, offset], keras.backend.standardize_dtype(state.dtype)))
+
+    def next(self):
+        """Returns the next seed and advances the stream; no two threads get the same."""
+        with LOCK:  # the generator reads and advances its state in two steps
+            return super().next()
 
     def _draw(self):
         return self.generator.next()

@@ -17,6 +17,7 @@ from keras_patchmix.explain.masks import RandomMasks
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity_report import SelectivityReport
 from keras_patchmix.scoring.class_map import check_columns
+from keras_patchmix.scoring.score_kind import returns_logits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +70,8 @@ class SelectivityBenchmark(EpochBenchmark):
             its last values; epochs that are run again replace their lines. None keeps no files.
         preprocess: Function of float32 images, after foreign parts and masks, before the model; or
             None.
-        from_logits: Whether the model returns logits. False is probabilities.
+        from_logits: Whether the model returns logits. None asks the model, see
+            `keras_patchmix.explain.rise`.
         corruption: A corruption of one level that puts foreign parts into the images.
             `keras_patchmix.occlusion.PatchReplacement(7, 0.4)` when None.
         grid_size: Integer or (rows, columns): cells of a mask.
@@ -110,7 +112,7 @@ class SelectivityBenchmark(EpochBenchmark):
         directory: FilePath | None = None,
         preprocess: Callable[[Any], Any] | None = None,
         *,
-        from_logits: bool = False,
+        from_logits: bool | None = None,
         corruption: "Corruption | None" = None,
         grid_size: Size = 7,
         keep_probability: float = 0.5,
@@ -177,12 +179,13 @@ class SelectivityBenchmark(EpochBenchmark):
             return  # training may begin with it, and mend it
         low, high, sums = scores.min(), scores.max(), scores.sum(1)
         within = low >= -SLACK and high <= 1 + SLACK
-        if self._settings["from_logits"] and within and np.abs(sums - 1).max() <= _SUM_SLACK:
+        from_logits = returns_logits(self.model, self._settings["from_logits"])
+        if from_logits and within and np.abs(sums - 1).max() <= _SUM_SLACK:
             raise ValueError(
                 "`from_logits` must be False where the model returns probabilities. Received: "
                 f"from_logits=True, and scores from {low:.4g} to {high:.4g} that sum to 1"
             )
-        if not self._settings["from_logits"] and not within:
+        if not from_logits and not within:
             raise ValueError(
                 "`from_logits` must be True where the model returns logits. Received: "
                 f"from_logits=False, and scores from {low:.4g} to {high:.4g}"

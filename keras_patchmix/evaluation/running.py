@@ -24,6 +24,7 @@ from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing
 
 if TYPE_CHECKING:
     from keras_patchmix.evaluation.options import EvaluationOptions
@@ -161,14 +162,17 @@ def _benchmarks(options, data, suites, loaded, maps, logits, saliency):
     """Returns a `Benchmark` for each model, the same one, with its bank, for models alike."""
     made, found = {}, []
     for one, suite, outputs, from_logits in zip(loaded, suites, maps, logits, strict=True):
-        key = (one.preprocess, from_logits, json.dumps([outputs, serialize(suite)]))
+        # What a model brings itself the benchmark finds, so that models alike share one.
+        own = isinstance(one.preprocess, OwnPreprocessing)
+        preprocess = None if own else one.preprocess
+        key = (preprocess, from_logits, json.dumps([outputs, serialize(suite)]))
         if key not in made:
             made[key] = Benchmark(
                 data,
                 suite,
                 options.seed,
                 options.max_examples,
-                one.preprocess,
+                preprocess,
                 batch_size=options.batch_size,
                 saliency=saliency,
                 class_map=outputs,

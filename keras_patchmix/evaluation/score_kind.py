@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_patchmix._host import to_numpy
 from keras_patchmix.scoring.forward import forward_function
-from keras_patchmix.scoring.score_kind import last_activation
+from keras_patchmix.scoring.score_kind import check_single, ends_in_logits, last_activation
 
 KINDS = ("auto", "logits", "probabilities")
 _SUM_SLACK = 0.01  # of half precision over 1,000 classes
@@ -32,13 +32,13 @@ class ScoreKind(NamedTuple):
 def score_kind(loaded, images, asked="auto"):
     """Finds out whether a model returns logits or probabilities.
 
-    Scores below 0 or above 1 are logits. Several scores that sum to 1 for every image are
-    probabilities. What is left is decided by the activation of the last layer.
+    Several scores below 0 or above 1 are logits; several that sum to 1 for every image are
+    probabilities. What is left, and a single score, is decided by the activation of the last layer.
 
     Args:
         loaded: A `LoadedModel`.
         images: uint8 array of shape (B, H, W, 3), a few real images.
-        asked: `"auto"`, or `"logits"` or `"probabilities"`, which are taken as they are.
+        asked: `"auto"`; or `"logits"` or `"probabilities"`, where the model does not say.
 
     Returns:
         A `ScoreKind`.
@@ -46,29 +46,32 @@ def score_kind(loaded, images, asked="auto"):
     Raises:
         ValueError: It cannot be told, or the scores cannot be what was asked for.
     """
-    scores = _scores(loaded, images)
+    scores, name = _scores(loaded, images), loaded.spec.name
+    one = scores.shape[1] == 1
+    if one:
+        check_single(loaded.model)
     low, high, sums = float(scores.min()), float(scores.max()), scores.sum(1)
     between = low >= -_SUM_SLACK and high <= 1 + _SUM_SLACK
+    said = ends_in_logits(loaded.model)
+    ends = "has no activation" if said else f"is a {last_activation(loaded.model)}"
     if asked != "auto":
         if asked == "probabilities" and not between:
             raise ValueError(
-                f"--scores probabilities: {loaded.spec.name!r} returns scores from {low:.4g} to "
-                f"{high:.4g}"
+                f"--scores probabilities: {name!r} returns scores from {low:.4g} to {high:.4g}"
             )
+        if one and said not in (None, asked == "logits"):
+            raise ValueError(f"--scores {asked}: the last layer of {name!r} {ends}")
         return ScoreKind(asked == "logits", "as --scores says")
-    if not between:
+    if not one and not between:
         return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
-    if scores.shape[1] > 1 and np.abs(sums - 1).max() <= _SUM_SLACK:
+    if not one and np.abs(sums - 1).max() <= _SUM_SLACK:
         return ScoreKind(False, "scores that sum to 1")
-    activation = last_activation(loaded.model)
-    if activation in ("softmax", "sigmoid", "hard_sigmoid"):
-        return ScoreKind(False, f"the last layer's activation is {activation}")
-    if activation == "linear":
-        return ScoreKind(True, "the last layer has no activation")
+    if said is not None:
+        return ScoreKind(said, f"the last layer {ends}")
     raise ValueError(
-        f"--scores logits or --scores probabilities is needed: {loaded.spec.name!r} returns scores "
-        f"from {low:.4g} to {high:.4g} that sum to {sums.min():.4g} to {sums.max():.4g}, and its "
-        "last layer does not say what they are"
+        f"--scores logits or --scores probabilities is needed: {name!r} returns scores from "
+        f"{low:.4g} to {high:.4g} that sum to {sums.min():.4g} to {sums.max():.4g}, and its last "
+        "layer does not say what they are"
     )
 
 

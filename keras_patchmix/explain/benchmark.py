@@ -18,6 +18,7 @@ from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.score_kind import returns_logits
 
 if TYPE_CHECKING:
     from keras_patchmix.occlusion.base import Corruption
@@ -38,7 +39,7 @@ def selectivity_benchmark(
     keep_probability: float = 0.5,
     tolerance: float | None = None,
     batch_size: int = 64,
-    from_logits: bool = False,
+    from_logits: bool | None = None,
     preprocess: Callable[[Any], Any] | None = None,
     value_range: Sequence[float] = (0, 255),
     bank_size: int = 256,
@@ -261,7 +262,7 @@ def noise_of(found):
 
 def _settings(model, corruption, settings):
     grid_size = settings["grid_size"]
-    same = ("num_masks", "keep_probability", "tolerance", "from_logits", "seed")
+    same = ("num_masks", "keep_probability", "tolerance", "seed")
     return {
         "model": getattr(model, "name", None) or type(model).__name__,
         "corruption": {"class_name": type(corruption).__name__, "config": corruption.get_config()},
@@ -269,6 +270,7 @@ def _settings(model, corruption, settings):
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
         "value_range": list(settings["value_range"]),
         "preprocess": function_name(preprocessing_of(model, settings["preprocess"])),
+        "from_logits": bool(returns_logits(model, settings["from_logits"])),
         **{name: settings[name] for name in same},
     }
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_patchmix.scoring.forward import num_outputs
+from keras_patchmix.scoring.score_kind import returns_logits
 from keras_patchmix.scoring.scorer import SLACK, Scorer
 
 
@@ -17,13 +18,14 @@ class ClassScores:
         model: A Keras model, or a function from images (B, H, W, C) to scores (B, K).
         batch_size: The number of images of each call; fewer are padded, so that a model is compiled
             once.
-        from_logits: Whether the model's scores are logits, of which the softmax is taken.
+        from_logits: Whether the model's scores are logits, of which the softmax is taken. None asks
+            the model; where that does not say so they are probabilities.
         preprocess: Function of float32 images, or None.
     """
 
     def __init__(self, model, batch_size, from_logits, preprocess):
         self._scorer = Scorer(model, batch_size, preprocess, from_logits)
-        self._from_logits = from_logits
+        self._from_logits = returns_logits(model, from_logits)
 
     @property
     def num_classes(self):

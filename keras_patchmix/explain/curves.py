@@ -49,7 +49,7 @@ def deletion_insertion(
     steps: int = 50,
     blur: float | None = None,
     batch_size: int = 64,
-    from_logits: bool = False,
+    from_logits: bool | None = None,
     preprocess: Callable[[Any], Any] | None = None,
     value_range: Sequence[float] = (0, 255),
     data_format: str | None = None,

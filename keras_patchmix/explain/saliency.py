@@ -49,7 +49,7 @@ def rise(
     grid_size: Size = 7,
     keep_probability: float = 0.5,
     batch_size: int = 64,
-    from_logits: bool = False,
+    from_logits: bool | None = None,
     preprocess: Callable[[Any], Any] | None = None,
     value_range: Sequence[float] = (0, 255),
     data_format: str | None = None,
@@ -78,7 +78,8 @@ def rise(
             `0.5`.
         batch_size: Images in one call of the model. Defaults to `64`.
         from_logits: Whether the model returns logits, of which the softmax is taken. Defaults to
-            `False`: it returns probabilities, and anything else raises.
+            `None`, which asks the model: its last activation, or the loss that it is compiled with.
+            Where neither says so it returns probabilities, and anything else raises.
         preprocess: Function of float32 images (batch_size, H, W, C) in `value_range`, which comes
             after masking. Defaults to `None`.
         value_range: (low, high) of the images' values; low is what a mask paints. Defaults to
@@ -135,7 +136,7 @@ def c_rise(
     grid_size: Size = 7,
     keep_probability: float = 0.5,
     batch_size: int = 64,
-    from_logits: bool = False,
+    from_logits: bool | None = None,
     preprocess: Callable[[Any], Any] | None = None,
     value_range: Sequence[float] = (0, 255),
     data_format: str | None = None,

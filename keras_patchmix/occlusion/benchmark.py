@@ -34,7 +34,7 @@ from keras_patchmix.occlusion.sharing import Alone, sharing_of
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
 from keras_patchmix.scoring.class_map import ClassMap, check_class_names
 from keras_patchmix.scoring.forward import check_inputs, forward_function, patch_size
-from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, preprocessing_of
 from keras_patchmix.scoring.scorer import Scorer
 
 CLEAN = Condition("clean")
@@ -334,6 +334,7 @@ class Benchmark:
 
     def _settings(self, model):
         """Returns what the counts depend on and is known before the first is made."""
+        preprocess = preprocessing_of(model, self.preprocess)
         return {
             "model": getattr(model, "name", None) or getattr(model, "__name__", None),
             "model_patch_size": as_list(patch_size(model)),
@@ -343,7 +344,8 @@ class Benchmark:
             "channels": self._input_shape[2],
             "image_dtype": str(self._dtype),
             "value_range": list(self.value_range),
-            "preprocess": function_name(preprocessing_of(model, self.preprocess)),
+            "preprocess": function_name(preprocess),
+            **({"own_preprocess": True} if isinstance(preprocess, OwnPreprocessing) else {}),
             "saliency": function_name(self.saliency),
             "seed": self.seed,
             "max_examples": self._source.max_examples,

@@ -2,8 +2,6 @@
 
 import keras
 
-OWN = "the model's own"  # what names of such preprocessing begin with
-
 
 def preprocessing_of(model, preprocess=None):
     """Returns what comes before a model: a user's function, else the model's own preprocessing.
@@ -15,7 +13,10 @@ def preprocessing_of(model, preprocess=None):
     Returns:
         A function, or None where the model takes images as they are.
     """
-    return own_preprocessing(model) if preprocess is None else preprocess
+    own = own_preprocessing(model)
+    if preprocess is as_they_are and own is None:
+        return None
+    return own if preprocess is None else preprocess
 
 
 def own_preprocessing(model):
@@ -50,7 +51,7 @@ class OwnPreprocessing:
 
     def __init__(self, model):
         self._preprocess = model.preprocess_samples
-        self.name = f"{OWN}, {type(model.preprocessor).__name__}"
+        self.name = f"the model's own, {type(model.preprocessor).__name__}"
         self.image_size = getattr(model.preprocessor, "image_size", None)
 
     def __call__(self, images):

@@ -5,6 +5,12 @@ import keras
 # Layers that hand scores on as they are.
 _PASSING = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.Reshape)
 _BOUNDED = ("sigmoid", "hard_sigmoid", "softmax")
+_FUNCTIONS = (
+    keras.losses.binary_crossentropy,
+    keras.losses.categorical_crossentropy,
+    keras.losses.sparse_categorical_crossentropy,
+)
+_OPERATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Softmax": "softmax"}
 
 
 def last_activation(model):
@@ -27,8 +33,7 @@ def last_activation(model):
         if activation is not None:
             return activation
         if not isinstance(operation, keras.Layer):
-            name = type(operation).__name__.lower()
-            return name if name in _BOUNDED else None
+            return _OPERATIONS.get(type(operation).__name__)
         if not isinstance(operation, _PASSING):
             return None
     return None
@@ -51,14 +56,42 @@ def ends_in_logits(model):
     return {"linear": True, **dict.fromkeys(_BOUNDED, False)}.get(activation)
 
 
+def check_single(model):
+    """Raises a ValueError where the single output of a model is that of a softmax, always 1."""
+    if last_activation(model) == "softmax":
+        raise ValueError(
+            "`model` has one output and a softmax, which is always 1: give it a sigmoid, or an "
+            f"output for each class. Received: {model.name!r}"
+        )
+
+
 def loss_takes_logits(model):
     """Returns whether the loss that a model is compiled with takes logits; None if none says so.
+
+    Names of losses, and Keras' functions, stand for their defaults, which take probabilities.
 
     Args:
         model: A Keras model or a function.
     """
     loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
-    if loss in ("binary_crossentropy", "bce", keras.losses.binary_crossentropy):
-        return False
-    from_logits = getattr(loss, "from_logits", None)
-    return from_logits if isinstance(from_logits, bool) else None
+    said = {
+        False if isinstance(one, str) or one in _FUNCTIONS else getattr(one, "from_logits", None)
+        for one in keras.tree.flatten(loss)
+    }
+    return said.pop() if len(said) == 1 else None
+
+
+def returns_logits(model, from_logits=None):
+    """Returns whether a model returns logits, as a user says or as the model does.
+
+    Args:
+        model: A Keras model or a function.
+        from_logits: What the user says: True, False, or None to ask the model: its last activation,
+            or else the loss that it is compiled with.
+
+    Returns:
+        True or False; None where nobody says so.
+    """
+    if from_logits is None:
+        from_logits = ends_in_logits(model)
+    return loss_takes_logits(model) if from_logits is None else from_logits

@@ -5,7 +5,7 @@ import numpy as np
 from keras_patchmix._host import to_numpy
 from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import ends_in_logits, loss_takes_logits
+from keras_patchmix.scoring.score_kind import check_single, ends_in_logits, returns_logits
 
 SLACK = 1e-3  # by which probabilities may be outside of [0, 1]
 
@@ -116,19 +116,19 @@ class Scorer:
         return np.concatenate([1 - scores, scores], axis=1)
 
     def _kind_of_one(self):
+        check_single(self.model)
         said, asked = ends_in_logits(self.model), self._from_logits
         if asked is not None and said not in (None, asked):
-            ends = "has no activation" if said else "is a sigmoid or softmax"
+            ends = "has no activation" if said else "is a sigmoid"
             raise ValueError(
                 f"`from_logits` must be {said} for `model`, whose last layer {ends}. "
                 f"Received: from_logits={asked}"
             )
-        if asked is None:
-            asked = loss_takes_logits(self.model) if said is None else said
-        if asked is None:
+        logits = returns_logits(self.model, asked)
+        if logits is None:
             raise ValueError(
                 "`from_logits` must say whether the single output of `model` is a logit (True) or "
                 "a probability (False): neither its last layer nor a loss says so. Received: "
                 f"from_logits=None and the model {getattr(self.model, 'name', self.model)!r}"
             )
-        return "logit" if asked else "probability"
+        return "logit" if logits else "probability"

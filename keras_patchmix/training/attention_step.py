@@ -21,8 +21,8 @@ from keras_patchmix.models.tokens import (
     TokenEmbedding,
     watch_class_token,
 )
+from keras_patchmix.scoring.score_kind import loss_takes_logits
 from keras_patchmix.training.attention_shares import RULES, attention_share, label_share
-from keras_patchmix.training.checks import loss_takes_logits
 from keras_patchmix.training.on_device import Mixing, replace_mixing, tensors_of
 
 # The `_Batch` that this thread trains on, while its step runs.

@@ -67,18 +67,6 @@ def takes_class_ids(model):
     )
 
 
-def loss_takes_logits(model):
-    """Whether the loss that the model is compiled with takes logits; `None` if it does not say.
-
-    Names of losses stand for Keras' defaults, which take probabilities.
-    """
-    said = {
-        False if isinstance(loss, str) else getattr(loss, "from_logits", None)
-        for loss in _losses(model)
-    }
-    return said.pop() if len(said) == 1 else None
-
-
 def _metrics(model):
     """What the model is compiled with, and what became of it once it is built."""
     found = []

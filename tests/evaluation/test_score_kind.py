@@ -31,7 +31,7 @@ def dense(activation, size=0.01):
         ([dense(None)], "logits", "scores from"),
         ([dense("softmax")], "probabilities", "scores that sum to 1"),
         ([dense(None), keras.layers.Softmax()], "probabilities", "scores that sum to 1"),
-        ([dense("sigmoid")], "probabilities", "the last layer's activation is sigmoid"),
+        ([dense("sigmoid")], "probabilities", "the last layer is a sigmoid"),
         ([dense(None, 0.0001)], "logits", "the last layer has no activation"),
     ],
 )
@@ -62,3 +62,23 @@ def test_images_are_not_written_into_by_preprocessing():
     images = IMAGES.astype(np.float32)
     score_kind(loaded([dense("softmax")], in_place), images)
     np.testing.assert_array_equal(images, IMAGES)
+
+
+def one(activation, size=0.0001):
+    return keras.layers.Dense(
+        1, activation, use_bias=False, kernel_initializer=keras.initializers.Constant(size)
+    )
+
+
+def test_of_a_single_score_the_last_layer_decides_whatever_its_values():
+    for layer, word in ((one(None), "logits"), (one("sigmoid"), "probabilities")):
+        assert score_kind(loaded([layer]), IMAGES).word == word
+        assert score_kind(loaded([layer]), IMAGES, word).word == word
+    for layer, wrong in ((one(None), "probabilities"), (one("sigmoid"), "logits")):
+        with pytest.raises(ValueError, match=f"--scores {wrong}: the last layer"):
+            score_kind(loaded([layer]), IMAGES, wrong)
+    unknown = loaded([one(None, 10.0), keras.layers.UnitNormalization()])
+    with pytest.raises(ValueError, match="--scores logits or --scores probabilities is needed"):
+        score_kind(unknown, IMAGES)
+    with pytest.raises(ValueError, match="`model` has one output and a softmax"):
+        score_kind(loaded([one("softmax")]), IMAGES)

@@ -1,5 +1,6 @@
 """No stream of plans is drawn twice: copies, pickles, threads, forks and workers have their own."""
 
+import collections
 import concurrent.futures
 import copy
 import multiprocessing
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import keras_patchmix as kpm
+from keras_patchmix._ops import lineage
 from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
 from tests.layers.cases import BATCH, IDS, assert_exact, images
 from tests.layers.worker_data import STEPS, Items, make, mixed, types_of_a_call
@@ -136,6 +138,52 @@ def _forked(mix):
         plans = pickle.load(file)
     os.waitpid(child, 0)
     return plans
+
+
+class TestStartsOfStreams:
+    """Each owner of a stream is (process, its name, the seed of a worker of PyTorch)."""
+
+    @pytest.fixture
+    def become(self, monkeypatch):
+        def become(*owner):
+            monkeypatch.setattr(lineage, "_owner", lambda: owner)
+            monkeypatch.setattr(lineage, "_in_loader", collections.Counter())
+
+        return become
+
+    def test_a_worker_that_learns_its_seed_after_unpickling_repeats_by_that_seed(self, become):
+        pickled_start = pickle.dumps(lineage.Lineage((1, 0)))
+        starts = []
+        for process, seed in ((11, 5), (12, 5), (13, 6)):
+            become(process, None, None)
+            found = pickle.loads(pickled_start)
+            starts.append(found.start())
+            become(process, "worker", seed)
+            starts.append(found.start())
+        first, repeated, second, again, third, other = starts
+        assert repeated == again
+        assert len({first, second, third, repeated, other}) == 5
+
+    def test_workers_of_processes_that_unpickled_the_same_do_not_repeat_each_other(self, become):
+        pickled_start = pickle.dumps(lineage.Lineage((1, 0)))
+        starts = set()
+        for process in (11, 12):
+            become(process, None, None)
+            found = pickle.loads(pickled_start)
+            starts.add(found.start())
+            become(process + 10, "worker", 5)  # a fork of it
+            starts.add(found.start())
+        assert len(starts) == 4
+
+    def test_a_worker_that_unpickles_twice_has_two_streams(self, become):
+        become(11, "worker", 5)
+        pickled_start = pickle.dumps(lineage.Lineage((1, 0)))
+        assert len({pickle.loads(pickled_start).start() for _ in range(3)}) == 3
+
+    def test_a_start_stays_while_the_owner_does(self, become):
+        become(11, None, None)
+        found = lineage.Lineage((1, 0))
+        assert found.start() == found.start() == (1, 0)
 
 
 @on_fork

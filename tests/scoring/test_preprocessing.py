@@ -6,8 +6,12 @@ import pytest
 
 from keras_patchmix.explain import c_rise, deletion_insertion, rise, selectivity_benchmark
 from keras_patchmix.occlusion import PatchDrop, evaluate
-from keras_patchmix.scoring.preprocessing import own_preprocessing, preprocessing_of
-from tests.occlusion.closed_form import SIZE, K, constant_data, scores_of
+from keras_patchmix.scoring.preprocessing import (
+    as_they_are,
+    own_preprocessing,
+    preprocessing_of,
+)
+from tests.occlusion.closed_form import SIZE, K, constant_data, median_reader, scores_of
 
 
 class Centre:
@@ -79,6 +83,16 @@ def test_a_users_function_replaces_it():
     report = evaluate(Task(), images, labels, suite=[PatchDrop(2)], preprocess=always_black)
     assert report.rows[0].top1 == 1 / K
     assert report.settings["preprocess"].endswith("always_black")
+
+
+def test_as_they_are_is_not_the_models_own():
+    images, labels = constant_data(30, first_class=4)
+    small = images[:, :1, :1].astype(np.float32)
+    report = evaluate(Task(), small, labels, suite=[PatchDrop(1, 1.0)], preprocess=as_they_are)
+    assert report.rows[0].top1 == 0.5  # to values of 0..255 all are of the brightest class
+    assert report.settings["preprocess"] == "none, the images as they are"
+    plain = evaluate(median_reader, images, labels, suite=[PatchDrop(2)], preprocess=as_they_are)
+    assert plain.settings["preprocess"] is None
 
 
 def test_saliency_applies_it():

@@ -37,6 +37,11 @@ def in_keras_operations():
     return keras.Model(inputs, keras.ops.sigmoid(brightness()(inputs)))
 
 
+def in_hard_sigmoid():
+    inputs = keras.Input((8, 8, 3))
+    return keras.Model(inputs, keras.ops.hard_sigmoid(brightness()(inputs)))
+
+
 def nested():
     inputs = keras.Input((8, 8, 3))
     return keras.Model(inputs, keras.layers.Dropout(0.5)(brightness("sigmoid")(inputs)))
@@ -69,6 +74,7 @@ def compiled(loss):
         (lambda: brightness("sigmoid", keras.layers.Reshape(())), "probability"),
         (in_keras_operations, "probability"),
         (nested, "probability"),
+        (in_hard_sigmoid, "probability"),
         (lambda: compiled("binary_crossentropy"), "probability"),
         (lambda: compiled(keras.losses.BinaryCrossentropy()), "probability"),
     ],
@@ -111,8 +117,15 @@ def test_the_kind_of_a_function_has_to_be_said():
 @pytest.mark.parametrize(("activation", "wrong"), [("sigmoid", True), (None, False)])
 def test_what_the_last_layer_says_is_not_overruled_in_silence(activation, wrong):
     for call in (partial(evaluate, suite=SUITE), rise):
+        call(brightness(activation), IMAGES[:4], LABELS[:4])
         with pytest.raises(ValueError, match="`from_logits` must be"):
             call(brightness(activation), IMAGES, LABELS, from_logits=wrong)
+
+
+@pytest.mark.parametrize("call", [partial(evaluate, suite=SUITE), rise])
+def test_a_softmax_of_one_output_is_refused(call):
+    with pytest.raises(ValueError, match="`model` has one output and a softmax"):
+        call(brightness("softmax"), IMAGES, LABELS)
 
 
 def test_maps_of_one_output_are_those_of_two():
@@ -126,8 +139,9 @@ def test_maps_of_one_output_are_those_of_two():
     for method in (rise, c_rise):
         expected = method(two, IMAGES[:3], **settings)
         np.testing.assert_allclose(method(one, IMAGES[:3], **settings), expected, atol=1e-5)
-        found = method(logit, IMAGES[:3], from_logits=True, **settings)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        for said in (None, True):
+            found = method(logit, IMAGES[:3], from_logits=said, **settings)
+            np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def in_place(images):

@@ -4,7 +4,6 @@ import json
 import re
 
 from keras_patchmix.occlusion.page.markup import column, given, join, row_head, table, tag
-from keras_patchmix.scoring.preprocessing import OWN
 
 _LONG = 160  # characters of a value that is folded away
 _TITLES = {"suite": "Suite", "class_names": "Class names", "class_map": "Class map"}
@@ -93,7 +92,8 @@ def _call(settings):
         if settings.get(name) is not None:
             arguments.append(f"{name}={_python(settings[name])},")
     for name in ("preprocess", "saliency"):
-        if settings.get(name) is not None and not str(settings[name]).startswith(OWN):
+        by_itself = name == "preprocess" and settings.get("own_preprocess")
+        if settings.get(name) is not None and not by_itself:
             arguments.append(_function(name, str(settings[name])))
     if settings.get("one_output"):
         arguments.append(f"from_logits={settings['one_output'] == 'logit'},")
