@@ -111,6 +111,11 @@ class FineTuning:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
         self.model.compile(optimizer, self._loss, jit_compile=_use_xla())
         optimizer.build(self.model.trainable_variables)
+        # What dropout draws is a function of the seed too: a copy has generators of its own.
+        kept = {id(weight) for weight in self.model.weights}
+        states = [one for one in self.model.variables if id(one) not in kept and one.shape == (2,)]
+        for number, variable in enumerate(states):
+            variable.assign(np.array([self.settings.seed % 2**31, number], variable.dtype))
 
     def step(self, batch, number, progress):
         """Trains on a batch.

@@ -1,7 +1,6 @@
 """`harden`: a classifier stands more occlusion, for no more clean accuracy than allowed."""
 
 import dataclasses
-import json
 import math
 import sys
 import time
@@ -13,18 +12,16 @@ import numpy as np
 
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath, Size
-from keras_patchmix.occlusion.backup import digest_of
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.page.chance import at_chance
 from keras_patchmix.occlusion.patch_drop import PatchDrop
 from keras_patchmix.occlusion.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.suite import default_suite
-from keras_patchmix.training import state
-from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder
 from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
 from keras_patchmix.training.hardened import Hardened
 from keras_patchmix.training.model_copy import copy_of
 from keras_patchmix.training.training_batches import TrainingBatches
+from keras_patchmix.training.training_keeper import TrainingKeeper
 from keras_patchmix.training.weight_line import choose, point_of, weights_between
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -125,102 +122,124 @@ def harden(
     _check(model, max_clean_drop, epochs, minutes)
     batches = TrainingBatches(train, batch_size, seed)
     settings = FineTuneSettings(
-        epochs,
-        minutes,
-        learning_rate,
-        weight_decay,
-        batches.batch_size,
-        _grid_of(batches.shape[:2]) if grid_size is None else grid_size,
-        probability,
-        ratio,
-        label_smoothing,
-        distillation,
-        freeze_batch_norm,
-        seed,
+        epochs=epochs,
+        minutes=minutes,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        batch_size=batches.batch_size,
+        grid_size=default_grid(batches.shape[:2]) if grid_size is None else grid_size,
+        probability=probability,
+        ratio=ratio,
+        label_smoothing=label_smoothing,
+        distillation=distillation,
+        freeze_batch_norm=freeze_batch_norm,
+        seed=seed,
     )
-    benchmark = Benchmark(
-        validation,
-        line_suite(batches.shape[:2]) if suite is None else suite,
-        seed,
-        max_examples,
-        preprocess,
-        value_range,
-        batches.batch_size,
-        from_logits=from_logits,
-    )
-    started = time.monotonic()
-    original = benchmark.run(model, verbose, title="the original")
-    seconds = time.monotonic() - started
-    chance = at_chance(original)
-    if chance is not None:
-        raise ValueError(
-            f"`model` must be better than chance on `validation`, of which it has "
-            f"{100 * original.rows[0].top1:.1f} % right: check `preprocess`, `value_range` and the "
-            f"order of the classes. Received: a model that is not above {100 * chance:.3g} %"
-        )
-    copy = copy_of(model)
-    tuning = FineTuning(
-        copy, model, settings, original.settings["num_classes"], preprocess, from_logits
-    )
-    keeper = _Keeper(backup, settings, model)
-    deadline = math.inf
-    if minutes is not None:
-        deadline = started + 60 * minutes - (len(SHARES) - 1) * seconds
-    _train(tuning, batches, keeper, deadline, verbose)
-    before, after = model.get_weights(), copy.get_weights()
-    points = [point_of(0.0, original, original)]
-    for share in SHARES[1:]:
-        copy.set_weights(weights_between(before, after, share))
-        report = benchmark.run(copy, verbose, title=f"{100 * share:.0f} % of the way")
-        points.append(point_of(share, report, original))
-    points = choose(points, max_clean_drop, confident)
-    hardened = copy_of(model)
-    hardened.set_weights(
-        weights_between(before, after, next(one.share for one in points if one.chosen))
-    )
-    if model.compiled and model.get_compile_config():
-        hardened.compile_from_config(model.get_compile_config())
-    described = {
-        **dataclasses.asdict(settings),
-        "max_clean_drop": max_clean_drop,
-        "confident": confident,
-        **{
-            key: original.settings[key]
-            for key in ("n", "choice", "suite", "preprocess", "versions")
-        },
-    }
     scoring = {
         "preprocess": preprocess,
         "value_range": value_range,
         "from_logits": from_logits,
         "seed": seed,
     }
-    result = Hardened(hardened, model, points, described, scoring)
+    suite = line_suite(batches.shape[:2]) if suite is None else suite
+    benchmark = Benchmark(
+        validation, suite, max_examples=max_examples, batch_size=batches.batch_size, **scoring
+    )
+    hardening = Hardening(model, batches, benchmark, settings, scoring, backup, verbose)
+    result = hardening.run(max_clean_drop, confident)
     if test is not None:
         result.report(test, verbose=verbose)
-    keeper.remove()
+    hardening.forget()
     return result
 
 
-def _train(tuning, batches, keeper, deadline, verbose):
-    """Trains until the epochs or the time are over."""
-    settings = tuning.settings
-    epochs = settings.epochs if settings.minutes is None else sys.maxsize
-    total = None if settings.minutes is not None else epochs * batches.steps * batches.batch_size
-    with tuning.frozen(), Progress(verbose, "fine-tuning") as progress:
-        tuning.compile()
-        begun = keeper.load(tuning.model)
-        progress.start(total, begun * batches.steps * batches.batch_size)
-        clock = _Clock(deadline)
-        for epoch in range(begun, epochs):
-            for step, batch in enumerate(batches.one_pass(epoch)):
-                number = epoch * batches.steps + step
-                done = clock.share() if total is None else number / (epochs * batches.steps)
-                if done >= 1:
-                    return
-                tuning.step(batch, number, done)
-                progress.add(len(batch))
-            keeper.save(tuning.model, epoch + 1)
+class Hardening:
+    """One hardening: the original is scored, a copy trained, the line scored, a point chosen.
+
+    Args:
+        model: The original.
+        batches: `TrainingBatches`, or what has the same attributes and `one_pass`.
+        benchmark: A `Benchmark` of validation data.
+        settings: `FineTuneSettings`.
+        scoring: Dict with the arguments of `evaluate` that say how images reach the model.
+        backup: Directory that keeps the state, or None.
+        verbose: Whether to show progress bars.
+    """
+
+    def __init__(self, model, batches, benchmark, settings, scoring, backup, verbose):
+        self._model, self._batches, self._benchmark = model, batches, benchmark
+        self._settings, self._scoring, self._verbose = settings, scoring, verbose
+        self._keeper = TrainingKeeper(backup, settings, model)
+
+    def run(self, max_clean_drop, confident):
+        """Returns the `Hardened`; see `harden` for the arguments and what is raised."""
+        started = time.monotonic()
+        original = self._score(self._model, "the original")
+        _check_chance(original)
+        copy = copy_of(self._model)
+        deadline = math.inf
+        if self._settings.minutes is not None:
+            spent = time.monotonic() - started
+            deadline = started + 60 * self._settings.minutes - (len(SHARES) - 1) * spent
+        self._train(copy, original.settings["num_classes"], deadline)
+        before, after = self._model.get_weights(), copy.get_weights()
+        points = [point_of(0.0, original, original)]
+        for share in SHARES[1:]:
+            copy.set_weights(weights_between(before, after, share))
+            report = self._score(copy, f"{100 * share:.0f} % of the way")
+            points.append(point_of(share, report, original))
+        points = choose(points, max_clean_drop, confident)
+        taken = next(one.share for one in points if one.chosen)
+        hardened = copy_of(self._model)  # anew, without the optimizer of this training
+        hardened.set_weights(weights_between(before, after, taken))
+        if self._model.compiled and self._model.get_compile_config():
+            hardened.compile_from_config(self._model.get_compile_config())
+        known = ("n", "choice", "suite", "preprocess", "versions")
+        described = {
+            **dataclasses.asdict(self._settings),
+            "max_clean_drop": max_clean_drop,
+            "confident": confident,
+            **{key: original.settings[key] for key in known},
+        }
+        return Hardened(hardened, self._model, points, described, self._scoring)
+
+    def forget(self):
+        """Deletes the state that was kept."""
+        self._keeper.remove()
+
+    def _score(self, model, title):
+        return self._benchmark.run(model, self._verbose, title=title)
+
+    def _train(self, copy, num_classes, deadline):
+        """Trains until the epochs or the time are over."""
+        settings, batches = self._settings, self._batches
+        tuning = FineTuning(
+            copy,
+            self._model,
+            settings,
+            num_classes,
+            self._scoring["preprocess"],
+            self._scoring["from_logits"],
+        )
+        timed = settings.minutes is not None
+        epochs = sys.maxsize if timed else settings.epochs
+        steps = None if timed else epochs * batches.steps
+        with tuning.frozen(), Progress(self._verbose, "fine-tuning") as progress:
+            tuning.compile()
+            begun = self._keeper.load(copy)
+            progress.start(
+                steps and steps * batches.batch_size, begun * batches.steps * batches.batch_size
+            )
+            clock = _Clock(deadline)
+            for epoch in range(begun, epochs):
+                for step, batch in enumerate(batches.one_pass(epoch)):
+                    number = epoch * batches.steps + step
+                    done = number / steps if steps else clock.share()
+                    if done >= 1:
+                        return
+                    tuning.step(batch, number, done)
+                    progress.add(len(batch))
+                self._keeper.save(copy, epoch + 1)
 
 
 def line_suite(image_size: Size) -> list[Any]:
@@ -234,6 +253,11 @@ def line_suite(image_size: Size) -> list[Any]:
         PatchReplacement(grids[PatchReplacement], (0.3, 0.5)),
         PatchDrop(grids[PatchDrop], 0.4),
     ]
+
+
+def default_grid(image_size):
+    """Returns the grid that images of a size are mixed on: the coarser one of the default suite."""
+    return default_suite(image_size)[0].grid_size
 
 
 def _check(model, max_clean_drop, epochs, minutes):
@@ -250,14 +274,18 @@ def _check(model, max_clean_drop, epochs, minutes):
         raise ValueError(f"`minutes` must be a number above 0. Received: minutes={minutes!r}")
 
 
+def _check_chance(original):
+    chance = at_chance(original)
+    if chance is not None:
+        raise ValueError(
+            "`model` must be better than chance on `validation`, of which it has "
+            f"{100 * original.rows[0].top1:.1f} % right: check `preprocess`, `value_range` and the "
+            f"order of the classes. Received: a model that is not above {100 * chance:.3g} %"
+        )
+
+
 def _is_number(value):
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _grid_of(image_size):
-    """The coarser grid of patch replacement in the default suite."""
-    first = default_suite(image_size)[0]
-    return first.grid_size
 
 
 class _Clock:
@@ -271,44 +299,3 @@ class _Clock:
         now = time.monotonic()
         self._begun = now if self._begun is None else self._begun
         return (now - self._begun) / max(self._deadline - self._begun, 1e-9)
-
-
-class _Keeper:
-    """The state of a training, kept after each epoch.
-
-    Args:
-        path: A directory, or None.
-        settings: `FineTuneSettings`.
-        model: The original, which a state belongs to.
-    """
-
-    def __init__(self, path, settings, model):
-        self._folder = None if path is None else CheckpointFolder(path)
-        self._settings = {
-            **json.loads(json.dumps(dataclasses.asdict(settings))),
-            "weights": None if path is None else digest_of(model),
-        }
-
-    def load(self, model):
-        """Takes up a state that is there, and returns the number of epochs that it has had."""
-        found = None if self._folder is None else self._folder.load()
-        if found is None:
-            return 0
-        if found.settings != self._settings:
-            raise ValueError(
-                "`backup` must be of the same model and arguments, or a new directory. "
-                f"Received: backup={str(self._folder.path)!r}, which is of others"
-            )
-        state.restore(model, found.arrays)
-        return found.epoch
-
-    def save(self, model, epochs):
-        """Saves the state after some epochs."""
-        if self._folder is not None:
-            self._folder.save(Checkpoint(epochs, 0, state.arrays_of(model), self._settings), epochs)
-
-    def remove(self):
-        """Deletes what was kept."""
-        if self._folder is not None:
-            for file in self._folder.files():
-                file.unlink()
