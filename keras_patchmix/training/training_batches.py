@@ -55,3 +55,28 @@ class TrainingBatches:
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             fields = fields_of((images[chosen], labels[chosen]))
             yield checked(fields, chosen)
+
+
+class StepBatches:
+    """Batches of a pipeline that is a function of the step, as `TrainingBatches` has them.
+
+    Args:
+        pipeline: Function of the total steps and the first step to an endless `tf.data.Dataset` of
+            batches.
+        data: A `keras_patchmix.training.pipeline.Data`.
+        options: A `TrainOptions`.
+    """
+
+    def __init__(self, pipeline, data, options):
+        self._pipeline = pipeline
+        self.batch_size = options.batch_size
+        self.steps = data.num_train // options.batch_size
+        self.shape = tuple(data.info.image_shape)
+
+    def one_pass(self, number):
+        """Yields the `Batch`es of a pass, counted from 0."""
+        first = number * self.steps
+        batches = self._pipeline(first + self.steps, first).take(self.steps)
+        for step, (images, rows) in enumerate(batches.as_numpy_iterator()):
+            place = (first + step) * self.batch_size + np.arange(self.batch_size)
+            yield checked(fields_of((images, rows)), place)

@@ -15,6 +15,7 @@ from keras_patchmix.occlusion.page.curves import curves
 from keras_patchmix.occlusion.page.dots import dot_figure
 from keras_patchmix.occlusion.page.examples import examples_section
 from keras_patchmix.occlusion.page.headline import header, sentences, title
+from keras_patchmix.occlusion.page.line import line_section
 from keras_patchmix.occlusion.page.markup import Markup, join, tag
 from keras_patchmix.occlusion.page.notes import grid_note, warnings_box
 from keras_patchmix.occlusion.page.scores import comparison_table, rows_tables, summary_table
@@ -35,6 +36,8 @@ def write_page(
     examples: Sequence[Mapping[str, Any]] | None = None,
     comparisons: "Mapping[tuple[str, str], Comparison] | None" = None,
     selectivity: "SelectivityReport | Mapping[str, SelectivityReport] | None" = None,
+    line: Sequence[Any] | None = None,
+    line_figure: Any = None,
 ) -> str:
     """Puts one report, or several models side by side, on one HTML page that stands alone.
 
@@ -55,6 +58,9 @@ def write_page(
             dict from names in `reports` to them; not all need one. Those that were just measured
             have images and maps to show, those that were loaded have not. None leaves the section
             out.
+        line: List of `keras_patchmix.training.weight_line.LinePoint`, where a model was hardened;
+            None leaves the section out.
+        line_figure: The picture of it, a `matplotlib.figure.Figure`, or None.
 
     Returns:
         The page as text, to be written as UTF-8.
@@ -69,6 +75,7 @@ def write_page(
         ("summary", "Summary", _summary(named)),
         ("curves", "Curves", _curves(named)),
         ("differences", "Differences", _differences(named, compared)),
+        ("line", "The line of weights", line_section(line, line_figure)),
         ("examples", "Examples", examples_section(named, examples)),
         ("selectivity", "Patch selectivity", selectivity_section(selective, named)),
         ("rows", "All conditions", rows_tables(named)),
