@@ -50,7 +50,7 @@ def test_values_come_as_their_types_have_them():
         ({"pair": [1, None]}, "pair[1]: must be a whole number. Received: None"),
         ({"pair": {}}, "pair: must be a list"),
         ({"more": []}, "more: must be an object"),
-        ({"more": {"x": {"b": [1]}}}, "more.x.b[0]: must be a text"),
+        ({"more": {"x": {"b": [1]}}}, "more.x.b[0]: must be a string"),
         ({"more": {"x": 1}}, "more.x: must be an object"),
         ({"other": 1}, "unknown keys ['other']"),
     ],
@@ -69,14 +69,14 @@ def test_missing_keys_are_named():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no JSON"),
-        (b"\xff", "no UTF-8"),
+        (b"", "not JSON"),
+        (b"\xff", "not UTF-8"),
         (b'{"a": NaN}', "NaN is not finite"),
         (b"[1e999]", "1e999 is not finite"),
-        (b"[" + b"1" * 5000 + b"]", "no JSON"),
+        (b"[" + b"1" * 5000 + b"]", "not JSON"),
         (b"[" * 60 + b"]" * 60, "more than 50 values one inside another"),
-        (b"[" * 100_000, "too deep|no JSON"),
-        (b'{"a":' * 100_000, "too deep|no JSON"),
+        (b"[" * 100_000, "too deep|not JSON"),
+        (b'{"a":' * 100_000, "too deep|not JSON"),
         (b"[" + b"[]," * 2_000_000 + b"[]]", "more than 2000000 values"),
     ],
 )
@@ -84,9 +84,9 @@ def test_what_is_no_json_file_is_refused_by_its_name(tmp_path, content, reason):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(DamagedFile, match=reason) as error:
-        _state_files.read_json(path, "report")
+        _state_files.read_json(path, "a report")
     assert error.value.path == str(path)
-    assert f"'{path}' is damaged, or no report" in str(error.value)
+    assert f"'{path}' is damaged or is not a report" in str(error.value)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
@@ -94,7 +94,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     with open(path, "wb") as file:
         file.truncate(2**40)  # it takes no room on most disks
     with pytest.raises(DamagedFile, match="more than 256 MiB"):
-        _state_files.read_json(path, "report")
+        _state_files.read_json(path, "a report")
 
 
 def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
@@ -102,7 +102,7 @@ def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
     path.write_text("[]")
     with (
         pytest.raises(DamagedFile, match=r"\\x1b\[31m\\xe9\.json"),
-        _state_files.named(path, "report"),
+        _state_files.named(path, "a report"),
     ):
         conform(["\x1b"], Closed)
 
@@ -144,9 +144,9 @@ def test_arrays_are_read_bit_by_bit_and_no_more_than_asked_for():
             assert found[name].dtype == values.dtype
         with pytest.raises(Mismatch, match=f"more than {size - 1} bytes"):
             _array_files.from_bytes(data, size - 1)
-    with pytest.raises(Mismatch, match="no plain array"):
+    with pytest.raises(Mismatch, match="not a plain array"):
         _array_files.from_bytes(_array_files.to_bytes({"a": np.array([{}])}), 10**6)
-    with pytest.raises(Mismatch, match="no archive of arrays"):
+    with pytest.raises(Mismatch, match="not an archive of arrays"):
         _array_files.from_bytes(b"PK", 10**6)
 
 

@@ -95,7 +95,7 @@ def test_values_of_another_suite_or_seed_are_not_taken_up(model, tmp_path):
 
 def test_a_foreign_file_is_named(tmp_path):
     (tmp_path / "occlusion.jsonl").write_text("no json\n")
-    with pytest.raises(ValueError, match=r"occlusion\.jsonl' is damaged, or no file of Occ"):
+    with pytest.raises(ValueError, match=r"occlusion\.jsonl' is damaged or is not a file of Occ"):
         fit([benchmark(directory=tmp_path)], epochs=1)
 
 

@@ -81,7 +81,7 @@ def test_a_change_by_hand_needs_the_checksum_gone(content, tmp_path):
         (("settings", "labels_sha256"), "0" * 64, "not that of outcomes"),
         (("settings", "num_classes"), 5, "a label is beyond the classes"),
         (("settings", "class_names"), ["a"], "a label is beyond the classes"),
-        (("settings", "class_names"), [1] * 6, "must be a text"),
+        (("settings", "class_names"), [1] * 6, "must be a string"),
         (("settings", "image_size"), [28], "must be two positive numbers"),
         (("settings", "image_size"), "28", "must be a list"),
         (("outcomes", "labels"), packed(range(19), "int32"), "must hold 20 numbers"),
