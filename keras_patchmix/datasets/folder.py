@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_patchmix._names import printable, quoted
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.broken_files import BrokenImageFile
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_image
 
@@ -106,8 +107,7 @@ def _decode(path):
     try:
         return read_image(path.numpy())
     except ImageFileError as error:
-        name = path.numpy().decode("utf-8", "surrogateescape")
-        raise ValueError(f"Cannot decode the image file {name!r}: {error}") from None
+        raise BrokenImageFile(path.numpy(), error) from None
 
 
 def open_folder(path, split, size, shuffle, seed):
