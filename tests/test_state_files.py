@@ -1,8 +1,10 @@
 """Files of state: checked against types, bounded, sealed, and named where they are damaged."""
 
+import contextlib
 import dataclasses
 import io
 import json
+import tracemalloc
 import zipfile
 from typing import Any, TypedDict
 
@@ -159,6 +161,68 @@ def test_an_array_that_claims_to_be_huge_is_refused_unread():
         archive.writestr("a.npy", header.getvalue())
     with pytest.raises(Mismatch, match="a: all arrays have more than"):
         _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+def test_a_header_that_claims_much_costs_no_memory():
+    claimed = 2**26
+    header = b"\x93NUMPY\x02\x00" + claimed.to_bytes(4, "little") + b" " * claimed
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", header)
+    assert len(file.getvalue()) < 2**17
+    with pytest.raises(Mismatch, match="unknown version"), at_most(2**22):
+        _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+def test_a_list_of_very_many_arrays_is_refused_unread():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(3000):
+            archive.writestr(f"{number}.npy", b"")
+    with pytest.raises(Mismatch, match="too many arrays"), at_most(2**21):
+        _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused(compression):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00")
+    with pytest.raises(Mismatch, match="unknown compression"):
+        _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+@contextlib.contextmanager
+def at_most(most):
+    """Raises where Python takes more than so many bytes of memory meanwhile."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most
+
+
+@pytest.mark.parametrize(
+    ("content", "most"),
+    [({"a": "x" * 1000}, 900), ({"a": [0] * 2_000_001}, None), ({"a": "," * 2_000_001}, None)],
+)
+def test_what_would_not_be_read_is_not_written(tmp_path, content, most):
+    path = tmp_path / "x.json"
+    with pytest.raises(ValueError, match="too large to be read again"):
+        _state_files.write_json(path, content, most=most)
+    assert not path.exists()
+    _state_files.write_json(path, {"a": "x" * 1000}, most=1200)
+    with pytest.raises(DamagedFile, match="more than"):
+        _state_files.read_json(path, "a report", 900)
+    assert _state_files.read_json(path, "a report", 1200)["a"] == "x" * 1000
+
+
+def test_advice_stands_at_the_end():
+    error = DamagedFile("x", "a report", "line 3: \x1b").advised("Move it away")
+    assert str(error) == r"The file 'x' is damaged or is not a report: line 3: \x1b. Move it away"
+    assert (error.path, error.kind, error.reason) == ("x", "a report", r"line 3: \x1b")
 
 
 def test_a_report_written_by_others_is_read_by_json(tmp_path):
