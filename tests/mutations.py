@@ -125,7 +125,9 @@ def damaged_arrays(arrays, random):
             values = random.choice(_OTHER_ARRAYS)
         elif kind == 6:
             # All of them, so that they still agree with one another.
-            arrays = {key: one[: random.choice((0, 1, 2))] for key, one in arrays.items()}
+            count = random.choice((0, 1, 2))
+            arrays = {key: one[:count] if one.ndim else one for key, one in arrays.items()}
+            values = values[:count] if values.ndim else values
         arrays[name] = values
         if not arrays:
             break
