@@ -5,7 +5,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct, printable, quoted
 from keras_patchmix.datasets.image_files import IMAGE_SUFFIXES
 
 SPLIT_FOLDERS = {
@@ -103,7 +103,7 @@ class _Reader:
         for folder in splits.values():
             self._leave_out_images(self._visible(folder)[1])
         left_out = "; ".join(
-            f"{len(names)} {sort} ({next(iter(names))!r}{', ...' if len(names) > 1 else ''})"
+            f"{len(names)} {sort} ({quoted(next(iter(names)))}{', ...' if len(names) > 1 else ''})"
             for sort, names in sorted(self._left_out.items())
         )
         _check_enough(classes, images, left_out)
@@ -120,9 +120,7 @@ class _Reader:
         if left_out:
             remarks.append(f"Left out: {left_out}")
         unlabelled = {key: one.name for key, one in splits.items() if key not in labelled}
-        return FolderLayout(
-            tuple(map(printable, classes)), images, parted, unlabelled, left_out, remarks
-        )
+        return FolderLayout(tuple(distinct(classes)), images, parted, unlabelled, left_out, remarks)
 
     def _check_beside(self, folders, named, parting):
         """Raises where there are classes beside splits."""
@@ -266,6 +264,6 @@ def _identity(folder):
 
 def _some(folders):
     """Names of folders for a message, the first few of them."""
-    names = [repr(printable(one.name if isinstance(one, Path) else one)) for one in folders]
+    names = [quoted(one.name if isinstance(one, Path) else one) for one in folders]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct
 from keras_patchmix._optional import require
 from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath, Size
@@ -27,7 +27,8 @@ class DatasetInfo:
         split: Split as given to `load`.
         num_classes: Number of classes.
         class_names: Tuple of class names; label `i` is `class_names[i]`. They are printable: what a
-            terminal or a file cannot hold is escaped.
+            terminal or a file cannot hold is escaped, and a number tells apart names that are the
+            same then.
         num_examples: Number of images in the split.
         image_shape: (height, width, 3) of the images.
     """
@@ -40,7 +41,7 @@ class DatasetInfo:
     image_shape: tuple
 
     def __post_init__(self):
-        object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
+        object.__setattr__(self, "class_names", tuple(distinct(self.class_names)))
 
 
 def load(

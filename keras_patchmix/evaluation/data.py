@@ -118,7 +118,7 @@ def _of_file(options):
             f"--suite must be default, extended or a JSON file. There is no file {options.suite!r}"
         )
     try:
-        return deserialize(_state_files.read_text(path, "suite"), _own_members(options))
+        return deserialize(_state_files.read_text(path, "a suite"), _own_members(options))
     except ValueError as error:
         raise ValueError(f"--suite {options.suite}: {error}") from error
 

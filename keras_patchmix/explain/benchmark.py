@@ -145,11 +145,13 @@ def measure(
     """
     described = _settings(model, corruption, settings)
     kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
-    measured = kept.load(_measured) or Measured()
-    scores = scores_of(model, settings)
+    measured, scores = None, scores_of(model, settings)
     seen = 0
     with Progress(verbose, title) as progress:
         for part in _groups(batches, settings):
+            if measured is None:
+                empty = _nothing_of(part, num_kept)
+                measured = kept.load(empty.of_state, empty.most_bytes) or empty
             seen += len(part.labels)
             _start(progress, batches, len(measured.rows), settings)
             if seen <= len(measured.rows):
@@ -170,7 +172,7 @@ def measure(
             # What an early stop has left out is done too.
             progress.add(settings["num_masks"] * len(part.labels) - int(found.num_masks.sum()))
             arrays = {"images": part.images, "masks": part.masks, "maps": found.maps}
-            measured.add(_rows(part, found, clean.argmax(1)), arrays, num_kept)
+            measured.add(_rows(part, found, clean.argmax(1)), arrays)
             kept.save_now_and_then(measured)
     if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
@@ -184,8 +186,14 @@ def measure(
     return SelectivityReport(measured.rows, described, measured.stacked())
 
 
-def _measured(state):
-    return Measured.of_state(state, SelectivityRow)
+def _nothing_of(batch, num_kept):
+    size = batch.masks.shape[1:]
+    kinds = {
+        "images": (batch.images.shape[1:], batch.images.dtype),
+        "masks": (size, np.bool_),
+        "maps": (size, np.float32),
+    }
+    return Measured(SelectivityRow, kinds, num_kept)
 
 
 def _groups(batches, settings):

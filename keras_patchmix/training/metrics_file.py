@@ -8,7 +8,7 @@ import keras
 from keras_patchmix import _atomic, _csv_text, _state_files
 from keras_patchmix._schema import check
 
-_KIND = "file of metrics, one row an epoch"
+_KIND = "a file of metrics, one row an epoch"
 _NUMBER = re.compile(r"nan|-?inf|-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
@@ -50,7 +50,7 @@ def read(path):
 
     Returns:
         List of dicts in the order of epochs: "epoch" is a whole number, the others are floats, or
-        None where an epoch has no such value. None is there where the file is not.
+        None where an epoch has no such value. An empty list if the file does not exist.
 
     Raises:
         ValueError: The file is damaged, or holds something else; the message names it.

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.datasets.folder import EmptySplitError, list_images
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 
@@ -70,6 +71,23 @@ def test_classes_that_differ_in_case_alone_are_two_and_named(tmp_path):
         pytest.skip("this file system does not tell them apart")
     assert labelled(tmp_path) == (("Cat", "cat"), {"Cat/1.png": 0, "cat/2.png": 1})
     assert read_layout(tmp_path).remarks == ["'Cat', 'cat' are two classes"]
+
+
+def test_classes_of_one_printable_name_are_told_apart(tmp_path):
+    names = (os.fsdecode(b"a\xe9"), r"a\xe9")
+    make(tmp_path, *(f"{name}/1.png" for name in names))
+    layout = read_layout(tmp_path)
+    assert layout.classes == (r"a\xe9", r"a\xe9 (2)")
+    ids = {name: class_id for name, class_id, _ in layout.images["train"]}
+    assert ids == {f"{name}/1.png": place for place, name in enumerate(sorted(names))}
+    info = DatasetInfo("x", "train", 2, names, 2, (8, 8, 3))
+    assert info.class_names == (r"a\xe9", r"a\xe9 (2)")
+
+
+def test_a_name_that_is_printable_is_shown_as_it_is_in_reports(tmp_path):
+    make(tmp_path, "a/1.png", "b/1.png", r"b/x\xe9.heic", r"train\xe9/")
+    assert r"1 .heic ('b/x\xe9.heic')" in read_layout(tmp_path).left_out
+    assert any(r"'train\xe9'" in remark for remark in read_layout(tmp_path).remarks)
 
 
 def test_a_class_called_like_a_split_among_others_is_a_class(tmp_path):

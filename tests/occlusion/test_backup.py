@@ -181,7 +181,7 @@ def test_another_bank_is_refused_though_all_labels_are_the_same(tmp_path):
 def test_a_file_that_is_no_backup_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "backup.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"backup\.json' is damaged, or no backup"):
+    with pytest.raises(ValueError, match=r"backup\.json' is damaged or is not a backup"):
         run(Reader(), path)
     assert path.read_text() == content
 

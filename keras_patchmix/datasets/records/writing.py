@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct, quoted
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
@@ -147,7 +147,7 @@ def _open_all(names, may_be_empty, source, seed, data_dir, download):
     for name in next(iter(sources.values())).class_names:
         if len(name.splitlines()) != 1:  # TFDS writes a class a line
             raise ValueError(
-                f"`source` must have names of classes of one line. Received: {printable(name)!r}"
+                f"`source` must have names of classes of one line. Received: {quoted(name)}"
             )
     return sources
 
@@ -307,7 +307,7 @@ def _finish(tfds, directory, journal, sources):
             {
                 "image": tfds.features.Image(shape=(height, width, 3)),
                 "label": tfds.features.ClassLabel(
-                    names=[printable(name) for name in next(iter(sources.values())).class_names]
+                    names=distinct(next(iter(sources.values())).class_names)
                 ),
                 "file_name": tfds.features.Text(),
             }
