@@ -71,7 +71,7 @@ def is_foreign(*values):
 
 
 def _is_of(package, value):
-    # Who holds a tensor has imported its package, so that looking costs no import.
+    # If `value` is a tensor of a package, that package is already imported.
     module = sys.modules.get(package)
     return module is not None and isinstance(
         value, tuple(getattr(module, name) for name in _CLASSES[package] if hasattr(module, name))

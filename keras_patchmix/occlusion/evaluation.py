@@ -101,12 +101,12 @@ def evaluate(
         max_examples,
         preprocess,
         value_range,
-        batch_size,
-        bank_size,
-        saliency,
-        class_map,
-        class_names,
-        from_logits,
+        batch_size=batch_size,
+        bank_size=bank_size,
+        saliency=saliency,
+        class_map=class_map,
+        class_names=class_names,
+        from_logits=from_logits,
     )
     report = benchmark.run(model, verbose, backup)
     if name is not None:

@@ -14,7 +14,7 @@ from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.passes import Pass
 from keras_patchmix.occlusion.rows import make_rows
-from keras_patchmix.occlusion.set_examples import Adapted, Noting, extras_of
+from keras_patchmix.occlusion.set_examples import CoverageRecorder, RangeAdapter, extras_of
 from keras_patchmix.occlusion.tally import judge
 from keras_patchmix.scoring.class_map import ClassMap
 
@@ -64,7 +64,9 @@ class OpenSplit:
             data = member.dataset
             if member.is_named:
                 data = self._open(split, member.image_size or like["image_size"], like, batch_size)
-            self.source = Noting(ExampleSource(data, batch_size, limit, with_coverage=True))
+            self.source = CoverageRecorder(
+                ExampleSource(data, batch_size, limit, with_coverage=True)
+            )
         self.settings.update(
             max_examples=limit, choice=self.source.choice, class_names=self.class_names
         )
@@ -85,7 +87,7 @@ class OpenSplit:
             builder = prepared_builder(tfds, name, data_dir)
             self._builder, self.settings["version"] = builder.name, builder.info.full_name
             extras = extras_of(tfds, builder, split, batch_size)
-        return Adapted(data, extras, like["dtype"], like["value_range"])
+        return RangeAdapter(data, extras, like["dtype"], like["value_range"])
 
     def naming(self):
         """Returns a context that puts the member's name in front of the message of an error."""
