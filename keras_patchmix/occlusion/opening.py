@@ -48,7 +48,7 @@ class OpenSplit:
         max_examples: Score so many of them, or None; the member's own number goes before.
 
     Raises:
-        ValueError: The data set or the split is not there; the message names the member.
+        SetError: The data set or the split is not there.
         ImportError: A package that the data set needs is not installed.
     """
 
@@ -103,7 +103,7 @@ class OpenSplit:
             A `ClassMap`; None where output i is class i.
 
         Raises:
-            ValueError: The model's outputs do not fit the classes, or its input not the images.
+            SetError: The model's outputs do not fit the classes, or its input not the images.
         """
         with self.naming():
             batch = next(iter(self.source))
@@ -196,6 +196,19 @@ class OpenSplit:
         return row, OccludedSet(settings, outcomes, self.source.skipped)
 
 
+class SetError(ValueError):
+    """What is wrong with a set of occluded images of a suite.
+
+    Args:
+        name: Name of its row.
+        reason: What is wrong.
+    """
+
+    def __init__(self, name, reason):
+        super().__init__(f"DatasetOcclusion {name!r}: {reason}")
+        self.name, self.reason = name, reason
+
+
 class _Naming:
     def __init__(self, name):
         self._name = name
@@ -205,4 +218,4 @@ class _Naming:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, ValueError):
-            raise ValueError(f"DatasetOcclusion {self._name!r}: {error}") from error
+            raise SetError(self._name, str(error)) from error

@@ -10,7 +10,7 @@ tf = pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.datasets.encoded import open_encoded  # noqa: E402
-from keras_patchmix.datasets.folder import EmptySplitError  # noqa: E402
+from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
 
 COLOURS = {"blue": (0, 0, 250), "green": (0, 250, 0), "red": (250, 0, 0)}
 

@@ -255,8 +255,11 @@ class Declared:
 @pytest.mark.parametrize("suite", [SUITE, [PatchDrop(4, 0.5)]], ids=["bank", "no bank"])
 @pytest.mark.parametrize(
     "data",
-    [Declared(100), Declared(21), Declared(19), Declared(1), Declared(0), Declared(-1)]
-    + [Declared(20, WithoutEnd), Declared(22, skipped=1)],
+    [
+        *map(Declared, (100, 21, 19, 1, 0, -1)),
+        Declared(20, WithoutEnd),
+        Declared(22, skipped=1),
+    ],
 )
 def test_a_number_of_examples_that_the_data_set_does_not_hold_is_refused(data, suite):
     received = f"`num_examples`.*Received: num_examples={data.num_examples}, "
