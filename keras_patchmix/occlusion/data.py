@@ -34,8 +34,9 @@ class ExampleSource:
             `__getitem__`, or a tuple or dict of whole arrays. Elements are `(images, labels)`, with
             a sample weight, which is ignored, as a third; or dicts with the keys "images", "labels"
             and, optionally, "index" and "saliency". They hold NumPy arrays or the tensors of any
-            framework. Images are channels-last. Labels are class ids of shape (B,) or (B, 1), or
-            one-hot or soft (B, K), each row with one largest entry, which counts.
+            framework; labels may be numbers in lists. Images are channels-last. Labels are class
+            ids of shape (B,) or (B, 1), or one-hot or soft (B, K), each row with one largest entry,
+            which counts.
         batch_size: Examples a batch; the data set's own first batch decides when None, or 64 where
             it has no batches.
         max_examples: Take this many.

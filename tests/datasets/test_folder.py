@@ -52,6 +52,16 @@ def test_classes_are_the_folders_and_labels_fit_the_images(tmp_path):
         np.testing.assert_array_equal(image[5, 5], COLOURS[info.class_names[label]])
 
 
+def test_a_jfif_file_is_a_jpeg_image(tmp_path):
+    fill(tmp_path, 1)
+    image = np.full((8, 8, 3), 200, np.uint8)
+    (tmp_path / "green" / "photo.JFIF").write_bytes(tf.io.encode_jpeg(image).numpy())
+    examples, info = read(tmp_path, "all")
+    assert info.num_examples == 4
+    (found,) = [pixels for pixels, label in examples if label == 1 and pixels[5, 5].min() > 100]
+    np.testing.assert_allclose(found, image, atol=2)
+
+
 def test_splits_by_hash_part_the_images_and_stay_when_files_are_added(tmp_path):
     fill(tmp_path, 60)
     before = {split: keys(read(tmp_path, split)[0]) for split in ("train", "validation", "test")}
