@@ -8,14 +8,11 @@ from pathlib import Path
 from keras_patchmix._names import printable, quoted
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.broken_files import BrokenImageFile
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_image
 
 _SHARE = 0.1
-
-
-class EmptySplitError(FolderError):
-    """A split of a folder holds no images."""
 
 
 def _hash(name):

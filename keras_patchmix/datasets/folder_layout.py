@@ -46,7 +46,7 @@ class FolderLayout:
     images: dict
     parted: bool
     unlabelled: dict
-    left_out: dict
+    left_out: str
     remarks: list
 
     def has(self, split):
@@ -157,12 +157,14 @@ class _Reader:
 
     def _check_classes(self, splits):
         """Raises where a split has a class that the training images lack."""
-        known = [folder.name for folder in self._visible(splits["train"])[0]]
+        known = {folder.name for folder in self._visible(splits["train"])[0]}
         for split in splits.values():
             others = [one for one in self._visible(split)[0] if one.name not in known]
             unknown = [one for one in others if self._holds_images(one)]
             if unknown:
-                close = [name for name in known if name.casefold() == unknown[0].name.casefold()]
+                close = [
+                    one for one in sorted(known) if one.casefold() == unknown[0].name.casefold()
+                ]
                 raise FolderError(
                     f"`name` must be a folder whose splits have no other classes than "
                     f"{_some([splits['train']])}; {_some([split])} has {_some(unknown)} too"

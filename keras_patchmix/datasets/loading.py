@@ -11,6 +11,7 @@ from keras_patchmix._optional import require
 from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder import open_folder
 from keras_patchmix.datasets.records.reading import open_records
 
@@ -198,6 +199,7 @@ def open_tfds_split(tfds, name, split, data_dir, download):
         Tuple of the builder, the number of images and the keys of the image and the label.
 
     Raises:
+        EmptySplitError: The split holds no images.
         ValueError: See `load`.
     """
     builder = prepared_builder(tfds, name, data_dir, download)
@@ -210,7 +212,7 @@ def open_tfds_split(tfds, name, split, data_dir, download):
             f'"{min(splits, default="train")}[:90%]". Received: split={split!r}'
         ) from error
     if count == 0:
-        raise ValueError(f"`split` holds no images of {name!r}. Received: split={split!r}")
+        raise EmptySplitError(f"`split` holds no images of {name!r}. Received: split={split!r}")
     return builder, count, *_image_and_label(tfds, builder, name)
 
 

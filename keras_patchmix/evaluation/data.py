@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_patchmix import _state_files, datasets
 from keras_patchmix._flags import named
-from keras_patchmix.datasets.folder import EmptySplitError
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
 from keras_patchmix.evaluation.occluded import occluded_sets, prepare_sets

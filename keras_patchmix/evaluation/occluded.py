@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from keras_patchmix import datasets
+from keras_patchmix._flags import named
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX, prepared_builder
@@ -96,7 +97,7 @@ def _split_names(name, data_dir):
 
 def _of_flag(name, error):
     # Not with_flags, which would name the flag of the other data.
-    return ValueError(f"--occluded {name}: {str(error).replace('`name`', 'NAME')}")
+    return ValueError(f"--occluded {name}: {named(str(error), {'name': 'NAME'})}")
 
 
 def _natural(name):

@@ -24,6 +24,7 @@ from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.opening import SetError
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing
 
 if TYPE_CHECKING:
@@ -148,8 +149,11 @@ def _check_sets(options, loaded, benchmarks):
             try:
                 benchmark.check(one.model, PROGRESS[options.progress])
             except ValueError as error:
-                message = with_flags(str(error).replace("DatasetOcclusion ", ""))
-                raise ValueError(f"--model {one.spec.name}, {message}") from error
+                what, reason = "", str(error)
+                if isinstance(error, SetError):
+                    what, reason = f"{error.name!r}: ", error.reason
+                message = f"--model {one.spec.name}, {what}{with_flags(reason)}"
+                raise ValueError(message) from error
 
 
 def _from_logits(options, data, one):

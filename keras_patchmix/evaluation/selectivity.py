@@ -64,6 +64,7 @@ class SelectivityWork:
             used.model,
             self._mixed,
             self._mixed.corruption,
+            self._mixed.choice,
             num_kept=_SHOWN,
             verbose=progress,
             backup=backup,
@@ -83,7 +84,6 @@ class SelectivityWork:
             model=name,
             dataset=self._info.name,
             split=self._info.split,
-            choice=self._mixed.choice,
         )
         _save(report, folder)
         backup.unlink(missing_ok=True)

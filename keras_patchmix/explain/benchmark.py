@@ -93,10 +93,11 @@ def selectivity_benchmark(
     ```
     """
     mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
-    report = measure(
+    return measure(
         model,
         mixed,
         mixed.corruption,
+        mixed.choice,
         num_masks=num_masks,
         grid_size=grid_size,
         keep_probability=keep_probability,
@@ -110,14 +111,13 @@ def selectivity_benchmark(
         verbose=verbose,
         backup=backup,
     )
-    report.settings["choice"] = mixed.choice
-    return report
 
 
 def measure(
     model,
     batches,
     corruption,
+    choice,
     *,
     num_kept,
     verbose,
@@ -132,6 +132,7 @@ def measure(
         model: As in `selectivity_benchmark`.
         batches: Iterable of `keras_patchmix.explain.mixed_images.MixedBatch`, the same each time.
         corruption: What mixed them, for the report.
+        choice: How the images were chosen, for the report.
         num_kept: Images and maps kept in the report.
         verbose: As in `rise`.
         backup: As in `selectivity_benchmark`.
@@ -143,7 +144,7 @@ def measure(
     Returns:
         A `SelectivityReport`.
     """
-    described = _settings(model, corruption, settings)
+    described = _settings(model, corruption, choice, settings)
     kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
     measured, scores = None, scores_of(model, settings)
     seen = 0
@@ -268,12 +269,13 @@ def noise_of(found):
     return np.minimum(found.standard_errors.max((1, 2)) / height.astype(np.float64), 1e9)
 
 
-def _settings(model, corruption, settings):
+def _settings(model, corruption, choice, settings):
     grid_size = settings["grid_size"]
     same = ("num_masks", "keep_probability", "tolerance", "seed")
     return {
         "model": getattr(model, "name", None) or type(model).__name__,
         "corruption": {"class_name": type(corruption).__name__, "config": corruption.get_config()},
+        "choice": choice,
         "n": None,
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
         "value_range": list(settings["value_range"]),

@@ -125,6 +125,7 @@ class DataWork:
             used.model,
             self._mixed,
             self._mixed.corruption,
+            self._mixed.choice,
             num_kept=options.figures,
             verbose=progress,
             backup=backup,
@@ -138,7 +139,6 @@ class DataWork:
             split=self._info.split,
             class_names=list(self._info.class_names),
             class_map=prepared.class_map,
-            choice=self._mixed.choice,
         )
         arrays = report.examples
         rows = [self._row(row) for row in report.rows[: len(arrays["maps"])]]

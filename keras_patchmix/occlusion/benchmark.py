@@ -30,7 +30,7 @@ from keras_patchmix.occlusion.passes import Pass, Passes
 from keras_patchmix.occlusion.report import Report, versions
 from keras_patchmix.occlusion.rows import make_rows
 from keras_patchmix.occlusion.serialization import described
-from keras_patchmix.occlusion.sharing import Alone, sharing_of
+from keras_patchmix.occlusion.sharing import SingleWorker, sharing_of
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
 from keras_patchmix.scoring.class_map import ClassMap, check_class_names
 from keras_patchmix.scoring.forward import check_inputs, forward_function, patch_size
@@ -55,6 +55,7 @@ class Benchmark:
         max_examples: int | None = None,
         preprocess: Callable[[Any], Any] | None = None,
         value_range: Sequence[float] = (0, 255),
+        *,
         batch_size: int | None = None,
         bank_size: int = 256,
         saliency: Callable[[Any], Any] | None = None,
@@ -98,7 +99,7 @@ class Benchmark:
         if self._input_shape is None:
             builder, seen = BankBuilder(self._bank_size, self.seed), []
             with Progress(verbose, "bank") as progress:
-                for batch in self._population():
+                for batch in self._source.population():
                     if self._input_shape is None:
                         self._first(batch.images)
                         progress.start(self._source.num_examples(everything=True))
@@ -115,13 +116,6 @@ class Benchmark:
         if self._splits is None:
             self._splits = self._opened()
         return (*self._own_conditions(), *(split.condition for split in self._splits))
-
-    def _population(self):
-        """Returns what the bank is drawn from: so that an example has its partner of a whole run.
-
-        The rest of a data set of unknown length may never end.
-        """
-        return self._source.everything() if self._source.choice == "spread" else self._source
 
     def has_sets(self) -> bool:
         """Whether the suite holds sets of occluded images."""
@@ -167,7 +161,7 @@ class Benchmark:
             ValueError: The message names the sizes; or the set, its classes, and the model's
                 outputs.
         """
-        with (sharing_of(model) if share else Alone()).all_or_none():
+        with (sharing_of(model) if share else SingleWorker()).all_or_none():
             forward = self._forward(model, verbose)
             if forward.preprocess is None:
                 check_inputs(model, np.empty((0, *self._input_shape), self._dtype))
@@ -227,7 +221,7 @@ class Benchmark:
         """
 
         def sharing():
-            return sharing_of(model, backup) if share else Alone()
+            return sharing_of(model, backup) if share else SingleWorker()
 
         with sharing().all_or_none():
             forward = self._forward(model, verbose)

@@ -209,11 +209,6 @@ def _check_size(size):
     return int(pair[0]), int(pair[1])
 
 
-def _printable(name):
-
-    return printable(name)
-
-
 def _default_name(dataset):
     if not isinstance(dataset, str):
         return "occluded_images"

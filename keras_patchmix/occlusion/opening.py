@@ -14,7 +14,7 @@ from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.passes import Pass
 from keras_patchmix.occlusion.rows import make_rows
-from keras_patchmix.occlusion.set_examples import Adapted, Noting, extras_of
+from keras_patchmix.occlusion.set_examples import CoverageRecorder, RangeAdapter, extras_of
 from keras_patchmix.occlusion.tally import judge
 from keras_patchmix.scoring.class_map import ClassMap
 
@@ -48,7 +48,7 @@ class OpenSplit:
         max_examples: Score so many of them, or None; the member's own number goes before.
 
     Raises:
-        ValueError: The data set or the split is not there; the message names the member.
+        SetError: The data set or the split is not there.
         ImportError: A package that the data set needs is not installed.
     """
 
@@ -64,7 +64,9 @@ class OpenSplit:
             data = member.dataset
             if member.is_named:
                 data = self._open(split, member.image_size or like["image_size"], like, batch_size)
-            self.source = Noting(ExampleSource(data, batch_size, limit, with_coverage=True))
+            self.source = CoverageRecorder(
+                ExampleSource(data, batch_size, limit, with_coverage=True)
+            )
         self.settings.update(
             max_examples=limit, choice=self.source.choice, class_names=self.class_names
         )
@@ -85,7 +87,7 @@ class OpenSplit:
             builder = prepared_builder(tfds, name, data_dir)
             self._builder, self.settings["version"] = builder.name, builder.info.full_name
             extras = extras_of(tfds, builder, split, batch_size)
-        return Adapted(data, extras, like["dtype"], like["value_range"])
+        return RangeAdapter(data, extras, like["dtype"], like["value_range"])
 
     def naming(self):
         """Returns a context that puts the member's name in front of the message of an error."""
@@ -101,7 +103,7 @@ class OpenSplit:
             A `ClassMap`; None where output i is class i.
 
         Raises:
-            ValueError: The model's outputs do not fit the classes, or its input not the images.
+            SetError: The model's outputs do not fit the classes, or its input not the images.
         """
         with self.naming():
             batch = next(iter(self.source))
@@ -194,6 +196,19 @@ class OpenSplit:
         return row, OccludedSet(settings, outcomes, self.source.skipped)
 
 
+class SetError(ValueError):
+    """What is wrong with a set of occluded images of a suite.
+
+    Args:
+        name: Name of its row.
+        reason: What is wrong.
+    """
+
+    def __init__(self, name, reason):
+        super().__init__(f"DatasetOcclusion {name!r}: {reason}")
+        self.name, self.reason = name, reason
+
+
 class _Naming:
     def __init__(self, name):
         self._name = name
@@ -203,4 +218,4 @@ class _Naming:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, ValueError):
-            raise ValueError(f"DatasetOcclusion {self._name!r}: {error}") from error
+            raise SetError(self._name, str(error)) from error

@@ -6,7 +6,7 @@ from typing import Any
 from keras_patchmix._progress import Progress
 from keras_patchmix._schema import check, conform
 from keras_patchmix.occlusion.backup import check_same
-from keras_patchmix.occlusion.sharing import Alone
+from keras_patchmix.occlusion.sharing import SingleWorker
 from keras_patchmix.occlusion.tally import Tally, judge
 from keras_patchmix.scoring.class_map import check_columns
 
@@ -22,7 +22,7 @@ class Pass:
         title: What stands before the progress bar.
         class_map: A `ClassMap`, or None.
         class_names: List of names of the classes, or None.
-        sharing: A `Sharing`, or `Alone`.
+        sharing: A `Sharing`, or `SingleWorker`.
         naming: Function that returns a context in which errors say what data they are about.
     """
 
@@ -43,7 +43,7 @@ class Pass:
         self._corrupted = corrupted
         self._class_map = class_map
         self._class_names = class_names
-        self._sharing = sharing or Alone()
+        self._sharing = sharing or SingleWorker()
         self._naming = naming
 
     def counted(self, state):

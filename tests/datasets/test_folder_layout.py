@@ -5,7 +5,8 @@ import os
 import pytest
 
 from keras_patchmix.datasets import DatasetInfo
-from keras_patchmix.datasets.folder import EmptySplitError, list_images
+from keras_patchmix.datasets.errors import EmptySplitError
+from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 
 

@@ -11,6 +11,7 @@ from keras_patchmix._names import distinct, quoted
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode
 from keras_patchmix.datasets.loading import RECORDS_PREFIX
 from keras_patchmix.datasets.records import journal as journals
@@ -138,8 +139,8 @@ def _open_all(names, may_be_empty, source, seed, data_dir, download):
     for split in names:
         try:
             sources[split] = open_source(source, split, seed, data_dir, download)
-        except ValueError as error:
-            if not may_be_empty or "holds no images" not in str(error):
+        except EmptySplitError as error:
+            if not may_be_empty:
                 raise
             first = first or error
     if not sources:
