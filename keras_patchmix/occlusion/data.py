@@ -82,6 +82,11 @@ class ExampleSource:
             hasattr(dataset, "__iter__") or hasattr(dataset, "__getitem__")
         ):
             raise ValueError(f"`dataset` must be {FORMS}. Received: dataset={dataset!r}")
+        if len(getattr(dataset, "shape", ())) > 0:
+            raise ValueError(
+                "`dataset` must hold labels too: pass arrays as one tuple, (images, labels). "
+                f"Received: an array of shape {tuple(dataset.shape)}"
+            )
         if hasattr(dataset, "__next__") and not self._is_indexed():
             raise ValueError(
                 "`dataset` can be iterated only once, and is needed more often: pass "

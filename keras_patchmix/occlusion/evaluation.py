@@ -123,6 +123,11 @@ def evaluate(
 def _data(x, y):
     """Returns images and labels as one data set."""
     if y is None:
+        if _is_array(x):
+            raise ValueError(
+                "`y` must be the labels of the images `x`. Received: y=None, x of shape "
+                f"{tuple(x.shape)}"
+            )
         return x
     y = listed(y)
     if not (_is_array(x) and _is_array(y)):

@@ -85,7 +85,7 @@ def test_a_value_range_that_cannot_be_is_named(images, value_range, warns):
         ({"model": lambda x: np.zeros((len(x), 0))}, r"`model` must return logits.*\(9, 0\)"),
         ({"model": lambda x: np.zeros((2 * len(x), 6))}, r"`model` must return logits.*\(18, 6\)"),
         ({"from_logits": 1}, "`from_logits` must be True"),
-        ({"model": lambda x: np.zeros((len(x), 4))}, "returns 4 scores.*label 5"),
+        ({"model": lambda x: np.zeros((len(x), 4))}, "Labels must be below 4.*label 5"),
     ],
 )
 def test_wrong_arguments_are_named(change, message):

@@ -183,7 +183,7 @@ class Watched:
 def test_an_error_in_a_later_batch_names_the_set_too():
     images, labels = constant_data(40)
     labels = np.where(np.arange(40) == 33, 9, labels)
-    with pytest.raises(ValueError, match=r"DatasetOcclusion 'late': `model` returns.*label 9"):
+    with pytest.raises(ValueError, match=r"DatasetOcclusion 'late': Labels must be below.*label 9"):
         run(suite=[DatasetOcclusion((images, labels), name="late")])
 
 
@@ -196,7 +196,7 @@ def test_an_error_in_a_later_batch_names_the_set_too():
         ),
         (
             DatasetOcclusion((constant_data(6)[0], np.arange(6) + 3), name="many"),
-            "DatasetOcclusion 'many': `model` returns 6 scores.*Received: label 8",
+            "DatasetOcclusion 'many': Labels must be below 6.*Received: label 8",
         ),
         (
             DatasetOcclusion((constant_data(6)[0], np.full(6, 0.5)), name="half"),
