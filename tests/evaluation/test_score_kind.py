@@ -81,5 +81,5 @@ def test_of_a_single_score_the_last_layer_decides_whatever_its_values():
     unknown = loaded([one(None, 10.0), keras.layers.UnitNormalization()])
     with pytest.raises(ValueError, match="--scores must say"):
         score_kind(unknown, IMAGES)
-    with pytest.raises(ValueError, match="`model` has one output and a softmax"):
+    with pytest.raises(ValueError, match="--model net has one output and a softmax"):
         score_kind(loaded([one("softmax")]), IMAGES)
