@@ -6,7 +6,7 @@ import hashlib
 import keras
 import numpy as np
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct, printable
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
 
@@ -52,11 +52,13 @@ def skipped_entries(skipped):
         skipped: Dict from names, as the file system has them, to reasons.
 
     Returns:
-        List of dicts with the "name" and the "reason", printable, by name.
+        List of dicts with the "name" and the "reason", printable, by name. Names differ: a number
+        tells apart those that are the same as text.
     """
+    names = sorted(skipped)
     return [
-        {"name": printable(name), "reason": printable(reason)}
-        for name, reason in sorted(skipped.items())
+        {"name": shown, "reason": printable(skipped[name])}
+        for shown, name in zip(distinct(names), names, strict=True)
     ]
 
 
