@@ -9,6 +9,8 @@ import numpy as np
 from keras_patchmix._names import distinct, printable
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
+_NAMED = 10
+
 
 def check_range(value_range):
     """Returns (black, white) as floats; raises ValueError for what is no such pair."""
@@ -73,6 +75,21 @@ def skipped_of(reports):
     for report in reports:
         found |= collections.Counter((one["name"], one["reason"]) for one in report.all_skipped)
     return list(found.elements())
+
+
+def skipped_line(reports):
+    """Returns which files could not be read, or None.
+
+    Args:
+        reports: Dict from names to `keras_patchmix.occlusion.Report`s.
+    """
+    skipped = skipped_of(reports.values())
+    if not skipped:
+        return None
+    named = [f"{name} ({reason})" for name, reason in skipped[:_NAMED]]
+    rest = len(skipped) - len(named)
+    more = f"; and {rest} more, named in report.html" if rest else ""
+    return f"Could not be read: {'; '.join(named)}{more}"
 
 
 def coverage_digest(coverage):
