@@ -16,6 +16,7 @@ SPLIT_FOLDERS = {
 _SPLIT_OF = {name: split for split, names in SPLIT_FOLDERS.items() for name in names}
 _OF_SYSTEMS = ("__macosx", "thumbs.db", "desktop.ini")  # in small letters
 _NAMED = 5
+_IMAGES, _LABELS = "images", "labels"  # folders of a data set with boxes, in the layout of YOLO
 _ALLOWED = (
     "It must hold either a folder for each class, or the folders train, validation and test with "
     "those in each; a class that is named like a split must not hold folders"
@@ -99,6 +100,9 @@ class _Reader:
         labelled = {key: one for key, one in splits.items() if not parted or one in parting}
         classes = [folder.name for folder in self._visible(labelled["train"])[0]]
         self._check_classes(labelled)
+        self._check_boxes(labelled["train"])
+        if not parted:
+            self._check_unknown_splits(folders)
         images = {key: self._images(one, classes) for key, one in labelled.items()}
         for folder in splits.values():
             self._leave_out_images(self._visible(folder)[1])
@@ -141,9 +145,10 @@ class _Reader:
         for folder in named:
             other = splits.setdefault(_SPLIT_OF[folder.name.casefold()], folder)
             if other is not folder:
+                one, two = quoted(other.name), quoted(folder.name)
                 raise FolderError(
-                    "`name` must be a folder with one folder for each split; "
-                    f"{_some([other, folder])} are both for one"
+                    "`name` must be a folder with one folder for each split; the folders "
+                    f"{one} and {two} both hold the {_SPLIT_OF[folder.name.casefold()]} split"
                 )
         if splits.get("train") not in parting:
             what = f"there is no folder train beside {_some(named)}"
@@ -172,6 +177,39 @@ class _Reader:
                 )
             for folder in others:
                 self._leave_out("without images", folder)
+
+    def _check_boxes(self, folder):
+        """Raises where images and text files of their labels stand side by side."""
+        found = {one.name.casefold(): one for one in self._visible(folder)[0]}
+        if _IMAGES in found and _LABELS in found:
+            suffixes = {file.suffix.lower() for file in self._files(found[_LABELS])}
+            if ".txt" in suffixes and suffixes.isdisjoint(IMAGE_SUFFIXES):
+                both = [found[_IMAGES], found[_LABELS]]
+                raise FolderError(
+                    "`name` must be a folder with a folder of images for each class; "
+                    f"{_some(both)} look like images beside text files with their labels (the "
+                    f"layout of YOLO), not like classes. {_ALLOWED}"
+                )
+
+    def _check_unknown_splits(self, folders):
+        """Raises where what would be classes hold folders of the same names, as splits do."""
+        inside = {}
+        for folder in folders:
+            below, files = self._visible(folder)
+            if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+                return
+            names = tuple(one.name for one in below if self._holds_images(one))
+            if names:
+                inside[folder] = names
+        shared = set(inside.values())
+        if len(inside) > 1 and len(shared) == 1 and len(names := shared.pop()) > 1:
+            known = ", ".join(name for names in SPLIT_FOLDERS.values() for name in names)
+            raise FolderError(
+                f"`name` must be a folder of splits or of classes: {_some(inside)} look like "
+                f"splits, as each holds {_some(names)} and no images beside them. "
+                f"Folders of splits must be called {known}: rename these, or give one of them as "
+                "the folder and take the split all"
+            )
 
     def _images(self, folder, classes):
         """Returns a list of (name, class id, path), and leaves out what is no image."""

@@ -102,9 +102,10 @@ def load(
 
     Raises:
         ValueError: An unknown name or split, a data set without exactly one image and one label,
-            a folder with fewer than two classes or without images, or of splits beside classes or
-            with classes of their own, sizes that vary while `image_size` is None. A file that is
-            not a readable image raises, when it is read, an error that names it.
+            a folder with fewer than two classes or without images, of splits beside classes or
+            with classes of their own, or of what looks like splits of other names, sizes that vary
+            while `image_size` is None. A file that is not a readable image raises, when it is read,
+            an error that names it.
         ImportError: TensorFlow, or TFDS for a source that needs it, is not installed.
 
     Warns:

@@ -17,7 +17,7 @@ from keras_patchmix.evaluation.data import (
 from keras_patchmix.evaluation.directory import RunDirectory
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
-from keras_patchmix.evaluation.occluded import set_listings, with_class_maps
+from keras_patchmix.evaluation.occluded import set_class_lines, set_listings, with_class_maps
 from keras_patchmix.evaluation.score_kind import score_kind
 from keras_patchmix.evaluation.shared_options import PROGRESS
 from keras_patchmix.evaluation.specs import model_specs
@@ -123,6 +123,8 @@ def _score(options, specs, directory):
             say(line)
     for name, each in listing.get("sets", {}).items():
         say(f"{name}: {each['images']} occluded images, {each['split']}")
+    for line in set_class_lines(suite, info.class_names):
+        say(line)
     benchmarks = _benchmarks(options, data, suites, loaded, maps, logits, saliency)
     _check_sets(options, loaded, benchmarks)
     work = None

@@ -34,10 +34,18 @@ class Backup:
     Args:
         path: Where to keep it; None keeps nothing.
         settings: Dict of JSON values that decide what the counts mean.
+
+    Raises:
+        ValueError: There can be no such file, since there is a directory.
     """
 
     def __init__(self, path, settings):
         self._path = None if path is None else Path(path)
+        if self._path is not None and self._path.is_dir():
+            raise ValueError(
+                "`backup` must be the path of a file, new or left by an interrupted run; this is a "
+                f"directory. Received: backup={str(path)!r}"
+            )
         self._settings = printable_values(json.loads(json.dumps(settings)))
         self._saved = time.monotonic()
         self._most = _state_files.MAX_BYTES

@@ -14,6 +14,7 @@ from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.passes import Pass
 from keras_patchmix.occlusion.rows import make_rows
+from keras_patchmix.occlusion.set_classes import class_names_of, difference
 from keras_patchmix.occlusion.set_examples import CoverageRecorder, RangeAdapter, extras_of
 from keras_patchmix.occlusion.tally import judge
 from keras_patchmix.scoring.class_map import ClassMap
@@ -43,7 +44,9 @@ class OpenSplit:
         condition: The one of its `conditions` that this split is.
         split: Name of the split, or None.
         like: What images of a named set are brought to: a dict with the "image_size", (height,
-            width), the "dtype" and the "value_range" of the benchmark's own images.
+            width), the "dtype" and the "value_range" of the benchmark's own images. Under
+            "outputs", where it is there, a dict from outputs to names of classes, see
+            `keras_patchmix.occlusion.set_classes.names_of_outputs`.
         batch_size: Images a forward pass.
         max_examples: Score so many of them, or None; the member's own number goes before.
 
@@ -59,6 +62,7 @@ class OpenSplit:
         self.settings = {"dataset": condition.data, "split": split, "version": None}
         self._builder = None
         self._value_range = like["value_range"]
+        self._outputs = like.get("outputs") or {}
         limit = max_examples if member.max_examples is None else member.max_examples
         with self.naming():
             data = member.dataset
@@ -103,7 +107,12 @@ class OpenSplit:
             A `ClassMap`; None where output i is class i.
 
         Raises:
-            SetError: The model's outputs do not fit the classes, or its input not the images.
+            SetError: The model's outputs do not fit the classes, or its input not the images; or
+                the set has the classes of the benchmark's own images in another order.
+
+        Warns:
+            UserWarning: Output i is taken for class i, and the classes have other names; or the
+                images are not in the range of the benchmark's own.
         """
         with self.naming():
             batch = next(iter(self.source))
@@ -118,7 +127,9 @@ class OpenSplit:
                 )
             scores = forward.scores(forward(batch.images, check=True), len(batch.labels))
             found = self._fitting(scores.shape[1])
-            if found is not None:
+            if found is None:
+                self._check_names()
+            else:
                 scores = found.select(scores)
             judge(scores, batch.labels, np.zeros(len(batch.labels), np.int64))
         return found
@@ -144,6 +155,28 @@ class OpenSplit:
                 f"class_map={self.member.class_map!r}"
             )
         return None
+
+    def _check_names(self):
+        """Raises or warns where output i is class i, and the names say otherwise."""
+        names = self.class_names or class_names_of(self.member.dataset)
+        found = None if names is None else difference(self._outputs, names)
+        if found is None:
+            return
+        pair, is_reordered = found
+        if is_reordered:
+            raise ValueError(
+                "the set has the classes of the benchmark's own images in another order: say with "
+                f"`class_map` which outputs stand for each class. Received: {pair}, "
+                f"class_map={self.member.class_map!r}"
+            )
+        if self.member.class_map == "auto":  # None says that output i is class i
+            warnings.warn(
+                f"The classes of the set {self.condition.name!r} have other names than those of "
+                f"the benchmark's own images: {pair}. Outputs are taken for classes in their "
+                "order: say with `class_map` which they are; None says that this is meant.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def pass_with(self, class_map, title, sharing):
         """Returns the `Pass` over the images of the split."""

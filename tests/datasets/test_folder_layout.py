@@ -126,8 +126,8 @@ def test_a_test_folder_without_labels_is_not_replaced_by_training_images(tmp_pat
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("train/a/1.png", "Training/b/1.png"), "'Training', 'train' are both for one"),
-        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "'val', 'valid' are both for one"),
+        (("train/a/1.png", "Training/b/1.png"), "'Training' and 'train' both hold the train"),
+        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "'val' and 'valid' both hold"),
         (("test/a/1.png", "val/b/1.png"), "there is no folder train beside 'test', 'val'"),
         (("train/1.png", "test/a/1.png", "test/b/2.png"), "'train' holds no folders"),
         (("train/1.png", "test/2.png"), "'train' holds no folders"),
@@ -142,6 +142,46 @@ def test_what_cannot_be_read_is_refused(tmp_path, names, message):
     with pytest.raises(FolderError, match=message) as error:
         read_layout(make(tmp_path, *names))
     assert f'Received: name="folder:{tmp_path}"' in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "splits", [("training_set", "test_set"), ("seg_test", "seg_train"), ("1", "2", "3")]
+)
+def test_splits_of_unknown_names_are_not_taken_for_classes(tmp_path, splits):
+    make(tmp_path, *(f"{one}/{kind}/1.png" for one in splits for kind in ("cats", "dogs")))
+    make(tmp_path, f"{splits[0]}/readme.txt", f"{splits[1]}/empty/", "notes/1.txt")
+    with pytest.raises(FolderError, match="as each holds 'cats', 'dogs'") as error:
+        read_layout(tmp_path)
+    for known in ("look like splits", "training, validation, valid", repr(splits[0]), "rename"):
+        assert known in str(error.value)
+    assert read_layout(tmp_path / splits[0]).classes == ("cats", "dogs")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "car/new/2.png",  # another folder
+        "car/3.png",  # an image of its own
+        "dog/3.png",  # a class that holds no folders
+    ],
+)
+def test_classes_whose_folders_differ_are_classes(tmp_path, more):
+    make(tmp_path, "bus/old/1.png", "bus/red/1.png", "car/old/1.png", "car/red/1.png", more)
+    assert read_layout(tmp_path).classes[:2] == ("bus", "car")
+
+
+def test_classes_with_one_folder_each_are_classes(tmp_path):
+    make(tmp_path, "bus/images/1.png", "car/images/1.png")
+    assert labelled(tmp_path)[1] == {"bus/images/1.png": 0, "car/images/1.png": 1}
+
+
+@pytest.mark.parametrize("place", ["", "train/"])
+def test_images_beside_text_files_of_labels_are_no_classes(tmp_path, place):
+    make(tmp_path, f"{place}images/1.png", f"{place}Labels/1.txt", f"{place}Labels/old.cache")
+    with pytest.raises(FolderError, match="'images', 'Labels' look like images beside"):
+        read_layout(tmp_path)
+    make(tmp_path, f"{place}Labels/1.png")
+    assert read_layout(tmp_path).classes == ("Labels", "images")
 
 
 def test_an_empty_split_has_an_error_of_its_own(tmp_path):

@@ -19,6 +19,7 @@ SPLITS = {
     "test": ["test", "testing", "eval", "evaluation"],
 }
 TOP = ["train", "Training", "TEST", "test", "val", "valid", "bus", "car", "Car", ".git", "__MACOSX"]
+TOGETHER = [["train"], ["train", "test"], ["Training", "val", "TEST"], ["bus", "car"]]
 LOWER = ["a", "b", "B", "c", "train", ".hidden"]
 FILES = ["1.png", "2.JPG", "3.gif", "4.txt", "5.HEIC", "6", ".DS_Store", "Thumbs.db", "._1.png"]
 
@@ -28,8 +29,9 @@ def trees(draw):
     """List of paths of files, and of folders, which end in "/"."""
     # Many layouts are like those that people have: the same classes in each split.
     if draw(st.booleans()):
-        tops = draw(st.sampled_from([["train"], ["train", "test"], ["Training", "val", "TEST"]]))
-        classes = draw(st.lists(st.sampled_from(LOWER[:4]), min_size=1, max_size=4, unique=True))
+        tops = draw(st.sampled_from(TOGETHER))
+        names = st.sampled_from([*LOWER[:4], "images", "labels"])
+        classes = draw(st.lists(names, min_size=1, max_size=4, unique=True))
         paths = [
             f"{top}/{name}/{draw(st.sampled_from([*FILES, '']))}"
             for top in tops
@@ -91,7 +93,18 @@ def by_the_rules(paths):
     else:
         places = {"train": ""}
         holders = [""]
+        tops = [name for name in top if in_images(name)]
+        shared = [{one for one in below(name) if in_images(f"{name}/{one}")} for name in tops]
+        direct = {file.rpartition("/")[0] for file in files if is_image(file)}
+        alike = len(tops) > 1 and all(one == shared[0] for one in shared)
+        if alike and len(shared[0]) > 1 and not direct & set(tops):
+            return None  # splits of other names
     classes = below(places["train"])
+    named = {name.lower(): f"{places['train']}/{name}".lstrip("/") for name in classes}
+    if {"images", "labels"} <= set(named) and not in_images(named["labels"]):
+        inside = [file for file in files if file.startswith(named["labels"] + "/")]
+        if any(file.endswith(".txt") for file in inside):
+            return None  # images beside text files of boxes
     images = {}
     for split, place in places.items():
         start = f"{place}/" if place else ""

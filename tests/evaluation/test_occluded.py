@@ -139,6 +139,16 @@ def test_what_is_printed_names_sets_and_their_images(finished):
     assert re.search(r"^smd_coverage_20 +[\d.]+ +[\d.]+ +[+-]", said, re.MULTILINE)
 
 
+def test_the_classes_of_a_set_are_printed_where_they_are_others(place, monkeypatch):
+    monkeypatch.chdir(place)
+    photos = DatasetOcclusion("folder:photos", "all")
+    suite = [PatchDrop(4, 0.5), photos, DatasetOcclusion("folder:hidden", "all")]
+    expected = [f"{name}: Classes: 0 'cat', 1 'dog', 2 'owl'" for name in ("photos", "hidden")]
+    assert occluded.set_class_lines(suite, CLASSES) == []
+    assert occluded.set_class_lines(suite, ("cat", "dog", "fox")) == expected
+    assert occluded.set_class_lines(suite, CLASSES[::-1]) == expected
+
+
 def test_the_command_agrees_with_evaluate(finished, place, monkeypatch):
     import keras
 

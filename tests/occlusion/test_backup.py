@@ -187,6 +187,13 @@ def test_a_file_that_is_no_backup_is_refused_and_left_alone(tmp_path, content):
     assert path.read_text() == content
 
 
+def test_a_directory_is_no_backup_and_nothing_is_scored(tmp_path):
+    reader = Reader()
+    with pytest.raises(ValueError, match="`backup` must be the path of a file"):
+        run(reader, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_backup_of_an_earlier_version_says_so(tmp_path):
     path = tmp_path / "backup.json"
     path.write_text('{"format": 1, "settings": {}, "state": {}}')

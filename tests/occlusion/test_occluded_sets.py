@@ -270,6 +270,16 @@ def test_what_a_set_could_not_read_is_named_with_the_set():
     assert "1 images could not be read: photos: bad.png" in report.table()
 
 
+def test_files_of_one_printable_name_are_told_apart():
+    data = Watched(constant_data(6))
+    data.skipped = {"a\\x1b.png": "empty", "a\x1b.png": "cut off"}
+    report = run(suite=[DatasetOcclusion(data, name="photos")])
+    expected = [("a\\x1b.png", "cut off"), ("a\\x1b.png (2)", "empty")]
+    found = report.datasets["photos"].skipped
+    assert [(one["name"], one["reason"]) for one in found] == expected
+    assert len(report.all_skipped) == 2
+
+
 def test_two_models_are_compared_image_by_image_on_a_set(report):
     other = run(lambda images: scores_of(np.asarray(images)[:, 20, 20, 0]))
     comparison = other.compare(report)
