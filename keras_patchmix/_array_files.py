@@ -8,6 +8,9 @@ import numpy as np
 
 from keras_patchmix._schema import Mismatch, check
 
+_MOST_LISTED = 2**17  # bytes of the list of arrays at the end of an archive
+_BLOCK = 2**20
+
 
 def to_bytes(arrays, compressed=False):
     """Returns arrays as the bytes of an archive.
@@ -34,27 +37,42 @@ def from_bytes(data, most):
     Raises:
         Mismatch: It is something else, is damaged, or holds more.
     """
+    file = _Bounded(data)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
+            file.most = None
             return _read(archive, most)
     except Mismatch:
         raise
     except Exception as error:  # zipfile and NumPy raise a dozen kinds for bytes that are damaged
-        raise Mismatch("", f"no archive of arrays ({error})") from error
+        raise Mismatch("", f"not an archive of arrays ({error})") from error
+
+
+class _Bounded(io.BytesIO):
+    """A file whose single reads are short: `zipfile` makes objects of the whole list at once."""
+
+    most = _MOST_LISTED
+
+    def read(self, size=-1):
+        left = len(self.getbuffer()) - self.tell()
+        length = left if size is None or size < 0 else min(size, left)
+        check(self.most is None or length <= self.most, "", "too many arrays")
+        return super().read(size)
 
 
 def _read(archive, most):
     arrays, left = {}, most
     for member in archive.infolist():
+        name = member.filename.removesuffix(".npy")
+        known = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        check(known, name, "an unknown compression")
+        check(name not in arrays, name, "two arrays have this name")
         with archive.open(member) as file:
-            name = member.filename.removesuffix(".npy")
             shape, fortran, dtype = _header(file)
             size = math.prod(shape) * dtype.itemsize
-            check(not dtype.hasobject and min(shape, default=0) >= 0, name, "no plain array")
+            check(not dtype.hasobject and min(shape, default=0) >= 0, name, "not a plain array")
             check(size <= left, name, f"all arrays have more than {most} bytes")
-            content = file.read(size + 1)
-        check(len(content) == size, name, "its size is not that of its shape")
-        values = np.frombuffer(content, dtype).copy()
+            values = _content(file, size, name).view(dtype)
         arrays[name] = values.reshape(shape[::-1]).T if fortran else values.reshape(shape)
         left -= size
     return arrays
@@ -62,8 +80,17 @@ def _read(archive, most):
 
 def _header(file):
     """Returns the shape, whether it is in Fortran's order, and the dtype of a file of an array."""
-    version = np.lib.format.read_magic(file)
-    check(version in ((1, 0), (2, 0)), "", "arrays of an unknown version")
-    one = version == (1, 0)
-    read = np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
-    return read(file)
+    # Of this version, which NumPy writes for plain arrays, a header has at most 64 KiB. Later ones
+    # may claim 4 GiB, which NumPy reads before it looks at the length.
+    check(np.lib.format.read_magic(file) == (1, 0), "", "arrays of an unknown version")
+    return np.lib.format.read_array_header_1_0(file)
+
+
+def _content(file, size, name):
+    content, done = np.empty(size, np.uint8), 0
+    while block := file.read(min(_BLOCK, size - done + 1)):
+        check(done + len(block) <= size, name, "its size is not that of its shape")
+        content[done : done + len(block)] = np.frombuffer(block, np.uint8)
+        done += len(block)
+    check(done == size, name, "its size is not that of its shape")
+    return content

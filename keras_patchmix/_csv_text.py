@@ -8,7 +8,7 @@ from keras_patchmix._names import printable
 from keras_patchmix._schema import Mismatch, check
 
 # What spreadsheets take for the beginning of a formula, in full width too.
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 def write(columns, rows):

@@ -78,7 +78,7 @@ class Grid:
             return
         rows, columns = self.grid_size
         fits = (height >= rows) & (width >= columns)
-        _ops.of(height, width).check(fits, f"{self._too_fine()} and images of", height, width)
+        _ops.of(height, width).check_sizes(fits, f"{self._too_fine()} and images of", height, width)
 
     def _too_fine(self):
         return f"`grid_size` must not be finer than the image. Received: grid_size={self.grid_size}"

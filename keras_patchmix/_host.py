@@ -13,7 +13,7 @@ def to_numpy(value):
         value: Tensor of TensorFlow, JAX or PyTorch (on any device, with or without a gradient), or
             anything that `numpy.asarray` takes.
     """
-    # Who holds a tensor has imported its package, so that looking costs no import.
+    # If `value` is a tensor of a package, that package is already imported.
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(value, torch.Tensor):
         return np.asarray(value)

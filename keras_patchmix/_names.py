@@ -25,15 +25,22 @@ def printable(name, lines=False):
     return "".join(sign if lines and sign == "\n" else _shown(sign) for sign in text)
 
 
+def quoted(name):
+    """Returns a name between apostrophes as `printable` has it: `repr` doubles backslashes."""
+    return f"'{printable(name)}'"
+
+
 def printable_values(value):
-    """Returns JSON values with all strings, keys too, as `printable` has them; tuples as lists."""
+    """Returns JSON values with all strings as `printable` has them; tuples as lists.
+
+    The keys of a dict are as `distinct` has them, so that none replaces another one.
+    """
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {
-            printable(key) if isinstance(key, str) else key: printable_values(one)
-            for key, one in value.items()
-        }
+        texts = [key for key in value if isinstance(key, str)]
+        shown = dict(zip(texts, distinct(texts), strict=True))
+        return {shown.get(key, key): printable_values(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [printable_values(one) for one in value]
     return value
@@ -42,15 +49,18 @@ def printable_values(value):
 def distinct(names):
     """Returns a list of the printable forms of names that differ; a number tells equal ones apart.
 
+    Names that are printable and differ stay as they are, so that a second call changes nothing.
+
     Args:
-        names: Iterable of strings as the file system gives them, all different.
+        names: Iterable of strings as the file system gives them.
     """
-    found = {}
+    found, numbers = {}, {}
     for name in names:
-        text, number = printable(name), 1
-        while (text if number == 1 else f"{text} ({number})") in found:
-            number += 1
-        found[text if number == 1 else f"{text} ({number})"] = None
+        text = shown = printable(name)
+        while shown in found:
+            numbers[text] = numbers.get(text, 1) + 1
+            shown = f"{text} ({numbers[text]})"
+        found[shown] = None
     return list(found)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_patchmix import _atomic, _state_files
 
-_KIND = "settings of a run"
+_KIND = "a file of the settings of a run"
 
 
 class RunDirectory:

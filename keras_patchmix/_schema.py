@@ -61,7 +61,7 @@ def conform(value, kind, place=""):
     elif kind is int:
         _check(type(value) is int, "a whole number", value, place)
     else:
-        _check(type(value) is kind, {str: "a text", bool: "true or false"}[kind], value, place)
+        _check(type(value) is kind, {str: "a string", bool: "true or false"}[kind], value, place)
     return value
 
 

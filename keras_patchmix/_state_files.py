@@ -7,7 +7,7 @@ import math
 import os
 
 from keras_patchmix import _atomic
-from keras_patchmix._names import printable, printable_values
+from keras_patchmix._names import printable, printable_values, quoted
 from keras_patchmix._schema import Mismatch, check
 
 MAX_BYTES = 256 * 2**20
@@ -21,19 +21,24 @@ class DamagedFile(ValueError):
 
     Args:
         path: The file.
-        kind: What it should be, such as "report".
+        kind: What it should be, such as "a report".
         reason: What is wrong.
+        advice: What to do about it, a sentence without a full stop. Defaults to `""`.
 
     Attributes:
         path: The file's path, a string as the file system has it.
+        kind: What it should be, a string.
         reason: What is wrong, a string.
     """
 
-    def __init__(self, path, kind, reason):
-        self.path, self.reason = os.fspath(path), printable(reason)
-        super().__init__(
-            f"The file '{printable(self.path)}' is damaged, or no {kind}: {self.reason}"
-        )
+    def __init__(self, path, kind, reason, advice=""):
+        self.path, self.kind, self.reason = os.fspath(path), kind, printable(reason)
+        said = f"The file {quoted(self.path)} is damaged or is not {kind}: {self.reason}"
+        super().__init__(f"{said}. {advice}" if advice else said)
+
+    def advised(self, advice):
+        """Returns the same error, with what to do about it at the end of its message."""
+        return DamagedFile(self.path, self.kind, self.reason, advice)
 
 
 @contextlib.contextmanager
@@ -42,7 +47,7 @@ def named(path, kind):
 
     Args:
         path: The file.
-        kind: What it should be, such as "report".
+        kind: What it should be, such as "a report".
 
     Raises:
         DamagedFile: In place of a `Mismatch`.
@@ -53,40 +58,47 @@ def named(path, kind):
         raise DamagedFile(path, kind, str(error)) from error
 
 
-def read_bytes(path, kind):
-    """Reads a file of at most `MAX_BYTES` (256 MiB).
+def read_bytes(path, kind, most=None):
+    """Reads a file of bounded size.
+
+    Args:
+        path: The file.
+        kind: What it should be, for messages, such as "a report".
+        most: Bytes that it may have, `MAX_BYTES` (256 MiB) when None.
 
     Raises:
         DamagedFile: It is larger.
         OSError: It is not there, or cannot be read.
     """
+    most = MAX_BYTES if most is None else most
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        data = b"" if size > MAX_BYTES else file.read(size + 1)
-    if max(size, len(data)) > MAX_BYTES:
-        raise DamagedFile(path, kind, f"it has more than {MAX_BYTES // 2**20} MiB")
+        data = b"" if size > most else file.read(size + 1)
+    if max(size, len(data)) > most:
+        raise DamagedFile(path, kind, _too_large(most))
     return data
 
 
-def read_text(path, kind):
+def read_text(path, kind, most=None):
     """Reads a file of UTF-8, see `read_bytes`.
 
     Raises:
-        DamagedFile: It is larger, or no UTF-8.
+        DamagedFile: It is larger, or is not UTF-8.
         OSError: It is not there, or cannot be read.
     """
     try:
-        return read_bytes(path, kind).decode("utf-8")
+        return read_bytes(path, kind, most).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DamagedFile(path, kind, f"no UTF-8 ({error.reason}, byte {error.start})") from error
+        raise DamagedFile(path, kind, f"not UTF-8 ({error.reason}, byte {error.start})") from error
 
 
-def read_json(path, kind):
+def read_json(path, kind, most=None):
     """Reads a file of one JSON value: not deep, not of millions of values, numbers finite.
 
     Args:
         path: The file.
-        kind: What it should be, for messages, such as "report".
+        kind: What it should be, for messages, such as "a report".
+        most: Bytes that it may have, `MAX_BYTES` (256 MiB) when None.
 
     Returns:
         The JSON values.
@@ -95,7 +107,7 @@ def read_json(path, kind):
         DamagedFile: It is something else.
         OSError: It is not there, or cannot be read.
     """
-    text = read_text(path, kind)
+    text = read_text(path, kind, most)
     with named(path, kind):
         return parse_json(text)
 
@@ -106,12 +118,12 @@ def parse_json(text):
     Raises:
         Mismatch: It is something else.
     """
-    check(sum(map(text.count, ",[{")) <= _MOST_VALUES, "", f"more than {_MOST_VALUES} values")
+    _check_values(text)
     try:
         value = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         reason = "too deep" if isinstance(error, RecursionError) else str(error)
-        raise Mismatch("", f"no JSON ({reason})") from error
+        raise Mismatch("", f"not JSON ({reason})") from error
     level = [value]
     for _ in range(_DEEPEST):
         level = [part for one in level for part in _parts(one)]
@@ -137,7 +149,7 @@ def unsealed(content, needed=False):
         needed: Whether there has to be a checksum. Defaults to `False`.
 
     Raises:
-        Mismatch: No dict, or the checksum is that of something else.
+        Mismatch: It is not a dict, or the checksum is that of something else.
     """
     check(isinstance(content, dict), "", "must be an object")
     rest = {key: value for key, value in content.items() if key != _SEAL}
@@ -147,21 +159,40 @@ def unsealed(content, needed=False):
     return rest
 
 
-def write_json(path, content, indent=None):
+def write_json(path, content, indent=None, most=None):
     """Writes JSON values atomically, sealed and with all strings printable.
 
     Args:
         path: Where to write.
         content: Dict of JSON values.
         indent: As in `json.dumps`.
+        most: Bytes that the file may have, `MAX_BYTES` (256 MiB) when None.
+
+    Raises:
+        ValueError: The file would be one that `read_json` refuses.
     """
-    _atomic.write_text(path, sealed_text(content, indent))
+    _atomic.write_text(path, sealed_text(content, indent, most))
 
 
-def sealed_text(content, indent=None):
+def sealed_text(content, indent=None, most=None):
     """Returns the text that `write_json` writes."""
+    most = MAX_BYTES if most is None else most
     content = sealed(printable_values(content))
-    return json.dumps(content, indent=indent, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=indent, allow_nan=False) + "\n"  # of ASCII
+    try:
+        check(len(text) <= most, "", _too_large(most))
+        _check_values(text)
+    except Mismatch as error:
+        raise ValueError(f"The content is too large to be read again as a file: {error}") from error
+    return text
+
+
+def _too_large(most):
+    return f"it has more than {most // 2**20} MiB"
+
+
+def _check_values(text):
+    check(sum(map(text.count, ",[{")) <= _MOST_VALUES, "", f"more than {_MOST_VALUES} values")
 
 
 def _digest(content):

@@ -3,6 +3,8 @@
 import copy
 import json
 
+import numpy as np
+
 from keras_patchmix._state_files import sealed
 
 _DEEP = json.loads("[" * 45 + "]" * 45)
@@ -100,3 +102,69 @@ def _damage(container, key, random):
         container[key] = part + random.choice((-1, 1, 0.5, 1e-9))
     else:
         container[key] = copy.deepcopy(random.choice(_ODD))
+
+
+def damaged_arrays(arrays, random):
+    """Returns a dict of arrays with one or two of them changed, or none, the given ones left."""
+    arrays = dict(arrays)
+    for _ in range(random.choice((0, 1, 1, 1, 2))):
+        name = random.choice(sorted(arrays))
+        kind, values = random.randrange(7), arrays.pop(name)
+        if kind == 0:
+            continue
+        if kind == 1:
+            name = random.choice(("images", "maps", "masks", "x", "../x", "\x1b", ""))
+        elif kind == 2:
+            values = random.choice(_CASTS)(values)
+        elif kind == 3:
+            values = random.choice(_RESHAPES)(values)
+        elif kind == 4 and values.size and values.dtype.kind == "f":
+            values = values.copy()
+            values.flat[random.randrange(values.size)] = random.choice(_NUMBERS)
+        elif kind == 5:
+            values = random.choice(_OTHER_ARRAYS)
+        elif kind == 6:
+            # All of them, so that they still agree with one another.
+            count = random.choice((0, 1, 2))
+            arrays = {key: one[:count] if one.ndim else one for key, one in arrays.items()}
+            values = values[:count] if values.ndim else values
+        arrays[name] = values
+        if not arrays:
+            break
+    return arrays or {"x": np.zeros(1)}
+
+
+_NUMBERS = (np.nan, np.inf, -np.inf, 1e30, -1.0)
+_CASTS = (
+    *(lambda values, dtype=dtype: _cast(values, dtype) for dtype in ("U3", "S2", "O", "c16", "?")),
+    *(
+        lambda values, dtype=dtype: _cast(values, dtype)
+        for dtype in (">f4", "f2", "f8", "u1", "i1", "M8[s]", "V4", [("a", "f4")])
+    ),
+)
+_RESHAPES = (
+    lambda values: values[None],
+    lambda values: values[..., None],
+    lambda values: values[..., :1] if values.ndim else values,
+    lambda values: values.ravel(),
+    lambda values: values.T,
+    lambda values: values[:1] if values.ndim else values,
+    lambda values: values[:0] if values.ndim else values,
+    lambda values: np.concatenate([values, values]) if values.ndim else values,
+    np.asfortranarray,
+)
+_OTHER_ARRAYS = (
+    np.zeros(()),
+    np.zeros((2, 3, 4), "U0"),
+    np.zeros((2, 3, 4), "V0"),
+    np.array([{}]),
+    np.zeros((0, 3, 4), np.float32),
+    np.array("text"),
+)
+
+
+def _cast(values, dtype):
+    try:
+        return values.astype(dtype)
+    except (TypeError, ValueError):  # NumPy has no such conversion
+        return np.zeros(values.shape, dtype)

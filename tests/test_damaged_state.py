@@ -14,8 +14,8 @@ from keras_patchmix._state_files import DamagedFile
 from keras_patchmix.callbacks.epoch_lines import EpochLines
 from keras_patchmix.evaluation import selectivity
 from keras_patchmix.explain import SelectivityReport
-from keras_patchmix.explain.benchmark import _measured
 from keras_patchmix.explain.measured import Measured
+from keras_patchmix.explain.selectivity_report import SelectivityRow
 from keras_patchmix.explaining.explanation import Explanation
 from keras_patchmix.occlusion import (
     DatasetOcclusion,
@@ -120,14 +120,19 @@ def write_backup(path):
     Backup(path, SETTINGS).save(passes)
 
 
+def nothing_measured():
+    kinds = {name: (values.shape[1:], values.dtype) for name, values in ARRAYS.items()}
+    return Measured(SelectivityRow, kinds, 2)
+
+
 def write_measured(path):
-    measured = Measured()
-    measured.add(ROWS, {name: values[:3] for name, values in ARRAYS.items()}, 2)
+    measured = nothing_measured()
+    measured.add(ROWS, {name: values[:3] for name, values in ARRAYS.items()})
     Backup(path, SETTINGS).save(measured)
 
 
 def load_measured(path):
-    return Backup(path, SETTINGS).load(_measured).state()
+    return Backup(path, SETTINGS).load(nothing_measured().of_state).state()
 
 
 def write_selectivity(path):

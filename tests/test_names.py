@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_patchmix._names import distinct, printable, printable_values, say
+from keras_patchmix._names import distinct, printable, printable_values, quoted, say
 from tests.odd_names import assert_printable
 
 
@@ -54,6 +54,33 @@ def test_paths_and_lines():
 def test_names_that_look_alike_are_told_apart():
     names = [os.fsdecode(b"a\xe9"), r"a\xe9", r"a\xe9 (2)", "b", "a\udce9"[:1]]
     assert distinct(names) == [r"a\xe9", r"a\xe9 (2)", r"a\xe9 (2) (2)", "b", "a"]
+
+
+def test_names_that_are_told_apart_stay_as_they_are():
+    names = ["a", "a (2)", "a", "a", "a (2)", "a (3)"]
+    shown = distinct(names)
+    assert shown == ["a", "a (2)", "a (3)", "a (4)", "a (2) (2)", "a (3) (2)"]
+    assert distinct(shown) == shown
+    assert distinct(["x"] * 30_000)[1:] == [f"x ({number})" for number in range(2, 30_001)]
+
+
+@given(st.lists(st.sampled_from(["a", "a (2)", "a (2) (2)", "\udce9", r"\xe9", r"\xe9 (2)"])))
+def test_no_two_names_come_out_the_same(names):
+    shown = distinct(names)
+    assert len(set(shown)) == len(names)
+    for before, after in zip(names, shown, strict=True):
+        assert after.startswith(printable(before))
+    assert distinct(shown) == shown
+
+
+def test_no_key_replaces_another_one():
+    found = printable_values({"a\udce9": 1, r"a\xe9": 2, 3: {"\x1b": 4, r"\x1b": 5}})
+    assert found == {r"a\xe9": 1, r"a\xe9 (2)": 2, 3: {r"\x1b": 4, r"\x1b (2)": 5}}
+
+
+def test_a_quoted_name_is_that_of_reports():
+    assert quoted(os.fsdecode(b"caf\xe9")) == r"'caf\xe9'"
+    assert quoted(r"caf\xe9") == r"'caf\xe9'"
 
 
 def test_values_are_printable_whatever_they_are_in():

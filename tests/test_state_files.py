@@ -1,8 +1,10 @@
 """Files of state: checked against types, bounded, sealed, and named where they are damaged."""
 
+import contextlib
 import dataclasses
 import io
 import json
+import tracemalloc
 import zipfile
 from typing import Any, TypedDict
 
@@ -50,7 +52,7 @@ def test_values_come_as_their_types_have_them():
         ({"pair": [1, None]}, "pair[1]: must be a whole number. Received: None"),
         ({"pair": {}}, "pair: must be a list"),
         ({"more": []}, "more: must be an object"),
-        ({"more": {"x": {"b": [1]}}}, "more.x.b[0]: must be a text"),
+        ({"more": {"x": {"b": [1]}}}, "more.x.b[0]: must be a string"),
         ({"more": {"x": 1}}, "more.x: must be an object"),
         ({"other": 1}, "unknown keys ['other']"),
     ],
@@ -69,14 +71,14 @@ def test_missing_keys_are_named():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no JSON"),
-        (b"\xff", "no UTF-8"),
+        (b"", "not JSON"),
+        (b"\xff", "not UTF-8"),
         (b'{"a": NaN}', "NaN is not finite"),
         (b"[1e999]", "1e999 is not finite"),
-        (b"[" + b"1" * 5000 + b"]", "no JSON"),
+        (b"[" + b"1" * 5000 + b"]", "not JSON"),
         (b"[" * 60 + b"]" * 60, "more than 50 values one inside another"),
-        (b"[" * 100_000, "too deep|no JSON"),
-        (b'{"a":' * 100_000, "too deep|no JSON"),
+        (b"[" * 100_000, "too deep|not JSON"),
+        (b'{"a":' * 100_000, "too deep|not JSON"),
         (b"[" + b"[]," * 2_000_000 + b"[]]", "more than 2000000 values"),
     ],
 )
@@ -84,9 +86,9 @@ def test_what_is_no_json_file_is_refused_by_its_name(tmp_path, content, reason):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(DamagedFile, match=reason) as error:
-        _state_files.read_json(path, "report")
+        _state_files.read_json(path, "a report")
     assert error.value.path == str(path)
-    assert f"'{path}' is damaged, or no report" in str(error.value)
+    assert f"'{path}' is damaged or is not a report" in str(error.value)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
@@ -94,7 +96,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     with open(path, "wb") as file:
         file.truncate(2**40)  # it takes no room on most disks
     with pytest.raises(DamagedFile, match="more than 256 MiB"):
-        _state_files.read_json(path, "report")
+        _state_files.read_json(path, "a report")
 
 
 def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
@@ -102,7 +104,7 @@ def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
     path.write_text("[]")
     with (
         pytest.raises(DamagedFile, match=r"\\x1b\[31m\\xe9\.json"),
-        _state_files.named(path, "report"),
+        _state_files.named(path, "a report"),
     ):
         conform(["\x1b"], Closed)
 
@@ -144,9 +146,9 @@ def test_arrays_are_read_bit_by_bit_and_no_more_than_asked_for():
             assert found[name].dtype == values.dtype
         with pytest.raises(Mismatch, match=f"more than {size - 1} bytes"):
             _array_files.from_bytes(data, size - 1)
-    with pytest.raises(Mismatch, match="no plain array"):
+    with pytest.raises(Mismatch, match="not a plain array"):
         _array_files.from_bytes(_array_files.to_bytes({"a": np.array([{}])}), 10**6)
-    with pytest.raises(Mismatch, match="no archive of arrays"):
+    with pytest.raises(Mismatch, match="not an archive of arrays"):
         _array_files.from_bytes(b"PK", 10**6)
 
 
@@ -159,6 +161,68 @@ def test_an_array_that_claims_to_be_huge_is_refused_unread():
         archive.writestr("a.npy", header.getvalue())
     with pytest.raises(Mismatch, match="a: all arrays have more than"):
         _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+def test_a_header_that_claims_much_costs_no_memory():
+    claimed = 2**26
+    header = b"\x93NUMPY\x02\x00" + claimed.to_bytes(4, "little") + b" " * claimed
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", header)
+    assert len(file.getvalue()) < 2**17
+    with pytest.raises(Mismatch, match="unknown version"), at_most(2**22):
+        _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+def test_a_list_of_very_many_arrays_is_refused_unread():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(3000):
+            archive.writestr(f"{number}.npy", b"")
+    with pytest.raises(Mismatch, match="too many arrays"), at_most(2**21):
+        _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused(compression):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00")
+    with pytest.raises(Mismatch, match="unknown compression"):
+        _array_files.from_bytes(file.getvalue(), 2**31)
+
+
+@contextlib.contextmanager
+def at_most(most):
+    """Raises where Python takes more than so many bytes of memory meanwhile."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most
+
+
+@pytest.mark.parametrize(
+    ("content", "most"),
+    [({"a": "x" * 1000}, 900), ({"a": [0] * 2_000_001}, None), ({"a": "," * 2_000_001}, None)],
+)
+def test_what_would_not_be_read_is_not_written(tmp_path, content, most):
+    path = tmp_path / "x.json"
+    with pytest.raises(ValueError, match="too large to be read again"):
+        _state_files.write_json(path, content, most=most)
+    assert not path.exists()
+    _state_files.write_json(path, {"a": "x" * 1000}, most=1200)
+    with pytest.raises(DamagedFile, match="more than"):
+        _state_files.read_json(path, "a report", 900)
+    assert _state_files.read_json(path, "a report", 1200)["a"] == "x" * 1000
+
+
+def test_advice_stands_at_the_end():
+    error = DamagedFile("x", "a report", "line 3: \x1b").advised("Move it away")
+    assert str(error) == r"The file 'x' is damaged or is not a report: line 3: \x1b. Move it away"
+    assert (error.path, error.kind, error.reason) == ("x", "a report", r"line 3: \x1b")
 
 
 def test_a_report_written_by_others_is_read_by_json(tmp_path):

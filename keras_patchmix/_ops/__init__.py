@@ -52,8 +52,9 @@ def of_seeds(ops):
 def is_foreign(*values):
     """Whether `values` hold what Keras must not convert into tensors of its backend.
 
-    That is what another framework holds. In a process that only loads data it is NumPy's arrays,
-    too: after a fork a backend may wait there forever, or find its accelerator taken.
+    That is what another framework holds. In a process that `multiprocessing` has started it is
+    NumPy's arrays, too: after a fork a backend may wait there forever, and any process may find its
+    accelerator taken.
     """
     if any(
         package != keras.backend.backend() and _is_of(package, value)
@@ -71,7 +72,7 @@ def is_foreign(*values):
 
 
 def _is_of(package, value):
-    # Who holds a tensor has imported its package, so that looking costs no import.
+    # If `value` is a tensor of a package, that package is already imported.
     module = sys.modules.get(package)
     return module is not None and isinstance(
         value, tuple(getattr(module, name) for name in _CLASSES[package] if hasattr(module, name))

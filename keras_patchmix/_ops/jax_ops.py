@@ -61,6 +61,9 @@ def check(condition, message, *values):
     raise ValueError(" ".join([message, *map(str, values)]))
 
 
+check_sizes = check
+
+
 def random_uniform(shape, seed):
     """Uniform float32 multiples of 2^-23 in [0, 1), a pure function of `shape` and `seed`."""
     key = jax.random.fold_in(jax.random.key(_word(seed[0])), _word(seed[1]))

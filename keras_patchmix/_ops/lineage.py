@@ -62,8 +62,8 @@ class Lineage:
 
 
 def is_worker():
-    """Whether this process is a daemon, as the workers of pools and loaders are."""
-    return multiprocessing.current_process().daemon
+    """Whether `multiprocessing` has started this process, as it starts the workers of pools."""
+    return multiprocessing.parent_process() is not None
 
 
 def in_loader():
@@ -82,8 +82,7 @@ def _unpickled(start):
 def _owner():
     # A worker unpickles its data before it is told what it is: then PyTorch sets the seed, and
     # Keras renames the process.
-    has_parent = multiprocessing.parent_process() is not None
-    name = multiprocessing.current_process().name if has_parent else None
+    name = multiprocessing.current_process().name if is_worker() else None
     return os.getpid(), name, _loader_seed()
 
 
@@ -104,7 +103,7 @@ def _of_process(origin, owner):
 
 
 def _derived(start, *parts):
-    """A start of 61 bits of a hash. Its offset is odd, so not 0, and leaves room to count."""
+    """A start of 60 bits of a hash. Its offset is odd, so not 0, and leaves room to count."""
     digest = hashlib.sha256(repr((*start, *parts)).encode()).digest()
     seed = int.from_bytes(digest[:4], "big") >> 1
     return seed, (int.from_bytes(digest[4:8], "big") >> 2) | 1

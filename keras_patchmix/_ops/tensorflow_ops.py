@@ -1,5 +1,7 @@
 """Array operations on TensorFlow tensors, static or of unknown shape."""
 
+import re
+
 import tensorflow as tf
 
 from keras_patchmix._ops import seed_source
@@ -73,12 +75,30 @@ def in_function():
 def check(condition, message, *values):
     """Raises `ValueError` where the condition is false.
 
-    In a graph it is `InvalidArgumentError`, raised when the graph runs, and not under XLA.
+    In a graph it is `InvalidArgumentError`, raised when the graph runs, and not under XLA: for
+    sizes see `check_sizes`.
     """
     if not tf.executing_eagerly():
         tf.debugging.Assert(condition, [message, *values])
     elif not condition:
         raise ValueError(" ".join([message, *map(str, values)]))
+
+
+def check_sizes(condition, message, *values):
+    """Raises as `check` does, and under XLA too; the condition is on sizes of tensors in a graph.
+
+    XLA drops assertions, but knows all sizes when it compiles. A reshape that is impossible if the
+    condition is false stops it then, with TensorFlow's error for that; the message is the
+    operation's name.
+
+    Returns:
+        The operation that raises.
+    """
+    with tf.control_dependencies([tf.debugging.Assert(condition, [message, *values])]):
+        one_if_true = tf.fill([tf.cast(condition, tf.int32)], True)
+        name = re.sub(r"\W+", "_", message).strip("_")
+        # Something must use the reshaped, or it is no part of the graph.
+        return tf.debugging.Assert(tf.reshape(one_if_true, [], name=name), [message])
 
 
 def random_uniform(shape, seed):
@@ -138,8 +158,8 @@ def _joined(seed, offset):
 
 
 def checked(x, condition, message, *values):
-    """`x`, which a graph has only where the condition is true; else it raises as `check` does."""
-    with tf.control_dependencies([tf.debugging.Assert(condition, [message, *values])]):
+    """`x`, which a graph has only where the condition on sizes is true."""
+    with tf.control_dependencies([check_sizes(condition, message, *values)]):
         return tf.identity(x)
 
 

@@ -9,7 +9,7 @@ from keras_patchmix._ops.lineage import in_loader
 
 all = torch.all
 broadcast_to = torch.broadcast_to
-check = numpy_ops.check
+check = check_sizes = numpy_ops.check
 in_function = numpy_ops.in_function
 where = torch.where
 

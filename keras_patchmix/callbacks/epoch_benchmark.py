@@ -119,7 +119,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         raise NotImplementedError
 
     def _load(self, path):
-        """Reads a report; ValueError, KeyError or TypeError where it is none."""
+        """Reads a report; OSError or ValueError where it cannot be read."""
         raise NotImplementedError
 
     def _plot_report(self, report, path=None):
@@ -241,9 +241,13 @@ class EpochBenchmark(keras.callbacks.Callback):
 
     def _last_report(self, epoch):
         """Returns the report in the directory, if it is that of an epoch, else None."""
+        path = self._directory / f"{self.topic}.json"
+        if not path.exists():
+            return None
         try:
-            report = self._load(self._directory / f"{self.topic}.json")
-        except (OSError, ValueError, KeyError, TypeError):
+            report = self._load(path)
+        except (OSError, ValueError) as error:
+            self._warn_once("report", f"The last report is left out. {error}")
             return None
         return report if report.settings.get("epoch") == epoch else None
 

@@ -50,7 +50,15 @@ class EpochLines:
         """
         if not self.path.exists():
             return []
-        kind = f"file of {self._owner}: move it away or choose another `directory`"
+        try:
+            entries = self._read()
+        except _state_files.DamagedFile as error:
+            advice = "Move it away or choose another `directory`"
+            raise error.advised(advice) from error
+        return [entry for entry in entries if entry["epoch"] < epoch]
+
+    def _read(self):
+        kind = f"a file of {self._owner}"
         lines = _state_files.read_text(self.path, kind).splitlines()
         with _state_files.named(self.path, kind):
             entries = [
@@ -60,7 +68,7 @@ class EpochLines:
             epochs = [entry["epoch"] for entry in entries]
             rising = epochs == sorted(set(epochs)) and min(epochs, default=0) >= 0
             check(rising, "", "the epochs of its lines do not rise")
-        return [entry for entry in entries if entry["epoch"] < epoch]
+        return entries
 
     def write(self, entries):
         """Writes all entries, atomically."""

@@ -55,7 +55,7 @@ class OcclusionBenchmark(EpochBenchmark):
             in the same order in every epoch.
         suite: List of corruptions and `DatasetOcclusion`s, see `evaluate`.
             `keras_patchmix.occlusion.default_suite` of the image size when None.
-        frequency: Score every so many epochs; the first one always. Defaults to `1`.
+        frequency: Runs every `frequency` epochs, including the first. Defaults to `1`.
         max_examples: Score so many examples only, chosen as in `evaluate`, of each set too that
             does not say otherwise; all when None. Defaults to `2000`.
         seed: Integer that decides the bank, the pairs, the patches.
@@ -124,12 +124,12 @@ class OcclusionBenchmark(EpochBenchmark):
             max_examples,
             preprocess,
             value_range,
-            batch_size,
-            bank_size,
-            saliency,
-            class_map,
-            class_names,
-            from_logits,
+            batch_size=batch_size,
+            bank_size=bank_size,
+            saliency=saliency,
+            class_map=class_map,
+            class_names=class_names,
+            from_logits=from_logits,
         )
 
     def plot(self, path: FilePath | None = None) -> "Figure":

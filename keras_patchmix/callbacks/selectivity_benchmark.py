@@ -57,7 +57,7 @@ class SelectivityBenchmark(EpochBenchmark):
 
     Args:
         dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes.
-        frequency: Score every so many epochs; the first one always. Defaults to `5`.
+        frequency: Runs every `frequency` epochs, including the first. Defaults to `5`.
         max_examples: Integer: how many images. They are chosen as in
             `keras_patchmix.occlusion.evaluate`. Defaults to `16`.
         num_masks: Integer: the masks for each image. Maps of fewer are noisier, and noise draws the
@@ -193,18 +193,17 @@ class SelectivityBenchmark(EpochBenchmark):
 
     def _measure(self):
         try:
-            report = measure(
+            return measure(
                 self.model,
                 self._batches,
                 self._mixed.corruption,
+                self._mixed.choice,
                 num_kept=self._num_kept,
                 verbose=self._progress(),
                 **self._settings,
             )
         except NonFiniteScoresError:
             return None
-        report.settings["choice"] = self._mixed.choice
-        return report
 
     def _values_of(self, report, epoch):
         mean, low, high = (0.0, 0.0, 0.0) if report is None else (report.mean, *report.interval)

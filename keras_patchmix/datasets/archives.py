@@ -18,7 +18,7 @@ from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_BYTES
 from keras_patchmix.datasets.tar_stream import TarStream
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+ARCHIVE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _KINDS = {
     tarfile.SYMTYPE: "a link",
     tarfile.LNKTYPE: "a link",
@@ -196,7 +196,7 @@ def read_examples(archives, to_example, skipped):
     total = 0
     for archive, path in archives.items():
         seen, before = set(), len(skipped)
-        for member in read_members(path, IMAGE_SUFFIXES, archive):
+        for member in read_members(path, ARCHIVE_SUFFIXES, archive):
             key = f"{archive}:{member.name}"
             try:
                 if member.name in seen:
@@ -224,7 +224,7 @@ def read_examples(archives, to_example, skipped):
 
 def _nothing(archive, skipped):
     if not skipped:
-        return f"The archive {archive!r} holds no images ({', '.join(IMAGE_SUFFIXES)})."
+        return f"The archive {archive!r} holds no images ({', '.join(ARCHIVE_SUFFIXES)})."
     first, reason = next(iter(skipped.items()))
     return (
         f"None of the {len(skipped)} images of the archive {archive!r} can be used; the first is "

@@ -1,5 +1,7 @@
 """Which class id means which class, in words: the first lines of every command."""
 
+from keras_patchmix._names import quoted
+
 _FIRST, _LAST = 10, 2
 
 
@@ -13,7 +15,7 @@ def class_lines(class_names):
         List of lines. The second one, where the names are numbers and not in their order, says so:
         a model whose outputs follow the numbers would be scored with labels of other classes.
     """
-    listed = [f"{class_id} {name!r}" for class_id, name in enumerate(class_names)]
+    listed = [f"{class_id} {quoted(name)}" for class_id, name in enumerate(class_names)]
     if len(listed) > _FIRST + _LAST + 1:
         listed = [*listed[:_FIRST], "...", *listed[-_LAST:]]
     lines = [f"Classes: {', '.join(listed)}"]
@@ -23,7 +25,8 @@ def class_lines(class_names):
         if first is not None:
             lines.append(
                 f"The names are numbers in the order of text, as keras.utils."
-                f"image_dataset_from_directory has them: class {first} is {class_names[first]!r}. "
-                "A model whose outputs follow the numbers needs a class map"
+                f"image_dataset_from_directory has them: class {first} is "
+                f"{quoted(class_names[first])}. A model whose outputs follow the numbers needs a "
+                "class map"
             )
     return lines

@@ -4,6 +4,7 @@ import functools
 import os
 
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.broken_files import BrokenImageFile
 from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.image_files import ImageFileError, decode, file_size, read_bytes
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
@@ -87,8 +88,7 @@ class EncodedFolder:
                 data = content.numpy() or read_bytes(name.numpy())
                 return decode(data, lambda data: compiled(tf.constant(data), *arguments))
             except ImageFileError as error:
-                text = name.numpy().decode("utf-8", "surrogateescape")
-                raise ValueError(f"Cannot decode the image file {text!r}: {error}") from None
+                raise BrokenImageFile(name.numpy(), error) from None
 
         compiled = tf.function(decoder.function, autograph=False)
         name, content, _ = example

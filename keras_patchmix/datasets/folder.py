@@ -5,16 +5,14 @@ import os
 import warnings
 from pathlib import Path
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import printable, quoted
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.broken_files import BrokenImageFile
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_image
 
 _SHARE = 0.1
-
-
-class EmptySplitError(FolderError):
-    """A split of a folder holds no images."""
 
 
 def _hash(name):
@@ -62,7 +60,7 @@ def choose_images(layout, path, split):
     received = f'Received: name="folder:{printable(path)}", split={split!r}'
     if split in layout.unlabelled:
         raise FolderError(
-            f"`split` must have labels: the folder {printable(layout.unlabelled[split])!r} must "
+            f"`split` must have labels: the folder {quoted(layout.unlabelled[split])} must "
             "hold a folder for each class, or lie elsewhere, so that 10 % of the training images "
             f"take its place. {received}"
         )
@@ -94,7 +92,7 @@ def open_layout(path):
     layout = read_layout(path)
     if layout.remarks:
         warnings.warn(
-            f"The folder {printable(path)!r}: {'. '.join(layout.remarks)}.",
+            f"The folder {quoted(path)}: {'. '.join(layout.remarks)}.",
             UserWarning,
             stacklevel=4,  # who called `load`
         )
@@ -106,8 +104,7 @@ def _decode(path):
     try:
         return read_image(path.numpy())
     except ImageFileError as error:
-        name = path.numpy().decode("utf-8", "surrogateescape")
-        raise ValueError(f"Cannot decode the image file {name!r}: {error}") from None
+        raise BrokenImageFile(path.numpy(), error) from None
 
 
 def open_folder(path, split, size, shuffle, seed):

@@ -5,7 +5,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct, printable, quoted
 from keras_patchmix.datasets.image_files import IMAGE_SUFFIXES
 
 SPLIT_FOLDERS = {
@@ -16,6 +16,7 @@ SPLIT_FOLDERS = {
 _SPLIT_OF = {name: split for split, names in SPLIT_FOLDERS.items() for name in names}
 _OF_SYSTEMS = ("__macosx", "thumbs.db", "desktop.ini")  # in small letters
 _NAMED = 5
+_IMAGES, _LABELS = "images", "labels"  # folders of a data set with boxes, in the layout of YOLO
 _ALLOWED = (
     "It must hold either a folder for each class, or the folders train, validation and test with "
     "those in each; a class that is named like a split must not hold folders"
@@ -46,7 +47,7 @@ class FolderLayout:
     images: dict
     parted: bool
     unlabelled: dict
-    left_out: dict
+    left_out: str
     remarks: list
 
     def has(self, split):
@@ -99,11 +100,14 @@ class _Reader:
         labelled = {key: one for key, one in splits.items() if not parted or one in parting}
         classes = [folder.name for folder in self._visible(labelled["train"])[0]]
         self._check_classes(labelled)
+        self._check_boxes(labelled["train"])
+        if not parted:
+            self._check_unknown_splits(folders)
         images = {key: self._images(one, classes) for key, one in labelled.items()}
         for folder in splits.values():
             self._leave_out_images(self._visible(folder)[1])
         left_out = "; ".join(
-            f"{len(names)} {sort} ({next(iter(names))!r}{', ...' if len(names) > 1 else ''})"
+            f"{len(names)} {sort} ({quoted(next(iter(names)))}{', ...' if len(names) > 1 else ''})"
             for sort, names in sorted(self._left_out.items())
         )
         _check_enough(classes, images, left_out)
@@ -120,9 +124,7 @@ class _Reader:
         if left_out:
             remarks.append(f"Left out: {left_out}")
         unlabelled = {key: one.name for key, one in splits.items() if key not in labelled}
-        return FolderLayout(
-            tuple(map(printable, classes)), images, parted, unlabelled, left_out, remarks
-        )
+        return FolderLayout(tuple(distinct(classes)), images, parted, unlabelled, left_out, remarks)
 
     def _check_beside(self, folders, named, parting):
         """Raises where there are classes beside splits."""
@@ -143,9 +145,10 @@ class _Reader:
         for folder in named:
             other = splits.setdefault(_SPLIT_OF[folder.name.casefold()], folder)
             if other is not folder:
+                one, two = quoted(other.name), quoted(folder.name)
                 raise FolderError(
-                    "`name` must be a folder with one folder for each split; "
-                    f"{_some([other, folder])} are both for one"
+                    "`name` must be a folder with one folder for each split; the folders "
+                    f"{one} and {two} both hold the {_SPLIT_OF[folder.name.casefold()]} split"
                 )
         if splits.get("train") not in parting:
             what = f"there is no folder train beside {_some(named)}"
@@ -159,12 +162,14 @@ class _Reader:
 
     def _check_classes(self, splits):
         """Raises where a split has a class that the training images lack."""
-        known = [folder.name for folder in self._visible(splits["train"])[0]]
+        known = {folder.name for folder in self._visible(splits["train"])[0]}
         for split in splits.values():
             others = [one for one in self._visible(split)[0] if one.name not in known]
             unknown = [one for one in others if self._holds_images(one)]
             if unknown:
-                close = [name for name in known if name.casefold() == unknown[0].name.casefold()]
+                close = [
+                    one for one in sorted(known) if one.casefold() == unknown[0].name.casefold()
+                ]
                 raise FolderError(
                     f"`name` must be a folder whose splits have no other classes than "
                     f"{_some([splits['train']])}; {_some([split])} has {_some(unknown)} too"
@@ -172,6 +177,39 @@ class _Reader:
                 )
             for folder in others:
                 self._leave_out("without images", folder)
+
+    def _check_boxes(self, folder):
+        """Raises where images and text files of their labels stand side by side."""
+        found = {one.name.casefold(): one for one in self._visible(folder)[0]}
+        if _IMAGES in found and _LABELS in found:
+            suffixes = {file.suffix.lower() for file in self._files(found[_LABELS])}
+            if ".txt" in suffixes and suffixes.isdisjoint(IMAGE_SUFFIXES):
+                both = [found[_IMAGES], found[_LABELS]]
+                raise FolderError(
+                    "`name` must be a folder with a folder of images for each class; "
+                    f"{_some(both)} look like images beside text files with their labels (the "
+                    f"layout of YOLO), not like classes. {_ALLOWED}"
+                )
+
+    def _check_unknown_splits(self, folders):
+        """Raises where what would be classes hold folders of the same names, as splits do."""
+        inside = {}
+        for folder in folders:
+            below, files = self._visible(folder)
+            if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+                return
+            names = tuple(one.name for one in below if self._holds_images(one))
+            if names:
+                inside[folder] = names
+        shared = set(inside.values())
+        if len(inside) > 1 and len(shared) == 1 and len(names := shared.pop()) > 1:
+            known = ", ".join(name for names in SPLIT_FOLDERS.values() for name in names)
+            raise FolderError(
+                f"`name` must be a folder of splits or of classes: {_some(inside)} look like "
+                f"splits, as each holds {_some(names)} and no images beside them. "
+                f"Folders of splits must be called {known}: rename these, or give one of them as "
+                "the folder and take the split all"
+            )
 
     def _images(self, folder, classes):
         """Returns a list of (name, class id, path), and leaves out what is no image."""
@@ -266,6 +304,6 @@ def _identity(folder):
 
 def _some(folders):
     """Names of folders for a message, the first few of them."""
-    names = [repr(printable(one.name if isinstance(one, Path) else one)) for one in folders]
+    names = [quoted(one.name if isinstance(one, Path) else one) for one in folders]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct
 from keras_patchmix._optional import require
 from keras_patchmix._suggestions import meant
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder import open_folder
 from keras_patchmix.datasets.records.reading import open_records
 
@@ -27,7 +28,8 @@ class DatasetInfo:
         split: Split as given to `load`.
         num_classes: Number of classes.
         class_names: Tuple of class names; label `i` is `class_names[i]`. They are printable: what a
-            terminal or a file cannot hold is escaped.
+            terminal or a file cannot hold is escaped, and a number tells apart names that are the
+            same then.
         num_examples: Number of images in the split.
         image_shape: (height, width, 3) of the images.
     """
@@ -40,7 +42,7 @@ class DatasetInfo:
     image_shape: tuple
 
     def __post_init__(self):
-        object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
+        object.__setattr__(self, "class_names", tuple(distinct(self.class_names)))
 
 
 def load(
@@ -100,9 +102,10 @@ def load(
 
     Raises:
         ValueError: An unknown name or split, a data set without exactly one image and one label,
-            a folder with fewer than two classes or without images, or of splits beside classes or
-            with classes of their own, sizes that vary while `image_size` is None. A file that is
-            not a readable image raises, when it is read, an error that names it.
+            a folder with fewer than two classes or without images, of splits beside classes or
+            with classes of their own, or of what looks like splits of other names, sizes that vary
+            while `image_size` is None. A file that is not a readable image raises, when it is read,
+            an error that names it.
         ImportError: TensorFlow, or TFDS for a source that needs it, is not installed.
 
     Warns:
@@ -197,6 +200,7 @@ def open_tfds_split(tfds, name, split, data_dir, download):
         Tuple of the builder, the number of images and the keys of the image and the label.
 
     Raises:
+        EmptySplitError: The split holds no images.
         ValueError: See `load`.
     """
     builder = prepared_builder(tfds, name, data_dir, download)
@@ -209,7 +213,7 @@ def open_tfds_split(tfds, name, split, data_dir, download):
             f'"{min(splits, default="train")}[:90%]". Received: split={split!r}'
         ) from error
     if count == 0:
-        raise ValueError(f"`split` holds no images of {name!r}. Received: split={split!r}")
+        raise EmptySplitError(f"`split` holds no images of {name!r}. Received: split={split!r}")
     return builder, count, *_image_and_label(tfds, builder, name)
 
 

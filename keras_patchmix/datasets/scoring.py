@@ -43,7 +43,6 @@ def load_for_scoring(
 
     Raises:
         ValueError: See `load`. A broken record of a TFDS set raises as it does in TFDS.
-
         ImportError: See `load`.
 
     Warns:

@@ -24,8 +24,8 @@ class TarStream:
 
     Raises:
         tarfile.TarError: While it is iterated: a header is damaged, the headers of one entry exceed
-            `MAX_HEADERS` or say something twice, the archive is cut off, or it goes on after its
-            end, as a second archive behind the first one does.
+            `MAX_HEADERS` or say something twice, a global header sets a path or a size, the archive
+            is cut off, or it goes on after its end, as a second archive behind the first one does.
     """
 
     def __init__(self, stream):
@@ -70,7 +70,11 @@ class TarStream:
                     key = _SPARSE
                 elif key not in _KEYS or not value:
                     continue
-                elif key in said or info.type == tarfile.XGLTYPE:
+                elif info.type == tarfile.XGLTYPE:
+                    raise tarfile.ReadError(
+                        f"a global header sets the {key.decode()} of all files that follow"
+                    )
+                elif key in said:
                     raise tarfile.ReadError(f"headers say twice what the {key.decode()} is")
                 said[key] = value
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_patchmix import _state_files
-from keras_patchmix._names import printable
+from keras_patchmix._names import printable, quoted
 
 _WORDNET_ID = re.compile(r"n\d{8}")
 
@@ -78,7 +78,7 @@ def read_class_map(path, num_outputs, class_names):
         own = data[name] if isinstance(data[name], list) else [data[name]]
         if not own or not all(type(i) is int and 0 <= i < num_outputs for i in own):
             raise ValueError(
-                f"--class-map: {path!r} must give {name!r} whole numbers from 0 to "
+                f"--class-map: {path!r} must give {quoted(name)} whole numbers from 0 to "
                 f"{num_outputs - 1}. Received: {data[name]!r}"
             )
         outputs.append(own)
@@ -107,14 +107,17 @@ def read_names(path):
 
 def _read(path):
     try:
-        data = _state_files.read_json(path, "JSON file")
+        data = _state_files.read_json(path, "a JSON file")
     except (OSError, ValueError) as error:
         raise ValueError(f"--class-map: {path!r} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict):
         raise ValueError(
             f'--class-map: {path!r} must hold an object, {{"class name": output or [outputs]}}'
         )
-    return {printable(name): outputs for name, outputs in data.items()}
+    found = {printable(name): outputs for name, outputs in data.items()}
+    if len(found) < len(data):
+        raise ValueError(f"--class-map: {path!r} holds two classes of the same printable name")
+    return found
 
 
 def imagenet_names():
@@ -179,8 +182,9 @@ def _warn_of_other_names(model, class_names):
     other = [k for k, name in enumerate(class_names) if plain(name) != plain(known[k])]
     if other:
         warnings.warn(
-            f"{model}: output {other[0]} is {known[other[0]]!r} in ImageNet, class {other[0]} of "
-            f"the data set is {class_names[other[0]]!r}; {len(other)} of 1000 names differ. "
+            f"{model}: output {other[0]} is {quoted(known[other[0]])} in ImageNet, class "
+            f"{other[0]} of the data set is {quoted(class_names[other[0]])}; {len(other)} of "
+            "1000 names differ. "
             "Outputs are taken for classes in their order: say which they are with --class-map",
             UserWarning,
             stacklevel=3,
@@ -197,5 +201,5 @@ def _are_wordnet_ids(names):
 
 
 def _some(names, most=5):
-    text = ", ".join(map(repr, names[:most]))
+    text = ", ".join(map(quoted, names[:most]))
     return text if len(names) <= most else f"{text} and {len(names) - most} more"

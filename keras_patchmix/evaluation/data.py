@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_patchmix import _state_files, datasets
 from keras_patchmix._flags import named
-from keras_patchmix.datasets.folder import EmptySplitError
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
 from keras_patchmix.evaluation.occluded import occluded_sets, prepare_sets
@@ -118,7 +118,7 @@ def _of_file(options):
             f"--suite must be default, extended or a JSON file. There is no file {options.suite!r}"
         )
     try:
-        return deserialize(_state_files.read_text(path, "suite"), _own_members(options))
+        return deserialize(_state_files.read_text(path, "a suite"), _own_members(options))
     except ValueError as error:
         raise ValueError(f"--suite {options.suite}: {error}") from error
 

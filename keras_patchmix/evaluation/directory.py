@@ -7,10 +7,14 @@ from keras_patchmix.evaluation.listing import Listing, difference
 from keras_patchmix.evaluation.shared_options import flag
 
 _REPORT, _BACKUP = "report.json", "backup.json"
+_SPREAD, _FIRST = "spread over the data set", "the first ones"
 
 
 class DataDirectory(_run_directory.RunDirectory):
     """The directory of a run, which notices that the data are no longer those of its results.
+
+    How the images of `max_examples` are chosen decides the results too: versions up to 0.1, which
+    did not note it, took the first ones.
 
     Args:
         path: As of `keras_patchmix._run_directory.RunDirectory`.
@@ -27,7 +31,9 @@ class DataDirectory(_run_directory.RunDirectory):
 
     def __init__(self, path, recipe, options, files, results):
         self._data_there = self._data = None
-        super().__init__(path, recipe, options, files, results, flag)
+        if options.get("max_examples") is not None:
+            options = {**options, "choice": _SPREAD}
+        super().__init__(path, recipe, options, files, results, _named)
 
     @property
     def data(self):
@@ -70,9 +76,13 @@ class DataDirectory(_run_directory.RunDirectory):
         return {**super()._encode(recipe, options, files), "data": self._data}
 
     def _decode(self, data):
-        decoded = super()._decode(data)
+        recipe, options, files = super()._decode(data)
         self._data_there = conform(data.get("data"), Listing | None, "data")
-        return decoded
+        return recipe, {"choice": _FIRST, **options}, files
+
+
+def _named(field):
+    return f"the images that {flag('max_examples')} takes" if field == "choice" else flag(field)
 
 
 def files_of(specs, *others):

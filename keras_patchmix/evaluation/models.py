@@ -119,7 +119,7 @@ def _output(loaded, images):
 
 def _from_file(spec, unsafe):
     try:
-        model = keras.saving.load_model(spec.source, compile=False, safe_mode=not unsafe)
+        model = _loaded(spec.source, not unsafe)
     except Exception as error:  # Keras raises many kinds
         raise ValueError(f"--model {spec.name}: {_why_not_loaded(spec, error)}") from error
     if not isinstance(model, keras.Model):
@@ -134,6 +134,14 @@ def _from_file(spec, unsafe):
             "can be scored"
         )
     return model
+
+
+def _loaded(source, safe_mode):
+    """Loads a model, with the loss that it was compiled with where Keras knows that."""
+    try:
+        return keras.saving.load_model(source, safe_mode=safe_mode)
+    except Exception:  # a loss or a metric of one's own, which scoring can do without
+        return keras.saving.load_model(source, compile=False, safe_mode=safe_mode)
 
 
 def _why_not_loaded(spec, error):

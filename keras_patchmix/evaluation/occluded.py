@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 from keras_patchmix import datasets
+from keras_patchmix._flags import named
 from keras_patchmix._optional import require
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX, prepared_builder
 from keras_patchmix.evaluation.classes import imagenet_outputs, read_class_map, read_names
@@ -96,7 +98,7 @@ def _split_names(name, data_dir):
 
 def _of_flag(name, error):
     # Not with_flags, which would name the flag of the other data.
-    return ValueError(f"--occluded {name}: {str(error).replace('`name`', 'NAME')}")
+    return ValueError(f"--occluded {name}: {named(str(error), {'name': 'NAME'})}")
 
 
 def _natural(name):
@@ -152,11 +154,34 @@ def with_class_maps(suite, loaded, num_outputs, class_names, outputs):
     ]
 
 
-def _with_map(member, loaded, num_outputs, class_names, outputs):
-    info = datasets.load_for_scoring(
+def set_class_lines(suite, class_names):
+    """Returns which class id means which class in the sets of a suite.
+
+    Args:
+        suite: List of members.
+        class_names: Tuple of the data set's class names.
+
+    Returns:
+        List of lines, of the sets alone that have other classes or another order than the data set.
+    """
+    sets = [member for member in suite if isinstance(member, DatasetOcclusion)]
+    found = {member.name: _class_names(member) for member in sets}
+    return [
+        f"{name}: {line}"
+        for name, names in found.items()
+        if names != tuple(class_names)
+        for line in class_lines(names)
+    ]
+
+
+def _class_names(member):
+    return datasets.load_for_scoring(
         member.dataset, member.splits[0], member.image_size or 32, member.data_dir
-    ).info
-    names, file = info.class_names, loaded.spec.class_map
+    ).info.class_names
+
+
+def _with_map(member, loaded, num_outputs, class_names, outputs):
+    names, file = _class_names(member), loaded.spec.class_map
     if names == tuple(class_names):
         found = outputs
     elif file not in (None, "none", "imagenet") and _holds(file, names):

@@ -3,11 +3,8 @@
 from keras_patchmix.datasets.folder_layout import read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
-from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.page.chance import at_chance
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
-
-_NAMED = 10
 
 
 def input_line(loaded):
@@ -66,18 +63,3 @@ def chance_lines(reports):
                 "--preprocess"
             )
     return lines
-
-
-def skipped_line(reports):
-    """Returns which files could not be read, or None.
-
-    Args:
-        reports: Dict from names to `keras_patchmix.occlusion.Report`s.
-    """
-    skipped = skipped_of(reports.values())
-    if not skipped:
-        return None
-    named = [f"{name} ({reason})" for name, reason in skipped[:_NAMED]]
-    rest = len(skipped) - len(named)
-    more = f"; and {rest} more, named in report.html" if rest else ""
-    return f"Could not be read: {'; '.join(named)}{more}"

@@ -1,8 +1,8 @@
 """What an evaluation writes and prints once the models are scored."""
 
 from keras_patchmix import _atomic, _command_line, _csv_text
-from keras_patchmix.evaluation import remarks
 from keras_patchmix.occlusion import text
+from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.occlusion.report import csv_lines
@@ -42,9 +42,9 @@ def tables(reports):
         return next(iter(reports.values())).table()
     if len(reports) == 2:
         first, second = reports.values()
-        parts = [_heading(first), first.compare(second).table(), remarks.skipped_line(reports)]
+        parts = [_heading(first), first.compare(second).table(), skipped_line(reports)]
     else:
-        parts = [side_by_side(reports), remarks.skipped_line(reports)]
+        parts = [side_by_side(reports), skipped_line(reports)]
     return "\n\n".join(part for part in parts if part is not None)
 
 

@@ -17,13 +17,14 @@ from keras_patchmix.evaluation.data import (
 from keras_patchmix.evaluation.directory import RunDirectory
 from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.models import load_model, probe
-from keras_patchmix.evaluation.occluded import set_listings, with_class_maps
+from keras_patchmix.evaluation.occluded import set_class_lines, set_listings, with_class_maps
 from keras_patchmix.evaluation.score_kind import score_kind
 from keras_patchmix.evaluation.shared_options import PROGRESS
 from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.opening import SetError
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def _score(options, specs, directory):
             say(line)
     for name, each in listing.get("sets", {}).items():
         say(f"{name}: {each['images']} occluded images, {each['split']}")
+    for line in set_class_lines(suite, info.class_names):
+        say(line)
     benchmarks = _benchmarks(options, data, suites, loaded, maps, logits, saliency)
     _check_sets(options, loaded, benchmarks)
     work = None
@@ -148,8 +151,11 @@ def _check_sets(options, loaded, benchmarks):
             try:
                 benchmark.check(one.model, PROGRESS[options.progress])
             except ValueError as error:
-                message = with_flags(str(error).replace("DatasetOcclusion ", ""))
-                raise ValueError(f"--model {one.spec.name}, {message}") from error
+                what, reason = "", str(error)
+                if isinstance(error, SetError):
+                    what, reason = f"{error.name!r}: ", error.reason
+                message = f"--model {one.spec.name}, {what}{with_flags(reason)}"
+                raise ValueError(message) from error
 
 
 def _from_logits(options, data, one):

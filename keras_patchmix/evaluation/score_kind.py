@@ -4,10 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix._flags import named
 from keras_patchmix._host import to_numpy
 from keras_patchmix.scoring.forward import forward_function
-from keras_patchmix.scoring.score_kind import check_single, ends_in_logits, last_activation
+from keras_patchmix.scoring.score_kind import ends_in_logits, is_single_logit, returns_logits
 
+_REASONS = {
+    True: "the last layer has no activation",
+    False: "the last layer is a sigmoid or a softmax",
+}
+_BY_LOSS = "the loss that it is compiled with says so"
 KINDS = ("auto", "logits", "probabilities")
 _SUM_SLACK = 0.01  # of half precision over 1,000 classes
 
@@ -47,31 +53,31 @@ def score_kind(loaded, images, asked="auto"):
         ValueError: It cannot be told, or the scores cannot be what was asked for.
     """
     scores, name = _scores(loaded, images), loaded.spec.name
-    one = scores.shape[1] == 1
-    if one:
-        check_single(loaded.model)
     low, high, sums = float(scores.min()), float(scores.max()), scores.sum(1)
     between = low >= -_SUM_SLACK and high <= 1 + _SUM_SLACK
-    said = ends_in_logits(loaded.model)
-    ends = "has no activation" if said else f"is a {last_activation(loaded.model)}"
+    if asked == "probabilities" and not between:
+        raise ValueError(
+            f"--scores probabilities: {name!r} returns scores from {low:.4g} to {high:.4g}"
+        )
+    one, given = scores.shape[1] == 1, {"auto": None, "logits": True}.get(asked, False)
+    if asked == "auto" and not one:
+        if not between:
+            return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
+        if np.abs(sums - 1).max() <= _SUM_SLACK:
+            return ScoreKind(False, "scores that sum to 1")
+    try:
+        said = (is_single_logit if one else returns_logits)(loaded.model, given)
+    except ValueError as error:
+        flags = {"from_logits": "--scores", "model": f"--model {name}"}
+        raise ValueError(named(str(error), flags)) from error
     if asked != "auto":
-        if asked == "probabilities" and not between:
-            raise ValueError(
-                f"--scores probabilities: {name!r} returns scores from {low:.4g} to {high:.4g}"
-            )
-        if one and said not in (None, asked == "logits"):
-            raise ValueError(f"--scores {asked}: the last layer of {name!r} {ends}")
-        return ScoreKind(asked == "logits", "as --scores says")
-    if not one and not between:
-        return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
-    if not one and np.abs(sums - 1).max() <= _SUM_SLACK:
-        return ScoreKind(False, "scores that sum to 1")
+        return ScoreKind(said, "as --scores says")
     if said is not None:
-        return ScoreKind(said, f"the last layer {ends}")
+        return ScoreKind(said, _REASONS[said] if ends_in_logits(loaded.model) == said else _BY_LOSS)
     raise ValueError(
         f"--scores logits or --scores probabilities is needed: {name!r} returns scores from "
-        f"{low:.4g} to {high:.4g} that sum to {sums.min():.4g} to {sums.max():.4g}, and its last "
-        "layer does not say what they are"
+        f"{low:.4g} to {high:.4g} that sum to {sums.min():.4g} to {sums.max():.4g}, and neither "
+        "its last layer nor a loss says what they are"
     )
 
 

@@ -2,13 +2,10 @@
 
 import dataclasses
 
-import numpy as np
-
-from keras_patchmix import _array_files, _atomic, _state_files
 from keras_patchmix._names import say
-from keras_patchmix._schema import check
 from keras_patchmix.evaluation.classifier import classifier
 from keras_patchmix.evaluation.score_kind import score_kind
+from keras_patchmix.explain import map_archive
 from keras_patchmix.explain.benchmark import measure
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity_report import SelectivityReport
@@ -20,8 +17,6 @@ _GRID_SIZE = 7
 _KEEP_PROBABILITY = 0.5
 _SHOWN = 4
 _REPORT, _MAPS, _BACKUP = "selectivity.json", "selectivity.npz", "selectivity_backup.json"
-_KIND = "archive of images and maps"
-_MOST_BYTES = 2**31
 
 
 class SelectivityWork:
@@ -69,6 +64,7 @@ class SelectivityWork:
             used.model,
             self._mixed,
             self._mixed.corruption,
+            self._mixed.choice,
             num_kept=_SHOWN,
             verbose=progress,
             backup=backup,
@@ -88,7 +84,6 @@ class SelectivityWork:
             model=name,
             dataset=self._info.name,
             split=self._info.split,
-            choice=self._mixed.choice,
         )
         _save(report, folder)
         backup.unlink(missing_ok=True)
@@ -106,25 +101,12 @@ def load(folder):
         OSError: They are not there.
     """
     report = SelectivityReport.load(folder / _REPORT)
-    data = _state_files.read_bytes(folder / _MAPS, _KIND)
-    with _state_files.named(folder / _MAPS, _KIND):
-        arrays = _array_files.from_bytes(data, _MOST_BYTES)
-        _check_examples(arrays, len(report.rows))
+    arrays = map_archive.read(folder / _MAPS, range(1, len(report.rows) + 1), masks=True)
     return dataclasses.replace(report, examples=arrays)
 
 
-def _check_examples(arrays, most):
-    check(sorted(arrays) == ["images", "maps", "masks"], "", "other arrays")
-    shape = arrays["images"].shape
-    check(len(shape) == 4 and 0 < shape[0] <= most, "images", "not of the first so many rows")
-    for name in ("maps", "masks"):
-        check(arrays[name].shape == shape[:3], name, "not of the images' shape")
-        check(bool(np.isfinite(arrays[name]).all()), name, "a number is not finite")
-
-
 def _save(report, folder):
-    data = _array_files.to_bytes(report.examples, compressed=True)
-    _atomic.write_bytes(folder / _MAPS, data)
+    map_archive.write(folder / _MAPS, report.examples)
     report.to_json(folder / _REPORT)  # the last: where it is, everything is
 
 

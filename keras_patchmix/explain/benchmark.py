@@ -93,10 +93,11 @@ def selectivity_benchmark(
     ```
     """
     mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
-    report = measure(
+    return measure(
         model,
         mixed,
         mixed.corruption,
+        mixed.choice,
         num_masks=num_masks,
         grid_size=grid_size,
         keep_probability=keep_probability,
@@ -110,14 +111,13 @@ def selectivity_benchmark(
         verbose=verbose,
         backup=backup,
     )
-    report.settings["choice"] = mixed.choice
-    return report
 
 
 def measure(
     model,
     batches,
     corruption,
+    choice,
     *,
     num_kept,
     verbose,
@@ -132,6 +132,7 @@ def measure(
         model: As in `selectivity_benchmark`.
         batches: Iterable of `keras_patchmix.explain.mixed_images.MixedBatch`, the same each time.
         corruption: What mixed them, for the report.
+        choice: How the images were chosen, for the report.
         num_kept: Images and maps kept in the report.
         verbose: As in `rise`.
         backup: As in `selectivity_benchmark`.
@@ -143,13 +144,15 @@ def measure(
     Returns:
         A `SelectivityReport`.
     """
-    described = _settings(model, corruption, settings)
+    described = _settings(model, corruption, choice, settings)
     kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
-    measured = kept.load(_measured) or Measured()
-    scores = scores_of(model, settings)
+    measured, scores = None, scores_of(model, settings)
     seen = 0
     with Progress(verbose, title) as progress:
         for part in _groups(batches, settings):
+            if measured is None:
+                empty = _nothing_of(part, num_kept)
+                measured = kept.load(empty.of_state, empty.most_bytes) or empty
             seen += len(part.labels)
             _start(progress, batches, len(measured.rows), settings)
             if seen <= len(measured.rows):
@@ -170,7 +173,7 @@ def measure(
             # What an early stop has left out is done too.
             progress.add(settings["num_masks"] * len(part.labels) - int(found.num_masks.sum()))
             arrays = {"images": part.images, "masks": part.masks, "maps": found.maps}
-            measured.add(_rows(part, found, clean.argmax(1)), arrays, num_kept)
+            measured.add(_rows(part, found, clean.argmax(1)), arrays)
             kept.save_now_and_then(measured)
     if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
@@ -184,8 +187,14 @@ def measure(
     return SelectivityReport(measured.rows, described, measured.stacked())
 
 
-def _measured(state):
-    return Measured.of_state(state, SelectivityRow)
+def _nothing_of(batch, num_kept):
+    size = batch.masks.shape[1:]
+    kinds = {
+        "images": (batch.images.shape[1:], batch.images.dtype),
+        "masks": (size, np.bool_),
+        "maps": (size, np.float32),
+    }
+    return Measured(SelectivityRow, kinds, num_kept)
 
 
 def _groups(batches, settings):
@@ -260,12 +269,13 @@ def noise_of(found):
     return np.minimum(found.standard_errors.max((1, 2)) / height.astype(np.float64), 1e9)
 
 
-def _settings(model, corruption, settings):
+def _settings(model, corruption, choice, settings):
     grid_size = settings["grid_size"]
     same = ("num_masks", "keep_probability", "tolerance", "seed")
     return {
         "model": getattr(model, "name", None) or type(model).__name__,
         "corruption": {"class_name": type(corruption).__name__, "config": corruption.get_config()},
+        "choice": choice,
         "n": None,
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
         "value_range": list(settings["value_range"]),

@@ -38,8 +38,8 @@ class MixedBatch(NamedTuple):
 class MixedImages:
     """Images of a data set with foreign parts in them, as `MixedBatch`es.
 
-    They are spread over the data set where its length is known, else the first ones. The bank is
-    drawn from all of them.
+    They are spread over the data set where its length is known, and the bank is drawn from all of
+    it. Else both are of the first images, whatever the corruption.
 
     Each pass over it reads the data set anew and gives the same images.
 
@@ -55,6 +55,7 @@ class MixedImages:
     Attributes:
         corruption: The corruption.
         value_range: (low, high).
+        choice: How the images are chosen, "spread" or "first".
 
     Raises:
         ValueError: An argument out of range; while it is read, also a corruption that leaves
@@ -76,12 +77,13 @@ class MixedImages:
         self.corruption = _checked_corruption(corruption)
         self.value_range = value_range
         self._source = ExampleSource(dataset, batch_size, max_examples)
+        self.choice = self._source.choice
         self._bank_size, self._seed = bank_size, seed
         self._bank = None
 
     def __iter__(self):
         if self._bank is None and self.corruption.needs_bank:
-            batches = ((b.images, b.labels, b.index) for b in self._source.everything())
+            batches = ((b.images, b.labels, b.index) for b in self._source.population())
             self._bank = build_bank(batches, self._bank_size, self._seed)
         labels, columns = [], None
         for batch in self._source:
@@ -89,11 +91,6 @@ class MixedImages:
             yield self._mixed(batch)
         if self.choice == "first" and len(labels) == self._source.max_examples:
             warn_of_first(np.array(labels), columns, stacklevel=2)
-
-    @property
-    def choice(self):
-        """How the images are chosen, "spread" or "first"; known once iteration has begun."""
-        return self._source.choice
 
     def num_examples(self):
         """Returns about how many images there are, or None; known once iteration has begun."""

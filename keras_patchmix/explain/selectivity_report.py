@@ -12,7 +12,7 @@ from keras_patchmix._schema import check, conform
 from keras_patchmix._types import FilePath
 
 _RESAMPLES = 10_000
-_KIND = "report of patch selectivity"
+_KIND = "a report of patch selectivity"
 
 
 class _Named(TypedDict, total=False):
@@ -38,7 +38,17 @@ class Corruption(TypedDict):
     config: dict[str, Any]
 
 
-class SelectivitySettings(TypedDict):
+class _Settings(TypedDict, total=False):
+    n: int | None
+    preprocess: str | None
+    dataset: str | None
+    split: str | None
+    class_names: list[str] | None
+    class_map: list[list[int]] | None
+    choice: str | None
+
+
+class SelectivitySettings(_Settings):
     """What settings hold; there may be others beside them."""
 
     model: str

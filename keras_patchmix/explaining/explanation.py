@@ -1,17 +1,13 @@
 """What is found out about one model, and its files."""
 
 import dataclasses
-import hashlib
 from typing import Any, TypedDict
 
-import numpy as np
-
-from keras_patchmix import _array_files, _atomic, _state_files
+from keras_patchmix import _state_files
 from keras_patchmix._schema import check, conform
-from keras_patchmix.explain import SelectivityReport
+from keras_patchmix.explain import SelectivityReport, map_archive
 
-_FILE, _ARRAYS, _KIND = "explanation.json", "maps.npz", "explanation"
-_MOST_BYTES = 2**31
+_FILE, _ARRAYS, _KIND = "explanation.json", "maps.npz", "an explanation"
 
 
 class MapRow(TypedDict):
@@ -84,13 +80,12 @@ class Explanation:
         Args:
             folder: A `pathlib.Path`.
         """
-        data = _array_files.to_bytes(self.arrays, compressed=True)
-        _atomic.write_bytes(folder / _ARRAYS, data)
+        digest = map_archive.write(folder / _ARRAYS, self.arrays)
         if self.report is not None:
             self.report.to_json(folder / "selectivity.json")
         fields = ("settings", "skipped", "rows", "curves")
         found = {"schema_version": 1, **{name: getattr(self, name) for name in fields}}
-        found["maps_sha256"] = hashlib.sha256(data).hexdigest()
+        found["maps_sha256"] = digest
         _state_files.write_json(folder / _FILE, found, indent=1)
 
     @classmethod
@@ -120,12 +115,8 @@ def _load(folder):
             lengths = [len(values) for values in curves[kind]]
             wanted = [len(curves["shares"])] * len(rows)
             check(lengths == wanted, f"curves.{kind}", "must be a value a share, for each row")
-    data = _state_files.read_bytes(folder / _ARRAYS, "archive of maps")
-    with _state_files.named(folder / _ARRAYS, "archive of maps"):
-        same = content.maps_sha256 in (None, hashlib.sha256(data).hexdigest())
-        check(same, "", f"{_FILE} was written with another one")
-        arrays = _array_files.from_bytes(data, _MOST_BYTES)
-        _check_arrays(arrays, len(rows))
+    counts = range(len(rows), len(rows) + 1)
+    arrays = map_archive.read(folder / _ARRAYS, counts, content.maps_sha256)
     report = folder / "selectivity.json"
     return Explanation(
         rows,
@@ -135,18 +126,3 @@ def _load(folder):
         content.skipped,
         SelectivityReport.load(report) if report.exists() else None,
     )
-
-
-def _check_arrays(arrays, count):
-    check({"images", "maps"} <= set(arrays) <= {"images", "maps", "masks"}, "", "other arrays")
-    images, maps = arrays["images"], arrays["maps"]
-    shape = (count, *images.shape[1:3])
-    for name, dtype, wanted in (
-        ("images", np.uint8, (*shape, 3)),
-        ("maps", np.float32, shape),
-        ("masks", np.bool_, shape),
-    ):
-        values = arrays.get(name)
-        same = values is None or (values.shape == wanted and values.dtype == dtype)
-        check(same, name, f"must be {np.dtype(dtype).name} of shape {wanted}")
-    check(bool(np.isfinite(maps).all()), "maps", "a number is not finite")

@@ -12,6 +12,7 @@ from keras_patchmix.evaluation.listing import data_listing
 from keras_patchmix.evaluation.remarks import split_line
 from keras_patchmix.evaluation.score_kind import ScoreKind, score_kind
 from keras_patchmix.explain.benchmark import measure
+from keras_patchmix.explain.map_archive import most_images
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explaining.causal import causal_curves
 from keras_patchmix.explaining.explanation import Explanation
@@ -58,6 +59,12 @@ class DataWork:
         self._data = open_data(options, loaded)
         self._info = self._data.info
         self.image_shape = self._info.image_shape
+        most = most_images(*self.image_shape[:2])
+        if min(options.figures, options.max_examples) > most:
+            raise ValueError(
+                f"--figures must be at most {most} for images of this size. "
+                f"Received: {options.figures} of {self.image_shape[0]}x{self.image_shape[1]}"
+            )
         self.listing = data_listing(options, self._info.split)
         self._mixed = MixedImages(
             self._data,
@@ -118,6 +125,7 @@ class DataWork:
             used.model,
             self._mixed,
             self._mixed.corruption,
+            self._mixed.choice,
             num_kept=options.figures,
             verbose=progress,
             backup=backup,
@@ -131,7 +139,6 @@ class DataWork:
             split=self._info.split,
             class_names=list(self._info.class_names),
             class_map=prepared.class_map,
-            choice=self._mixed.choice,
         )
         arrays = report.examples
         rows = [self._row(row) for row in report.rows[: len(arrays["maps"])]]

@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix._names import quoted
 from keras_patchmix._progress import Progress
+from keras_patchmix._schema import check
 from keras_patchmix.evaluation.classifier import Classifier, classifier
 from keras_patchmix.evaluation.data import common_size
 from keras_patchmix.evaluation.score_kind import ScoreKind, score_kind
 from keras_patchmix.explain import c_rise, patch_selectivity, rise
 from keras_patchmix.explain.benchmark import noise_of
+from keras_patchmix.explain.map_archive import most_images
 from keras_patchmix.explain.measured import Measured
 from keras_patchmix.explaining.causal import causal_curves
 from keras_patchmix.explaining.classes import ModelClasses, classes_of
@@ -66,6 +69,12 @@ class ImageWork:
                 )
         self._read = read_pictures(pictures, common_size(options, loaded))
         self.image_shape = self._read.images.shape[1:]
+        count, most = len(self._read.names), most_images(*self.image_shape[:2])
+        if count > most:
+            raise ValueError(
+                f"--image must give at most {most} images of this size: explain them in several "
+                f"runs. Received: {count} of {self.image_shape[0]}x{self.image_shape[1]}"
+            )
         self.listing = listing_of(pictures)
 
     def lines(self):
@@ -95,7 +104,7 @@ class ImageWork:
             if pair[0] == pair[1]:
                 raise ValueError(
                     "--contrast must be another class than --class. Received: "
-                    f"{classes.name(pair[0])!r} as both"
+                    f"{quoted(classes.name(pair[0]))} as both"
                 )
         return Prepared(one, used, kind, classes, *found)
 
@@ -119,8 +128,16 @@ class ImageWork:
         options, used, name = self._options, prepared.classifier, prepared.loaded.spec.name
         settings = {"model": name, **options.deciding()}
         kept = Backup(backup, {**settings, "weights_sha256": digest_of(prepared.loaded.model)})
-        measured = kept.load(_measured) or Measured()
-        images = self._read.images
+        images, names = self._read.images, self._read.names
+        empty = Measured(MapRow, {"maps": (images.shape[1:3], np.float32)}, len(images))
+
+        def read(state):
+            found = empty.of_state(state)
+            known = tuple(row["image"] for row in found.rows)
+            check(known == names[: len(known)], "rows", "must be of the first so many images")
+            return found
+
+        measured = kept.load(read, empty.most_bytes) or empty
         with Progress(progress, name) as bar:
             bar.start(len(images) * options.num_masks, len(measured.rows) * options.num_masks)
             for start in range(len(measured.rows), len(images), _GROUP):
@@ -185,7 +202,3 @@ class ImageWork:
                 strict=True,
             )
         ]
-
-
-def _measured(state):
-    return Measured.of_state(state, MapRow)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_patchmix._names import distinct
+from keras_patchmix._names import distinct, quoted
 from keras_patchmix._optional import require
 from keras_patchmix._run_directory import file_digest
 from keras_patchmix.datasets.image_files import (
@@ -127,7 +127,7 @@ def read_pictures(pictures, size):
     if not read:
         name, reason = next(iter(skipped.items()))
         raise ValueError(
-            f"--image: none of the {len(skipped)} files can be read; the first is {name!r}: "
+            f"--image: none of the {len(skipped)} files can be read; the first is {quoted(name)}: "
             f"{reason}"
         )
     if size is None:
@@ -187,8 +187,8 @@ def _common_size(sizes):
     for name, size in sizes:
         if size != (width, height):
             raise ValueError(
-                f"--image-size is needed: {first!r} has {width} x {height} pixels, {name!r} has "
-                f"{size[0]} x {size[1]}"
+                f"--image-size is needed: {quoted(first)} has {width} x {height} pixels, "
+                f"{quoted(name)} has {size[0]} x {size[1]}"
             )
     return height, width
 
@@ -214,6 +214,6 @@ def _check_both_kinds(names, masks):
         if mask.all() or not mask.any():
             what = "white, and so out of context" if mask.any() else "black, and so in context"
             raise ValueError(
-                f"--mask of {name!r}: all of the part of the image that the models see is {what}; "
-                "it must hold both"
+                f"--mask of {quoted(name)}: all of the part of the image that the models see is "
+                f"{what}; it must hold both"
             )

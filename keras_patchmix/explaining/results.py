@@ -30,7 +30,7 @@ def rows_csv(explanations):
 
 
 def _data_rows(report):
-    names = report.settings["class_names"]
+    names = report.settings.get("class_names")
     for row in report.rows:
         pair = {"class": row["label"], "contrast": row["contrast"]}
         found = {**row, "image": f"image {row['index']}"}

@@ -12,7 +12,7 @@ from keras_patchmix import _ops, mixing
 from keras_patchmix._ops.lineage import Lineage
 from keras_patchmix._suggestions import meant
 from keras_patchmix.layers import structures
-from keras_patchmix.layers.labels import encode_labels, encode_weights
+from keras_patchmix.layers.labels import check_mask_dtype, encode_labels, encode_weights
 from keras_patchmix.layers.sizes import check_sizes
 
 _CHANNELS = (1, 3, 4)
@@ -91,6 +91,10 @@ class MixingLayer(keras.layers.Layer):
             "sample_weight": structures.as_array("sample_weight", sample_weight),
             "training": training,
         }
+        if labels is None and training is None and _is_input_of_model(structures.leaves(data)):
+            # Kept by the model for calls that do not say, as Keras does for Dropout. Else a layer
+            # in front whose own default is True, such as RandomFlip, would decide.
+            others["training"] = False
         kwargs.update({name: value for name, value in others.items() if value is not None})
         # Keras would convert tensors of tf.data into its backend's, which a graph cannot do.
         foreign = _ops.is_foreign(*structures.leaves(data), *kwargs.values())
@@ -129,8 +133,12 @@ class MixingLayer(keras.layers.Layer):
                 "Mixing images changes what they show, so it needs `labels` (or, in a dict, "
                 "'segmentation_masks'). Among the layers of a model it gets none: put the layer "
                 "into the map of the data set, `dataset.map(layer)`, or into the training step, "
-                "with `keras_patchmix.training.mix_on_device(model, layer)`. Call with "
-                "training=False to pass images through. "
+                "with `keras_patchmix.training.mix_on_device(model, layer)`. To pass images "
+                "through, call the layer or the model with training=False, or export a function "
+                "that calls the model so, with `keras.export.ExportArchive`. Where nobody has said "
+                "training=True, one of Keras' random image layers (RandomFlip) has: in a model "
+                "made by subclassing it turns training on for all layers called after it, unless "
+                "`call` hands `training` on to each of them. "
                 "Received: images alone and training=True"
             )
 
@@ -202,6 +210,7 @@ class MixingLayer(keras.layers.Layer):
 
     def _checked_masks(self, batch, size):
         masks, ops = batch.masks, batch.ops
+        check_mask_dtype(ops.dtype(masks))
         rank = ops.rank(masks)
         message = "'segmentation_masks' must have the batch, height and width of the images"
         expected = tuple(side if isinstance(side, int) else None for side in size)
@@ -264,6 +273,11 @@ class MixingLayer(keras.layers.Layer):
             "seed": self.seed,
             "data_format": self.data_format,
         }
+
+
+def _is_input_of_model(parts):
+    """Whether a call adds the layer to a functional model, with images alone."""
+    return len(parts) == 1 and isinstance(parts[0], keras.KerasTensor)
 
 
 def _remade(cls, arguments, lineage):

@@ -85,6 +85,24 @@ def encode_weights(sample_weight, batch_size):
     return ops.where(valid, weights, float("nan"))
 
 
+def check_mask_dtype(dtype):
+    """Raises for floats of half precision, in which the class ids of pixels may be rounded.
+
+    How many classes there are is not known, so a dtype must hold those of any data set.
+
+    Raises:
+        ValueError: It does not; the message names the ways out.
+    """
+    if "float" in dtype and _exact_up_to(dtype) < _exact_up_to("float32"):
+        raise ValueError(
+            f"'segmentation_masks' must not be {dtype}, which holds whole numbers exactly up to "
+            f"{_exact_up_to(dtype)} only: a layer of Keras in front, under a policy of half "
+            "precision, may have rounded the class ids of pixels. Put the mixing layer in front "
+            "of Keras' layers, give those dtype='float32', or keep masks out of them. "
+            f"Received: segmentation_masks of dtype {dtype}"
+        )
+
+
 def _check_batch(ops, name, value, batch_size):
     if batch_size is None:
         return value
@@ -97,8 +115,7 @@ def _check_exact(dtype, num_classes):
     """Finds floats too coarse for class ids: layers of Keras in front may have rounded them."""
     if "float" not in dtype:
         return
-    # Every whole number up to here. Not one more, or an id out of range could become a valid one.
-    limit = 2 ** (ml_dtypes.finfo(np.dtype(dtype)).nmant + 1)
+    limit = _exact_up_to(dtype)
     if num_classes > limit:
         raise ValueError(
             f"Class ids as `labels` must not be {dtype}, which holds whole numbers exactly up to "
@@ -107,6 +124,14 @@ def _check_exact(dtype, num_classes):
             "dtype='float32', or turn the ids into one-hot rows first. "
             f"Received: labels of dtype {dtype} and num_classes={num_classes}"
         )
+
+
+def _exact_up_to(dtype):
+    """The number up to which a float dtype holds every whole number.
+
+    Not one more, or an id out of range could become a valid one.
+    """
+    return 2 ** (ml_dtypes.finfo(np.dtype(dtype)).nmant + 1)
 
 
 def _is_integer(ops, value):

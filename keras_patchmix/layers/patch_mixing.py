@@ -67,8 +67,9 @@ class PatchMixing(MixingLayer):
     Call arguments:
         data: Images, a batch of rank 4 and any number type; `(images, labels)`;
             `(images, labels, sample_weight)`; or a dict with `"images"` and `"labels"` and/or
-            `"segmentation_masks"` (`(batch, height, width)`, or of rank 4), and
-            `"sample_weight"` if there are weights. Other keys pass through.
+            `"segmentation_masks"` (`(batch, height, width)`, or of rank 4, in any number type but
+            floats of half precision), and `"sample_weight"` if there are weights. Other keys pass
+            through.
         labels: One-hot, soft or multi-hot rows `(batch, classes)`, or integers `(batch,)` or
             `(batch, 1)` with `num_classes`. Floats may be such integers if their dtype holds all
             of them exactly: bfloat16 up to 256 classes, float16 up to 2,048.
@@ -76,7 +77,9 @@ class PatchMixing(MixingLayer):
         training: `True` mixes. `False` leaves images untouched and labels unmixed and unsmoothed,
             in the form that they have in training. Defaults to `None`, which is `True` where
             there are labels or masks, and `False` for images alone: so a model that holds the
-            layer, called, exported or asked to predict, passes them through.
+            layer, called, exported or asked to predict, passes them through. One made by
+            subclassing in which a random image layer of Keras is called first has to hand
+            `training` on to both.
 
     Returns:
         What came in, in the same structure: labels and weights as float32, all else in its own

@@ -358,5 +358,5 @@ def _is_of(ops, package):
 
 
 def _is_traced_by_jax(index):
-    # Who holds a tensor of JAX has imported it.
+    # If `index` is a tensor of JAX, jax is already imported.
     return "jax" in sys.modules and isinstance(index, sys.modules["jax"].core.Tracer)

@@ -49,6 +49,6 @@ def check_size(batch, fits, message, height, width):
         ValueError: `fits` is false.
     """
     if not isinstance(fits, bool):
-        batch.ops.check(fits, message, height, width)
+        batch.ops.check_sizes(fits, message, height, width)
     elif not fits:
         raise ValueError(f"{message} {height} x {width} pixels")

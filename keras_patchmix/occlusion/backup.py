@@ -16,7 +16,7 @@ from keras_patchmix._schema import check, conform
 
 INTERVAL_SECONDS = 30
 _FORMAT = 2
-_KIND = "backup of an evaluation that was interrupted"
+_KIND = "a backup of an evaluation that was interrupted"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,27 +34,39 @@ class Backup:
     Args:
         path: Where to keep it; None keeps nothing.
         settings: Dict of JSON values that decide what the counts mean.
+
+    Raises:
+        ValueError: There can be no such file, since there is a directory.
     """
 
     def __init__(self, path, settings):
         self._path = None if path is None else Path(path)
+        if self._path is not None and self._path.is_dir():
+            raise ValueError(
+                "`backup` must be the path of a file, new or left by an interrupted run; this is a "
+                f"directory. Received: backup={str(path)!r}"
+            )
         self._settings = printable_values(json.loads(json.dumps(settings)))
         self._saved = time.monotonic()
+        self._most = _state_files.MAX_BYTES
 
-    def load(self, read):
+    def load(self, read, most_bytes=0):
         """Returns what an interrupted run left, or None.
 
         Args:
             read: Function from the state, JSON values, to what is returned. It raises
                 `keras_patchmix._schema.Mismatch` for a state that is none.
+            most_bytes: What arrays of the state have at most, where it holds them as base64. The
+                file may be larger by twice as much, now and when it is saved. Defaults to `0`.
 
         Raises:
-            keras_patchmix._state_files.DamagedFile: The file is damaged, or no backup.
+            keras_patchmix._state_files.DamagedFile: The file is damaged or is not a backup.
             ValueError: It is of other settings, which the message names.
         """
+        self._most = _state_files.MAX_BYTES + 2 * most_bytes
         if self._path is None or not self._path.exists():
             return None
-        found = _state_files.read_json(self._path, _KIND)
+        found = _state_files.read_json(self._path, _KIND, self._most)
         with _state_files.named(self._path, _KIND):
             known = isinstance(found, dict) and found.get("format") == _FORMAT
             check(known, "format", f"must be {_FORMAT}; other versions of the package have others")
@@ -79,7 +91,7 @@ class Backup:
         """Writes the counts of a `Passes`, atomically."""
         if self._path is not None:
             kept = Kept(_FORMAT, self._settings, counts.state())
-            _state_files.write_json(self._path, dataclasses.asdict(kept))
+            _state_files.write_json(self._path, dataclasses.asdict(kept), most=self._most)
         self._saved = time.monotonic()
 
     def save_now_and_then(self, counts):

@@ -1,6 +1,7 @@
 """Batches of examples as NumPy arrays, checked; labels of every form as class ids."""
 
 import dataclasses
+import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -108,14 +109,39 @@ def fields_of(element):
                 'A data set of dicts must have the keys "images" and "labels". '
                 f"Received: keys {sorted(map(str, element))}"
             )
-        return Fields(*(element.get(key) for key in Fields._fields))
+        found = Fields(*(element.get(key) for key in Fields._fields))
+        return found._replace(labels=listed(found.labels))
     if (
         not isinstance(element, tuple | list)
         or len(element) not in (2, 3)
         or any(part is None for part in element[:2])
     ):
         raise ValueError(f"`dataset` must be {FORMS}. Received: an element {_describe(element)}")
-    return Fields(element[0], element[1])
+    return Fields(element[0], listed(element[1]))
+
+
+def listed(labels):
+    """Returns a list of numbers, or of lists of them, as a NumPy array; all else as it is.
+
+    Raises:
+        ValueError: Lists of numbers are of several lengths.
+    """
+    if not _is_listed(labels):
+        return labels
+    try:
+        return np.asarray(labels)
+    except ValueError as error:
+        lengths = sorted({len(one) if isinstance(one, list | tuple) else 0 for one in labels})
+        raise ValueError(
+            "`labels` that are lists must have one length for all images. Received: lists of "
+            f"lengths {', '.join(map(str, lengths))}"
+        ) from error
+
+
+def _is_listed(value):
+    return isinstance(value, list | tuple) and all(
+        isinstance(one, numbers.Number) or _is_listed(one) for one in value
+    )
 
 
 def _describe(element):
@@ -137,8 +163,9 @@ def as_array(value, name):
 
 def _check_one(value, name):
     if isinstance(value, dict | tuple | list):
+        form = "array, or numbers in lists" if name == "labels" else "array"
         raise ValueError(
-            f"`{name}` must be one array: models with several inputs or outputs cannot be scored. "
+            f"`{name}` must be one {form}: models with several inputs or outputs cannot be scored. "
             f"Received: {name}={type(value).__name__} of {len(value)}"
         )
 

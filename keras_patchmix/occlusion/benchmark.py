@@ -28,12 +28,12 @@ from keras_patchmix.occlusion.opening import OpenSplit
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.passes import Pass, Passes
 from keras_patchmix.occlusion.report import Report, versions
-from keras_patchmix.occlusion.rows import make_rows
+from keras_patchmix.occlusion.rows import make_rows, warn_of_nonfinite
 from keras_patchmix.occlusion.serialization import described
-from keras_patchmix.occlusion.sharing import Alone, sharing_of
+from keras_patchmix.occlusion.sharing import SingleWorker, sharing_of
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
-from keras_patchmix.scoring.class_map import ClassMap, check_class_names
-from keras_patchmix.scoring.forward import check_inputs, forward_function, patch_size
+from keras_patchmix.scoring.class_map import ClassMap, check_class_names, check_classes
+from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs, patch_size
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, preprocessing_of
 from keras_patchmix.scoring.scorer import Scorer
 
@@ -55,6 +55,7 @@ class Benchmark:
         max_examples: int | None = None,
         preprocess: Callable[[Any], Any] | None = None,
         value_range: Sequence[float] = (0, 255),
+        *,
         batch_size: int | None = None,
         bank_size: int = 256,
         saliency: Callable[[Any], Any] | None = None,
@@ -70,6 +71,7 @@ class Benchmark:
                     f"`{name}` must be a function of a batch of images, or None. "
                     f"Received: {name}={value!r}"
                 )
+        self._source = ExampleSource(dataset, batch_size, max_examples)
         self._suite_of_size = suite_by_name(suite)
         self.suite = None if self._suite_of_size else check_suite(suite)
         self.seed = int(seed)
@@ -81,9 +83,8 @@ class Benchmark:
         self.class_names = check_class_names(class_names)
         self.bank: Bank | None = None
         self._bank_size = bank_size
-        self._source = ExampleSource(dataset, batch_size, max_examples)
         self._input_shape: Any = None  # known from the first batch on
-        self._dtype = None
+        self._dtype = self._labels = self._columns = None
         self._seen = None
         self._splits: list | None = None
         self._found = weakref.WeakKeyDictionary()
@@ -98,9 +99,9 @@ class Benchmark:
         if self._input_shape is None:
             builder, seen = BankBuilder(self._bank_size, self.seed), []
             with Progress(verbose, "bank") as progress:
-                for batch in self._population():
+                for batch in self._source.population():
                     if self._input_shape is None:
-                        self._first(batch.images)
+                        self._first(batch)
                         progress.start(self._source.num_examples(everything=True))
                     if not needs_bank:
                         break
@@ -110,18 +111,11 @@ class Benchmark:
             if needs_bank:
                 self.bank = builder.build()
                 self.bank.check_classes()
-                found = map(np.concatenate, zip(*seen, strict=True))
-                self._seen = examples_digest(*map(self._source.chosen, found))
+                self._labels, index = map(np.concatenate, zip(*seen, strict=True))
+                self._seen = examples_digest(*map(self._source.chosen, (self._labels, index)))
         if self._splits is None:
             self._splits = self._opened()
         return (*self._own_conditions(), *(split.condition for split in self._splits))
-
-    def _population(self):
-        """Returns what the bank is drawn from: so that an example has its partner of a whole run.
-
-        The rest of a data set of unknown length may never end.
-        """
-        return self._source.everything() if self._source.choice == "spread" else self._source
 
     def has_sets(self) -> bool:
         """Whether the suite holds sets of occluded images."""
@@ -167,11 +161,21 @@ class Benchmark:
             ValueError: The message names the sizes; or the set, its classes, and the model's
                 outputs.
         """
-        with (sharing_of(model) if share else Alone()).all_or_none():
+        with (sharing_of(model) if share else SingleWorker()).all_or_none():
             forward = self._forward(model, verbose)
             if forward.preprocess is None:
                 check_inputs(model, np.empty((0, *self._input_shape), self._dtype))
+            self._check_classes(model)
             self._maps(model, forward)
+
+    def _check_classes(self, model):
+        """Raises where the classes of data and model differ, as far as both are known by now."""
+        count = num_outputs(model)
+        classes = None if count is None else max(count, 2)
+        if self.class_map is not None:
+            classes = len(self.class_map.outputs)
+        if classes is not None:
+            check_classes(classes, self.class_map, self._columns, self.class_names, self._labels)
 
     def _forward(self, model, verbose):
         forward_function(model)  # refuses what is no classifier, before any data is read
@@ -187,7 +191,9 @@ class Benchmark:
             self._found[model] = found
         return found
 
-    def _first(self, images):
+    def _first(self, batch):
+        images = batch.images
+        self._labels, self._columns = batch.labels, batch.columns
         self._input_shape = images.shape[1:]
         self._dtype = images.dtype
         if self.suite is None:
@@ -227,7 +233,7 @@ class Benchmark:
         """
 
         def sharing():
-            return sharing_of(model, backup) if share else Alone()
+            return sharing_of(model, backup) if share else SingleWorker()
 
         with sharing().all_or_none():
             forward = self._forward(model, verbose)
@@ -240,7 +246,7 @@ class Benchmark:
             settings["one_output"] = forward.one_output
         report = self._report(passes, maps, settings)
         held.finish(keep_backup)
-        _warn_of_nonfinite(report)
+        warn_of_nonfinite(report.rows)
         self._warn_of_first(report)
         return report
 
@@ -378,17 +384,3 @@ class Benchmark:
             row, datasets[name] = split.result(passes[name].whole(), maps[name])
             rows.append(row)
         return Report(rows, settings, outcomes, skipped, datasets)
-
-
-def _warn_of_nonfinite(report):
-    bad = {row.name: row for row in report.rows if row.n_nonfinite}
-    if bad:
-        warnings.warn(
-            "The model's output was not finite, and was not scored, for some images: "
-            + ", ".join(
-                f"{row.n_nonfinite} of {row.n + row.n_nonfinite} ({name})"
-                for name, row in bad.items()
-            ),
-            UserWarning,
-            stacklevel=4,
-        )

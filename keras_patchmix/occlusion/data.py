@@ -26,7 +26,7 @@ class ExampleSource:
     it, see `keras_patchmix.occlusion.choice.spread`; they keep their index. The number of examples
     is that of the arrays, of unbatched elements, or what the data set says of itself in an
     attribute `num_examples`; batches of known number are counted, in one pass over the data set.
-    Where the length is not known, the first examples are taken.
+    Where the length is not known, or has no end, the first examples are taken.
 
     Args:
         dataset: A `tf.data.Dataset`, a `keras.utils.PyDataset`, a `torch.utils.data.DataLoader`,
@@ -34,16 +34,22 @@ class ExampleSource:
             `__getitem__`, or a tuple or dict of whole arrays. Elements are `(images, labels)`, with
             a sample weight, which is ignored, as a third; or dicts with the keys "images", "labels"
             and, optionally, "index" and "saliency". They hold NumPy arrays or the tensors of any
-            framework. Images are channels-last. Labels are class ids of shape (B,) or (B, 1), or
-            one-hot or soft (B, K), each row with one largest entry, which counts.
+            framework; labels may be numbers in lists. Images are channels-last. Labels are class
+            ids of shape (B,) or (B, 1), or one-hot or soft (B, K), each row with one largest entry,
+            which counts.
         batch_size: Examples a batch; the data set's own first batch decides when None, or 64 where
             it has no batches.
         max_examples: Take this many.
         with_coverage: Whether to read the key "coverage" of dicts too.
 
+    Attributes:
+        choice: How examples are chosen: "spread", "first", or None where all are taken. No pass
+            over the data set changes it.
+
     Raises:
         ValueError: It is no data set, or one that can be read only once or never ends, or whole
-            arrays that do not fit together; while it is read, elements that are not as above.
+            arrays that do not fit together; while it is read, elements that are not as above, or
+            another number of examples than `num_examples` says, where the choice depends on it.
     """
 
     def __init__(self, dataset, batch_size=None, max_examples=None, with_coverage=False):
@@ -64,6 +70,7 @@ class ExampleSource:
             self._check_iterable()
         else:
             check_whole(self._arrays)
+        self.choice = self._choice()
 
     def __deepcopy__(self, memo):
         # Data sets of tf.data cannot be copied, and those that can are large. They are only read.
@@ -75,12 +82,17 @@ class ExampleSource:
             hasattr(dataset, "__iter__") or hasattr(dataset, "__getitem__")
         ):
             raise ValueError(f"`dataset` must be {FORMS}. Received: dataset={dataset!r}")
+        if len(getattr(dataset, "shape", ())) > 0:
+            raise ValueError(
+                "`dataset` must hold labels too: pass arrays as one tuple, (images, labels). "
+                f"Received: an array of shape {tuple(dataset.shape)}"
+            )
         if hasattr(dataset, "__next__") and not self._is_indexed():
             raise ValueError(
                 "`dataset` can be iterated only once, and is needed more often: pass "
                 f"{FORMS}. Received: dataset={dataset!r}"
             )
-        if self.max_examples is None and self.is_endless():
+        if self.max_examples is None and self._length() == np.inf:
             raise ValueError(
                 "`dataset` never ends: set `max_examples`, or drop its `repeat()`. "
                 f"Received: dataset={dataset!r}, max_examples=None"
@@ -99,10 +111,6 @@ class ExampleSource:
         """Whether the data set is whole arrays."""
         return self._arrays is not None
 
-    def is_endless(self):
-        """Whether the data set says that it never ends."""
-        return self._arrays is None and self._length() == np.inf
-
     def _length(self):
         """Returns the number of elements, `np.inf`, or None where it is unknown."""
         dataset = self._dataset
@@ -116,20 +124,26 @@ class ExampleSource:
         except TypeError:  # it has no length, or, as some loaders do, only then says so
             return None
 
-    @property
-    def choice(self):
-        """How examples are chosen: "spread", "first", or None where all are taken."""
+    def _choice(self):
         if self.max_examples is None:
             return None
-        known = self._known() is not None or self._length() not in (None, np.inf)
-        return "spread" if known else "first"
+        if self._arrays is not None:
+            return "spread"
+        length = self._length()
+        known = length is not None or self._declared() is not None
+        return "spread" if known and length != np.inf else "first"
 
     def _known(self):
         """Returns the number of examples, or None where they have to be counted."""
         if self._arrays is not None:
             return len(self._arrays.images)
+        declared = self._declared()
+        return self._counted if declared is None else declared
+
+    def _declared(self):
+        """Returns the number of examples that the data set says it has, or None."""
         declared = getattr(self._dataset, "num_examples", None)
-        return int(declared) if isinstance(declared, int | np.integer) else self._counted
+        return int(declared) if isinstance(declared, int | np.integer) else None
 
     def _total(self):
         """Returns the number of examples of a data set of known length."""
@@ -156,7 +170,7 @@ class ExampleSource:
         """Picks what belongs to the examples that are chosen.
 
         Args:
-            values: Array of which the first axis is that of all examples, as `everything` has them.
+            values: Array of which the first axis is that of the examples of `population`.
         """
         return values[within(self._positions(), 0, len(values))]
 
@@ -187,9 +201,12 @@ class ExampleSource:
         """Yields a `Batch` of `batch_size` examples at a time, the last one of fewer."""
         return self._rebatched(self._positions())
 
-    def everything(self):
-        """Yields batches of all examples, chosen or not; of an endless data set those chosen."""
-        return self._rebatched(self._positions() if self.is_endless() else EVERY)
+    def population(self):
+        """Yields batches of all examples, chosen or not; where the first are taken, of these alone.
+
+        The rest of a data set of unknown length may never end.
+        """
+        return self._rebatched(self._positions() if self.choice == "first" else EVERY)
 
     def _rebatched(self, positions):
         held, count, first = [], 0, None
@@ -210,7 +227,8 @@ class ExampleSource:
 
     def _batches(self, positions):
         """Yields checked batches of the examples at some positions, as the data set has them."""
-        position, single = 0, []
+        position, single, start = 0, [], None
+        declared = self._declared() if self.choice == "spread" else None
         stack = min(self.batch_size or _DEFAULT_BATCH, self.max_examples or _DEFAULT_BATCH)
         for start, element in self._elements(positions):
             position = position if start is None else start
@@ -236,12 +254,18 @@ class ExampleSource:
                     batch = checked(fields, position + np.arange(length))
                     yield batch if len(wanted) == length else batch.rows(wanted)
                 position += length
-            if not len(positions) or position > positions[-1]:
+            if declared is not None:
+                if position > declared:
+                    raise _not_declared(declared, f"at least {position}")
+            elif not len(positions) or position > positions[-1]:
                 break
         if single:
             yield self._stacked(single)
         if positions is EVERY:
             self._counted = position
+        # What was skipped may count or not. Where examples are asked for by number, `len` agrees.
+        if declared is not None and start is None and position + len(self.skipped) < declared:
+            raise _not_declared(declared, position)
 
     def _stacked(self, single):
         parts, positions = zip(*single, strict=True)
@@ -258,7 +282,7 @@ class ExampleSource:
             yield from self._slices(positions)
         elif self._is_indexed():
             length = self._length()
-            if self._is_single and positions is not EVERY:
+            if self._is_single and positions is not EVERY and self._declared() in (None, length):
                 steps = positions
             else:
                 steps = EVERY if length == np.inf else range(length)
@@ -279,7 +303,7 @@ class ExampleSource:
 
 
 def unlike_range(images, value_range):
-    """Says how images do not look like a range of values: a text, or None where they do.
+    """Returns a remark if pixels fall outside `value_range`, else None.
 
     Args:
         images: Array of shape (B, H, W, C).
@@ -300,6 +324,13 @@ def _is_arrays(dataset):
         isinstance(dataset, tuple | list)
         and len(dataset) in (2, 3)
         and hasattr(dataset[0], "shape")
+    )
+
+
+def _not_declared(declared, found):
+    return ValueError(
+        "The attribute `num_examples` of `dataset` must be the number of its examples, over which "
+        f"`max_examples` are spread. Received: num_examples={declared}, and {found} examples"
     )
 
 

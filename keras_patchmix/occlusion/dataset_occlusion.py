@@ -48,7 +48,10 @@ class DatasetOcclusion(Member):
         data_dir: Where TensorFlow Datasets keeps prepared sets; None is its own default.
         class_map: Outputs of the model for each class of the set, as in `evaluate`. `"auto"`, the
             default, knows that of the Realistic Occlusion Dataset, for models with the 1,000
-            outputs of ImageNet; for all others output i is class i, as with None.
+            outputs of ImageNet; for all others output i is class i, as with None. Where the names
+            of the benchmark's own classes are known (`class_names`, or data of
+            `load_for_scoring`), `"auto"` warns if those of the set differ, and None does not; the
+            same names in another order are an error with both.
         max_examples: Score so many images of each split, chosen as in `evaluate`. The benchmark's
             own `max_examples` when None.
         name: Name in reports and logs: letters, digits, "_" and "-". Made of `dataset` when None.
@@ -207,11 +210,6 @@ def _check_size(size):
             f"Received: image_size={size!r}"
         )
     return int(pair[0]), int(pair[1])
-
-
-def _printable(name):
-
-    return printable(name)
 
 
 def _default_name(dataset):

@@ -6,8 +6,10 @@ import hashlib
 import keras
 import numpy as np
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct, printable
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
+
+_NAMED = 10
 
 
 def check_range(value_range):
@@ -52,11 +54,13 @@ def skipped_entries(skipped):
         skipped: Dict from names, as the file system has them, to reasons.
 
     Returns:
-        List of dicts with the "name" and the "reason", printable, by name.
+        List of dicts with the "name" and the "reason", printable, by name. Names differ: a number
+        tells apart those that are the same as text.
     """
+    names = sorted(skipped)
     return [
-        {"name": printable(name), "reason": printable(reason)}
-        for name, reason in sorted(skipped.items())
+        {"name": shown, "reason": printable(skipped[name])}
+        for shown, name in zip(distinct(names), names, strict=True)
     ]
 
 
@@ -71,6 +75,21 @@ def skipped_of(reports):
     for report in reports:
         found |= collections.Counter((one["name"], one["reason"]) for one in report.all_skipped)
     return list(found.elements())
+
+
+def skipped_line(reports):
+    """Returns which files could not be read, or None.
+
+    Args:
+        reports: Dict from names to `keras_patchmix.occlusion.Report`s.
+    """
+    skipped = skipped_of(reports.values())
+    if not skipped:
+        return None
+    named = [f"{name} ({reason})" for name, reason in skipped[:_NAMED]]
+    rest = len(skipped) - len(named)
+    more = f"; and {rest} more, named in report.html" if rest else ""
+    return f"Could not be read: {'; '.join(named)}{more}"
 
 
 def coverage_digest(coverage):

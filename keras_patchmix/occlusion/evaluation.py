@@ -1,13 +1,11 @@
 """`evaluate`: one model, one data set, one suite, one report."""
 
-import numbers
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from keras_patchmix._types import FilePath
+from keras_patchmix.occlusion.batches import listed
 from keras_patchmix.occlusion.benchmark import Benchmark
 
 if TYPE_CHECKING:
@@ -53,8 +51,8 @@ def evaluate(
             and optionally "index" and "saliency"; or such a tuple or dict of whole arrays. Images
             are channels-last and of one size. Sample weights are ignored. What a data set names in
             an attribute `skipped`, a dict from names to reasons, the report names too.
-        y: Labels of the images `x`: class ids, or one-hot or soft vectors of as many columns as the
-            model has classes. None where `x` is a data set.
+        y: Labels of the images `x`, an array or numbers in lists: class ids, or one-hot or soft
+            vectors of as many columns as the model has classes. None where `x` is a data set.
         suite: List of corruptions and `DatasetOcclusion`s, or of the dicts that `serialize` makes
             of them; or `"default"` or `"extended"`: `default_suite` (also when None) or
             `extended_suite` of the image size.
@@ -101,12 +99,12 @@ def evaluate(
         max_examples,
         preprocess,
         value_range,
-        batch_size,
-        bank_size,
-        saliency,
-        class_map,
-        class_names,
-        from_logits,
+        batch_size=batch_size,
+        bank_size=bank_size,
+        saliency=saliency,
+        class_map=class_map,
+        class_names=class_names,
+        from_logits=from_logits,
     )
     report = benchmark.run(model, verbose, backup)
     if name is not None:
@@ -125,9 +123,13 @@ def evaluate(
 def _data(x, y):
     """Returns images and labels as one data set."""
     if y is None:
+        if _is_array(x):
+            raise ValueError(
+                "`y` must be the labels of the images `x`. Received: y=None, x of shape "
+                f"{tuple(x.shape)}"
+            )
         return x
-    if isinstance(y, list | tuple) and y and isinstance(y[0], numbers.Number):
-        y = np.asarray(y)
+    y = listed(y)
     if not (_is_array(x) and _is_array(y)):
         raise ValueError(
             "`y` must be the labels of an array of images `x`, or None where `x` is a data set; a "

@@ -14,7 +14,8 @@ from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.passes import Pass
 from keras_patchmix.occlusion.rows import make_rows
-from keras_patchmix.occlusion.set_examples import Adapted, Noting, extras_of
+from keras_patchmix.occlusion.set_classes import class_names_of, difference
+from keras_patchmix.occlusion.set_examples import CoverageRecorder, RangeAdapter, extras_of
 from keras_patchmix.occlusion.tally import judge
 from keras_patchmix.scoring.class_map import ClassMap
 
@@ -43,12 +44,14 @@ class OpenSplit:
         condition: The one of its `conditions` that this split is.
         split: Name of the split, or None.
         like: What images of a named set are brought to: a dict with the "image_size", (height,
-            width), the "dtype" and the "value_range" of the benchmark's own images.
+            width), the "dtype" and the "value_range" of the benchmark's own images. Under
+            "outputs", where it is there, a dict from outputs to names of classes, see
+            `keras_patchmix.occlusion.set_classes.names_of_outputs`.
         batch_size: Images a forward pass.
         max_examples: Score so many of them, or None; the member's own number goes before.
 
     Raises:
-        ValueError: The data set or the split is not there; the message names the member.
+        SetError: The data set or the split is not there.
         ImportError: A package that the data set needs is not installed.
     """
 
@@ -59,12 +62,15 @@ class OpenSplit:
         self.settings = {"dataset": condition.data, "split": split, "version": None}
         self._builder = None
         self._value_range = like["value_range"]
+        self._outputs = like.get("outputs") or {}
         limit = max_examples if member.max_examples is None else member.max_examples
         with self.naming():
             data = member.dataset
             if member.is_named:
                 data = self._open(split, member.image_size or like["image_size"], like, batch_size)
-            self.source = Noting(ExampleSource(data, batch_size, limit, with_coverage=True))
+            self.source = CoverageRecorder(
+                ExampleSource(data, batch_size, limit, with_coverage=True)
+            )
         self.settings.update(
             max_examples=limit, choice=self.source.choice, class_names=self.class_names
         )
@@ -85,7 +91,7 @@ class OpenSplit:
             builder = prepared_builder(tfds, name, data_dir)
             self._builder, self.settings["version"] = builder.name, builder.info.full_name
             extras = extras_of(tfds, builder, split, batch_size)
-        return Adapted(data, extras, like["dtype"], like["value_range"])
+        return RangeAdapter(data, extras, like["dtype"], like["value_range"])
 
     def naming(self):
         """Returns a context that puts the member's name in front of the message of an error."""
@@ -101,7 +107,12 @@ class OpenSplit:
             A `ClassMap`; None where output i is class i.
 
         Raises:
-            ValueError: The model's outputs do not fit the classes, or its input not the images.
+            SetError: The model's outputs do not fit the classes, or its input not the images; or
+                the set has the classes of the benchmark's own images in another order.
+
+        Warns:
+            UserWarning: Output i is taken for class i, and the classes have other names; or the
+                images are not in the range of the benchmark's own.
         """
         with self.naming():
             batch = next(iter(self.source))
@@ -116,7 +127,9 @@ class OpenSplit:
                 )
             scores = forward.scores(forward(batch.images, check=True), len(batch.labels))
             found = self._fitting(scores.shape[1])
-            if found is not None:
+            if found is None:
+                self._check_names()
+            else:
                 scores = found.select(scores)
             judge(scores, batch.labels, np.zeros(len(batch.labels), np.int64))
         return found
@@ -142,6 +155,28 @@ class OpenSplit:
                 f"class_map={self.member.class_map!r}"
             )
         return None
+
+    def _check_names(self):
+        """Raises or warns where output i is class i, and the names say otherwise."""
+        names = self.class_names or class_names_of(self.member.dataset)
+        found = None if names is None else difference(self._outputs, names)
+        if found is None:
+            return
+        pair, is_reordered = found
+        if is_reordered:
+            raise ValueError(
+                "the set has the classes of the benchmark's own images in another order: say with "
+                f"`class_map` which outputs stand for each class. Received: {pair}, "
+                f"class_map={self.member.class_map!r}"
+            )
+        if self.member.class_map == "auto":  # None says that output i is class i
+            warnings.warn(
+                f"The classes of the set {self.condition.name!r} have other names than those of "
+                f"the benchmark's own images: {pair}. Outputs are taken for classes in their "
+                "order: say with `class_map` which they are; None says that this is meant.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def pass_with(self, class_map, title, sharing):
         """Returns the `Pass` over the images of the split."""
@@ -194,6 +229,19 @@ class OpenSplit:
         return row, OccludedSet(settings, outcomes, self.source.skipped)
 
 
+class SetError(ValueError):
+    """What is wrong with a set of occluded images of a suite.
+
+    Args:
+        name: Name of its row.
+        reason: What is wrong.
+    """
+
+    def __init__(self, name, reason):
+        super().__init__(f"DatasetOcclusion {name!r}: {reason}")
+        self.name, self.reason = name, reason
+
+
 class _Naming:
     def __init__(self, name):
         self._name = name
@@ -203,4 +251,4 @@ class _Naming:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, ValueError):
-            raise ValueError(f"DatasetOcclusion {self._name!r}: {error}") from error
+            raise SetError(self._name, str(error)) from error

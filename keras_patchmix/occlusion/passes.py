@@ -3,12 +3,16 @@
 import contextlib
 from typing import Any
 
+import numpy as np
+
 from keras_patchmix._progress import Progress
 from keras_patchmix._schema import check, conform
 from keras_patchmix.occlusion.backup import check_same
-from keras_patchmix.occlusion.sharing import Alone
+from keras_patchmix.occlusion.sharing import SingleWorker
 from keras_patchmix.occlusion.tally import Tally, judge
-from keras_patchmix.scoring.class_map import check_columns
+from keras_patchmix.scoring.class_map import check_classes
+
+_DIFFERING = 0.1  # share of outcomes that may differ when a batch is scored again
 
 
 class Pass:
@@ -22,7 +26,7 @@ class Pass:
         title: What stands before the progress bar.
         class_map: A `ClassMap`, or None.
         class_names: List of names of the classes, or None.
-        sharing: A `Sharing`, or `Alone`.
+        sharing: A `Sharing`, or `SingleWorker`.
         naming: Function that returns a context in which errors say what data they are about.
     """
 
@@ -43,7 +47,7 @@ class Pass:
         self._corrupted = corrupted
         self._class_map = class_map
         self._class_names = class_names
-        self._sharing = sharing or Alone()
+        self._sharing = sharing or SingleWorker()
         self._naming = naming
 
     def counted(self, state):
@@ -65,6 +69,8 @@ class Pass:
                 position += len(batch.labels)
                 if position <= done:
                     check_same(self.tally.outcomes(), batch, position)
+                    if position == len(batch):
+                        self._check_agrees(forward, batch)
                     continue
                 if not self._sharing.takes(batch):
                     continue
@@ -78,14 +84,34 @@ class Pass:
 
     def _score(self, forward, batch):
         """Scores one batch under all conditions and takes the counts up."""
-        verdicts, donors, classes, waiting = {}, None, None, None
+        self.tally.add(batch.labels, batch.index, *self._judged(forward, batch))
+
+    def _check_agrees(self, forward, batch):
+        """Raises where a batch that was scored before the interruption has other outcomes now.
+
+        Nothing but its scores tells one function from another, or an image from one of the same
+        label. A few may differ, as accelerators do not round alike each time.
+        """
+        _, verdicts, _ = self._judged(forward, batch)
+        before = self.tally.outcomes()
+        pairs = ((before.top1[name][: len(batch)], one.top1) for name, one in verdicts.items())
+        differing = np.concatenate([one != other for one, other in pairs])
+        if differing.mean() > _DIFFERING:
+            raise ValueError(
+                "`backup` must be of the same model and images. Received: a backup with other "
+                f"outcomes in {differing.sum()} of {len(differing)} cases of the first examples"
+            )
+
+    def _judged(self, forward, batch):
+        """Returns donors, a dict from conditions to verdicts, and the number of classes."""
+        verdicts, donors, waiting = {}, None, None
 
         def settle(condition, output, pixels):
             scores = forward.scores(output, len(batch.labels))
             if self._class_map is not None:
                 scores = self._class_map.select(scores)
-            check_columns(batch.columns, scores.shape[1], self._class_map)
-            self._check_names(scores.shape[1])
+            of = (self._class_map, batch.columns, self._class_names, batch.labels)
+            check_classes(scores.shape[1], *of)
             verdicts[condition.name] = judge(scores, batch.labels, pixels)
             return scores.shape[1]
 
@@ -93,18 +119,10 @@ class Pass:
             output = forward(images, check=waiting is None)
             # An accelerator computes while the host prepares: scores are read one step later.
             if waiting is not None:
-                classes = settle(*waiting)
+                settle(*waiting)
             waiting = (condition, output, pixels)
             donors = donor if donors is None else donors
-        classes = settle(*waiting)
-        self.tally.add(batch.labels, batch.index, donors, verdicts, classes)
-
-    def _check_names(self, classes):
-        if self._class_names is not None and len(self._class_names) != classes:
-            raise ValueError(
-                f"`class_names` must name each of the {classes} classes that are scored. "
-                f"Received: {len(self._class_names)} names"
-            )
+        return donors, verdicts, settle(*waiting)
 
 
 class Passes:

@@ -70,7 +70,7 @@ class Report:
             path: The file, or a directory that holds a report.json.
 
         Raises:
-            ValueError: The file is damaged or no report, or one of a later version than this
+            ValueError: The file is damaged or is not a report, or one of a later version than this
                 package knows. The message names the file.
         """
         path = Path(path)

@@ -15,7 +15,7 @@ from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, unpacked
 from keras_patchmix.occlusion.rows import Row
 
 SCHEMA_VERSION = 3
-_KIND = "report of keras-patchmix"
+_KIND = "a report of keras-patchmix"
 _CLOSE = 1e-6  # floats that another machine may round otherwise
 
 
@@ -36,6 +36,7 @@ class Settings(_Images, total=False):
     n: int
     num_classes: int
     max_examples: int | None
+    choice: str | None
     class_map: list[list[int]] | None
     labels_sha256: str
     index_sha256: str
@@ -59,6 +60,8 @@ class ReportSettings(_OfModel, Settings, total=False):
     value_range: list[float]
     preprocess: str | None
     saliency: str | None
+    one_output: str
+    left_out: str
     seed: int
     batch_size: int
     bank_images: int
@@ -110,7 +113,7 @@ def load(path):
         Dict with the arguments of `keras_patchmix.occlusion.Report`.
 
     Raises:
-        keras_patchmix._state_files.DamagedFile: It is no report, or its parts do not agree.
+        keras_patchmix._state_files.DamagedFile: It is not a report, or its parts do not agree.
         ValueError: It is one of a later version than this package knows.
         OSError: It is not there, or cannot be read.
     """

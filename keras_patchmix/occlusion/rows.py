@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import warnings
 
 import numpy as np
 
@@ -156,3 +157,16 @@ def _area(rows):
     return (
         sum((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in itertools.pairwise(points)) / span
     )
+
+
+def warn_of_nonfinite(rows):
+    """Warns of rows with outputs that were not finite, for the caller of who calls this."""
+    bad = [row for row in rows if row.n_nonfinite]
+    if bad:
+        counts = (f"{r.n_nonfinite} of {r.n + r.n_nonfinite} ({r.name})" for r in bad)
+        warnings.warn(
+            "The model's output was not finite, and was not scored, for some images: "
+            + ", ".join(counts),
+            UserWarning,
+            stacklevel=4,
+        )

@@ -7,8 +7,8 @@ import numpy as np
 from keras_patchmix.occlusion.describing import skipped_entries
 
 
-class Noting:
-    """An `ExampleSource` that notes the coverage, and the size, of what it has yielded."""
+class CoverageRecorder:
+    """An `ExampleSource` that records coverage and image size of what it yields."""
 
     def __init__(self, source):
         self._source = source
@@ -16,11 +16,7 @@ class Noting:
         self.image_shape = None
         self.num_examples = source.num_examples
         self.max_examples = source.max_examples
-
-    @property
-    def choice(self):
-        """How examples are chosen, see `ExampleSource`."""
-        return self._source.choice
+        self.choice = source.choice
 
     def __iter__(self):
         self._coverage = []
@@ -42,7 +38,7 @@ class Noting:
         return skipped_entries(self._source.skipped)
 
 
-class Adapted:
+class RangeAdapter:
     """Batches of a named set, in the range and dtype of the benchmark's images, with coverage.
 
     Args:

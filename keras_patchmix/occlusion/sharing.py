@@ -9,7 +9,7 @@ from keras_patchmix.occlusion.outcomes import Outcomes
 from keras_patchmix.occlusion.tally import Tally
 
 
-class Alone:
+class SingleWorker:
     """What `Sharing` is where there is nobody to share with."""
 
     def takes(self, batch):
@@ -119,7 +119,7 @@ class Sharing:
 
 
 def sharing_of(model, backup=None):
-    """Returns a `Sharing` where several workers train a model together, else an `Alone`.
+    """Returns a `Sharing` where several workers train a model together, else a `SingleWorker`.
 
     Args:
         model: A Keras model, or a function.
@@ -130,12 +130,12 @@ def sharing_of(model, backup=None):
     """
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is None or keras.config.backend() != "tensorflow":
-        return Alone()
+        return SingleWorker()
     import tensorflow as tf
 
     several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     if not several or len(_tasks(strategy.cluster_resolver)) < 2:
-        return Alone()
+        return SingleWorker()
     if backup is not None:
         raise ValueError(
             "`backup` must be None where several workers share an evaluation. "

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_patchmix.occlusion.counts import counts_of
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, Outcomes
+from keras_patchmix.scoring.class_map import check_classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +39,7 @@ def judge(scores, labels, pixels):
         ValueError: A label is K or above.
     """
     classes = scores.shape[1]
-    if labels.max() >= classes:
-        raise ValueError(
-            f"`model` returns {classes} scores an image, so labels must be below that. "
-            f"Received: label {labels.max()}"
-        )
+    check_classes(classes, labels=labels)
     finite = np.all(np.isfinite(scores), axis=1)
     own = np.take_along_axis(scores, labels[:, None], axis=1)
     # Of equal scores the lowest class id comes first, as with argmax.

@@ -82,6 +82,29 @@ def check_columns(columns, classes, class_map=None):
         )
 
 
+def check_classes(classes, class_map=None, columns=None, class_names=None, labels=None):
+    """Raises a ValueError where labels, names and scores are of different numbers of classes.
+
+    Args:
+        classes: Number of classes of the scores.
+        class_map: As in `check_columns`.
+        columns: As there.
+        class_names: List of names of all classes, or None.
+        labels: int array of class ids, or None.
+    """
+    check_columns(columns, classes, class_map)
+    if class_names is not None and len(class_names) != classes:
+        raise ValueError(
+            f"`class_names` must name each of the {classes} classes that are scored. "
+            f"Received: {len(class_names)} names"
+        )
+    if labels is not None and labels.max() >= classes:
+        raise ValueError(
+            f"Labels must be below {classes}, the number of classes that are scored: the outputs "
+            f"of `model`, or the entries of `class_map`. Received: label {labels.max()}"
+        )
+
+
 def check_class_names(names):
     """Returns names of classes as a list of strings, or None.
 

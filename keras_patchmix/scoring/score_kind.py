@@ -56,15 +56,6 @@ def ends_in_logits(model):
     return {"linear": True, **dict.fromkeys(_BOUNDED, False)}.get(activation)
 
 
-def check_single(model):
-    """Raises a ValueError where the single output of a model is that of a softmax, always 1."""
-    if last_activation(model) == "softmax":
-        raise ValueError(
-            "`model` has one output and a softmax, which is always 1: give it a sigmoid, or an "
-            f"output for each class. Received: {model.name!r}"
-        )
-
-
 def loss_takes_logits(model):
     """Returns whether the loss that a model is compiled with takes logits; None if none says so.
 
@@ -86,12 +77,58 @@ def returns_logits(model, from_logits=None):
 
     Args:
         model: A Keras model or a function.
-        from_logits: What the user says: True, False, or None to ask the model: its last activation,
-            or else the loss that it is compiled with.
+        from_logits: What the user says: True, False, or None to ask the model: its last activation
+            and the loss that it is compiled with.
 
     Returns:
         True or False; None where nobody says so.
+
+    Raises:
+        ValueError: The user says what cannot be; or the model says both.
     """
-    if from_logits is None:
-        from_logits = ends_in_logits(model)
-    return loss_takes_logits(model) if from_logits is None else from_logits
+    ends = ends_in_logits(model)
+    if from_logits and ends is False:
+        raise ValueError(
+            f"`from_logits` must be False or None for `model`, whose last activation is "
+            f"{last_activation(model)}. Received: from_logits=True"
+        )
+    if from_logits is not None:
+        return bool(from_logits)
+    loss = loss_takes_logits(model)
+    if None not in (ends, loss) and ends != loss:
+        kinds = {True: "logits", False: "probabilities"}
+        raise ValueError(
+            f"`from_logits` must say what `model` returns: its last layer returns {kinds[ends]}, "
+            f"and the loss that it is compiled with takes {kinds[loss]}. "
+            f"Received: from_logits=None, loss={model.loss!r}"
+        )
+    return loss if ends is None else ends
+
+
+def is_single_logit(model, from_logits=None):
+    """Returns whether the single output of a model is a logit, rather than a probability.
+
+    Of several scores the highest is the class, whatever they are; here it decides the threshold.
+
+    Args:
+        model: A Keras model or a function.
+        from_logits: As in `returns_logits`.
+
+    Raises:
+        ValueError: As there; or nobody says so; or it is the output of a softmax, always 1.
+    """
+    if last_activation(model) == "softmax":
+        raise ValueError(
+            "`model` has one output and a softmax, which is always 1: give it a sigmoid, or an "
+            f"output for each class. Received: {model.name!r}"
+        )
+    said = returns_logits(model, from_logits)
+    # A loss that says nothing, a mean squared error for instance, may mean neither.
+    silent = getattr(model, "compiled", False) and loss_takes_logits(model) is None
+    if said is None or (said and from_logits is None and silent):
+        raise ValueError(
+            "`from_logits` must say whether the single output of `model` is a logit (True) or a "
+            "probability (False): its last layer and its loss do not. "
+            f"Received: from_logits=None and the model {getattr(model, 'name', model)!r}"
+        )
+    return said

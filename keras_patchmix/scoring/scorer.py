@@ -5,7 +5,7 @@ import numpy as np
 from keras_patchmix._host import to_numpy
 from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import check_single, ends_in_logits, returns_logits
+from keras_patchmix.scoring.score_kind import is_single_logit
 
 SLACK = 1e-3  # by which probabilities may be outside of [0, 1]
 
@@ -59,6 +59,8 @@ class Scorer:
         images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
         if self.preprocess is not None:
             images = self.preprocess(images)
+            if images is None:
+                raise ValueError("`preprocess` must return images. Received: None")
         if check:
             check_inputs(self.model, images)
         return self._forward(images)
@@ -116,19 +118,4 @@ class Scorer:
         return np.concatenate([1 - scores, scores], axis=1)
 
     def _kind_of_one(self):
-        check_single(self.model)
-        said, asked = ends_in_logits(self.model), self._from_logits
-        if asked is not None and said not in (None, asked):
-            ends = "has no activation" if said else "is a sigmoid"
-            raise ValueError(
-                f"`from_logits` must be {said} for `model`, whose last layer {ends}. "
-                f"Received: from_logits={asked}"
-            )
-        logits = returns_logits(self.model, asked)
-        if logits is None:
-            raise ValueError(
-                "`from_logits` must say whether the single output of `model` is a logit (True) or "
-                "a probability (False): neither its last layer nor a loss says so. Received: "
-                f"from_logits=None and the model {getattr(self.model, 'name', self.model)!r}"
-            )
-        return "logit" if logits else "probability"
+        return "logit" if is_single_logit(self.model, self._from_logits) else "probability"

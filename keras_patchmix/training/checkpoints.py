@@ -154,7 +154,7 @@ def decode(data):
             value = np.frombuffer(body, dtype, size, end)
             arrays[entry.name] = value.reshape(entry.shape)
             end += value.nbytes
-    except (ValueError, TypeError, AttributeError) as error:  # NumPy's words for a wrong header
+    except (ValueError, TypeError, AttributeError) as error:
         raise DamagedCheckpoint(str(error)) from error
     return Checkpoint(header.epoch, header.step, arrays, header.settings)
 

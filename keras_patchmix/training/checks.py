@@ -5,6 +5,19 @@ import warnings
 
 import keras
 
+_OF_CLASS_IDS = (
+    "CategoricalGeneralizedCrossEntropy",
+    "Circle",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "categorical_generalized_cross_entropy",
+    "circle",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+)
+
 
 def warn_if_smoothed_twice(model, layer):
     """Warns where both the model's loss and the mixing layer smooth labels.
@@ -31,11 +44,17 @@ def warn_if_smoothed_twice(model, layer):
         )
 
 
-def refuse_class_ids(model):
-    """Raises where a loss or a metric of the model takes class ids: mixed labels are rows.
+def refuse_labels(model, layer):
+    """Raises where mixed labels, which are rows, do not suit what the model is compiled with.
+
+    Args:
+        model: A compiled `keras.Model`.
+        layer: The mixing layer. Where it has `num_classes` and the model one output of known
+            width, a loss of Keras needs both alike; losses of others may differ.
 
     Raises:
-        ValueError: One does; the message names it.
+        ValueError: A loss or a metric takes class ids, or the numbers of classes differ; the
+            message names it.
     """
     if takes_class_ids(model):
         raise ValueError(
@@ -43,28 +62,29 @@ def refuse_class_ids(model):
             "keras.losses.CategoricalCrossentropy. "
             f"Received: loss={model.loss!r}"
         )
-    sparse = [metric for metric in _metrics(model) if _is_sparse(metric)]
+    sparse = [metric for metric in _metrics(model) if _is_of_class_ids(metric)]
     if sparse:
         raise ValueError(
             "Mixed labels are rows, so the model's `metrics` must take rows: compile it with "
-            "'accuracy' or keras.metrics.CategoricalAccuracy, and evaluate on rows as well "
+            "'accuracy' or keras.metrics.CategoricalAccuracy (in place of IoU and MeanIoU, with "
+            "OneHotIoU and OneHotMeanIoU), and evaluate on rows as well "
             "(`layer(x, y, training=False)`). 'accuracy' becomes one for class ids where it has "
             "been evaluated on them: compile the model again. "
             f"Received: metrics={sparse!r}"
         )
+    num_classes, outputs = getattr(layer, "num_classes", None), _num_outputs(model)
+    differ = None not in (num_classes, outputs) and num_classes != outputs
+    if differ and any(map(_is_of_keras, _losses(model))):
+        raise ValueError(
+            "The layer's `num_classes` must be the number of the model's outputs, as the loss "
+            "compares them one by one. "
+            f"Received: num_classes={num_classes} and a model of {outputs} outputs"
+        )
 
 
 def takes_class_ids(model):
-    """Whether a loss that the model is compiled with is Keras' cross-entropy of class ids."""
-    sparse = (
-        "sparse_categorical_crossentropy",
-        "SparseCategoricalCrossentropy",
-        keras.losses.sparse_categorical_crossentropy,
-    )
-    return any(
-        isinstance(loss, keras.losses.SparseCategoricalCrossentropy) or loss in sparse
-        for loss in _losses(model)
-    )
+    """Whether a loss that the model is compiled with is one of Keras' for class ids."""
+    return any(map(_is_of_class_ids, _losses(model)))
 
 
 def _metrics(model):
@@ -78,19 +98,47 @@ def _metrics(model):
     return found
 
 
-def _is_sparse(metric):
-    classes = (
-        keras.metrics.SparseCategoricalAccuracy,
-        keras.metrics.SparseCategoricalCrossentropy,
-        keras.metrics.SparseTopKCategoricalAccuracy,
-    )
-    functions = (
-        keras.metrics.sparse_categorical_accuracy,
-        keras.metrics.sparse_categorical_crossentropy,
-        keras.metrics.sparse_top_k_categorical_accuracy,
-    )
-    names = {known.__name__ for known in (*classes, *functions)}
-    return isinstance(metric, classes) or metric in functions or metric in names
+def _is_of_class_ids(part):
+    """Whether a loss or a metric, as it is given to `compile`, is one of Keras' for class ids."""
+    known = [
+        getattr(module, name)
+        for module in (keras.losses, keras.metrics)
+        for name in _OF_CLASS_IDS
+        if hasattr(module, name)  # older versions of Keras have not all of them
+    ]
+    if getattr(part, "sparse_y_true", False) or part in known:
+        return True
+    if isinstance(part, tuple(one for one in known if isinstance(one, type))):
+        return True
+    if isinstance(part, keras.metrics.MeanMetricWrapper):
+        part = _wrapped_name(part)
+    return part in _OF_CLASS_IDS
+
+
+def _wrapped_name(metric):
+    """The name of the function or loss in a `MeanMetricWrapper`, as its config says, or `None`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a lambda is unsafe to load
+            function = metric.get_config().get("fn") or {}
+    except (TypeError, ValueError):  # it cannot be saved
+        return None
+    name = function.get("config")
+    return name if isinstance(name, str) else function.get("class_name")
+
+
+def _num_outputs(model):
+    """The width of a model's one output `(batch, classes)`, or `None`."""
+    shape = getattr(model, "output_shape", None)  # a model made by subclassing has none
+    is_one = isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[1], int)
+    return shape[1] if is_one else None
+
+
+def _is_of_keras(loss):
+    """Whether a loss is a name, or a class or a function of `keras.losses`."""
+    loss = keras.losses.get(loss)
+    public = getattr(keras.losses, getattr(loss, "__name__", type(loss).__name__), None)
+    return public is not None and public in (loss, type(loss))
 
 
 def _losses(model):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,8 @@ from typing import Any
 from keras_patchmix._command_line import again
 from keras_patchmix._exit_status import FAILED
 from keras_patchmix._names import say
+from keras_patchmix._optional import require
+from keras_patchmix.datasets import broken_files
 from keras_patchmix.training.experiment import run
 from keras_patchmix.training.interruption import Interrupted, Interruption
 from keras_patchmix.training.keeping import Diverged
@@ -18,7 +19,6 @@ from keras_patchmix.training.multiworker import task_of_this_process
 from keras_patchmix.training.options import parse_options
 
 DIVERGED = 3
-_BROKEN_IMAGE = re.compile(r"Cannot decode the image file '[^\n]*")
 
 
 def main(argv: Sequence[str] | None = None, description: str | None = None, **defaults: Any) -> int:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
     try:
         if asked_for is None and os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
             raise ValueError("--output must be given, the same on all workers that TF_CONFIG names")
-        with interruption.taken():
+        with interruption.taken(), broken_files.noted() as broken:
             run(options, interruption)
     except Interrupted as interrupted:
         say(
@@ -61,10 +61,8 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
         say(f"{program}: {error}", file=sys.stderr)
         return FAILED
     except Exception as error:
-        broken = _BROKEN_IMAGE.search(str(error))
-        if broken is None:
+        if not broken or not _is_of_pipeline(error):
             raise
-        # TensorFlow wraps what a pipeline raises in its own error, with all the frames.
         say(
             f"{program}: {broken[0]}. Take the file away, or write records of the folder, which "
             "leave out what is broken: python recipes/make_records.py --dataset "
@@ -73,3 +71,11 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
         )
         return FAILED
     return 0
+
+
+def _is_of_pipeline(error):
+    """Whether an error is, or comes from, the one that TensorFlow makes of any in a pipeline."""
+    tf = require("tensorflow", "Training")
+    while error is not None and not isinstance(error, tf.errors.InvalidArgumentError):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -19,7 +19,7 @@ def arguments_of(name, fields):
 
     Args:
         name: One of `preset_names()`, or the path of a JSON file: an object of flags without
-            dashes, such as `{"batch_size": 128}`. The config.json of a run is one. The texts
+            dashes, such as `{"batch_size": 128}`. The config.json of a run is one. The strings
             "about", "source" and "not_covered" may stand there too.
         fields: Names of the settings there are.
 
@@ -28,11 +28,11 @@ def arguments_of(name, fields):
 
     Raises:
         ValueError: There is no such file, it is damaged or no JSON object, a key is unknown, or a
-            value is neither a number nor a text nor a list of such.
+            value is neither a number nor a string nor a list of such.
     """
     path = _PRESETS / f"{name}.json" if name in preset_names() else Path(name)
     try:
-        settings = _state_files.read_json(path, "JSON file of settings")
+        settings = _state_files.read_json(path, "a JSON file of settings")
     except OSError as error:
         raise ValueError(
             f"must be one of {', '.join(preset_names())} or a JSON file, got {name!r}: "
@@ -50,7 +50,7 @@ def arguments_of(name, fields):
     for key, value in settings.items():
         parts = value if isinstance(value, list) else [value]
         if not all(part is None or isinstance(part, str | int | float) for part in parts):
-            raise ValueError(f"{name!r}: {key} must be a number, a text or a list of them")
+            raise ValueError(f"{name!r}: {key} must be a number, a string or a list of them")
     for key, value in settings.items():
         flag = "--" + key.replace("_", "-")
         if isinstance(value, list):

@@ -9,6 +9,7 @@ from keras_patchmix._names import say
 from keras_patchmix._run_directory import RunDirectory
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report, text
+from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.training import pipeline
 from keras_patchmix.training.fitting import fit, write_config
@@ -113,7 +114,8 @@ def comparison(reports):
     """Top-1 of one or two reports side by side, as text.
 
     With two, the last columns are the difference, first minus second, image by image, and its
-    95 % interval, see `keras_patchmix.occlusion.Report.compare`.
+    95 % interval, see `keras_patchmix.occlusion.Report.compare`. Files that could not be read are
+    named below.
 
     Args:
         reports: Dict from a mixing to its report.
@@ -139,7 +141,9 @@ def comparison(reports):
         lines.append(line)
     n = columns[0].settings["n"]
     title = f"Top-1 accuracy in % on {n} test images; level is the share of pixels affected."
-    return title + "\n" + text.aligned(lines[0], lines[1:], left=1)
+    table = title + "\n" + text.aligned(lines[0], lines[1:], left=1)
+    skipped = skipped_line(reports)
+    return table if skipped is None else f"{table}\n\n{skipped}"
 
 
 def _result(options, reports, directory):

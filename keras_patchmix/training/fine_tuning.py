@@ -14,7 +14,7 @@ from keras_patchmix.layers import PatchMixing
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.forward import layers_within, num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import ends_in_logits, last_activation, loss_takes_logits
+from keras_patchmix.scoring.score_kind import is_single_logit, last_activation, returns_logits
 
 _WARM_UP = 0.1  # share of the training in which the learning rate rises
 
@@ -75,8 +75,8 @@ class FineTuning:
         self.model, self.settings = model, settings
         self._num_classes = num_classes
         self._preprocess = preprocessing_of(model, preprocess)
-        from_logits = _returns_logits(original, from_logits)
         self._one_output = num_outputs(model) == 1
+        from_logits = _returns_logits(original, self._one_output, from_logits)
         each = self._one_output or last_activation(model) in ("sigmoid", "hard_sigmoid")
         kind = keras.losses.BinaryCrossentropy if each else keras.losses.CategoricalCrossentropy
         self._loss = kind(from_logits=from_logits)
@@ -166,17 +166,14 @@ def _pace(progress):
     return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
 
 
-def _returns_logits(model, from_logits):
-    if from_logits is None:
-        from_logits = ends_in_logits(model)
-    if from_logits is None:
-        from_logits = loss_takes_logits(model)
-    if from_logits is None:
+def _returns_logits(model, one_output, from_logits):
+    said = (is_single_logit if one_output else returns_logits)(model, from_logits)
+    if said is None:
         raise ValueError(
             "`from_logits` must say whether `model` returns logits (True) or probabilities (False):"
             " neither its last layer nor a loss says so. Received: from_logits=None"
         )
-    return from_logits
+    return said
 
 
 def _use_xla():

@@ -145,11 +145,14 @@ def _scoring_callbacks(data, options, directory, suite):
 
 
 def _score(data, options, directory, suite, model):
+    most = data.test.num_examples
     scoring = occlusion.Benchmark(
-        data.test.batch(options.batch_size),
+        data.test,
         suite,
         seed=options.seed,
         max_examples=options.test_examples,
+        # Not that of the first batch, from which broken files are missing.
+        batch_size=min(options.batch_size, options.test_examples or most, most),
         class_names=data.info.class_names,
     )
     report = scoring.run(model, backup=directory / "backup.json")

@@ -6,9 +6,11 @@ from pathlib import Path
 import keras
 
 from keras_patchmix import _atomic, _csv_text, _state_files
+from keras_patchmix._names import say
 from keras_patchmix._schema import check
 
-_KIND = "file of metrics, one row an epoch"
+_NAMED = 5
+_KIND = "a file of metrics, one row an epoch"
 _NUMBER = re.compile(r"nan|-?inf|-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
@@ -29,9 +31,14 @@ class MetricsFile(keras.callbacks.Callback):
         self._rows = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Takes up the rows of earlier epochs."""
+        """Takes up the rows of earlier epochs, and says where they are gone."""
         if self._rows is None:
             self._rows = [row for row in read(self._path) if row["epoch"] < epoch]
+            missing = sorted(set(range(epoch)) - {row["epoch"] for row in self._rows})
+            if missing and self._writes:
+                which = ", ".join(map(str, missing[:_NAMED]))
+                more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+                say(f"{self._path} has lost the lines of earlier epochs: {which}{more}")
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes all rows, this epoch's the last."""
@@ -50,7 +57,7 @@ def read(path):
 
     Returns:
         List of dicts in the order of epochs: "epoch" is a whole number, the others are floats, or
-        None where an epoch has no such value. None is there where the file is not.
+        None where an epoch has no such value. An empty list if the file does not exist.
 
     Raises:
         ValueError: The file is damaged, or holds something else; the message names it.

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_patchmix.training.checks import (
-    refuse_class_ids,
+    refuse_labels,
     takes_class_ids,
     warn_if_smoothed_twice,
 )
@@ -149,7 +149,7 @@ class Mixing:
         if force or model.train_function is None:
             model.train_step = _MixedStep(self)
             self._check_loss()
-            self._refuse_class_ids()
+            self._refuse_labels()
         return self._own["make_train_function"](force=force)
 
     def symbolic_build(self, iterator=None, data_batch=None):
@@ -164,7 +164,7 @@ class Mixing:
         build = self._own["_symbolic_build"]
         if takes_class_ids(self._model):
             return build(iterator=iterator, data_batch=data_batch)
-        self._refuse_class_ids()  # before they meet rows here
+        self._refuse_labels()  # before they meet rows here
 
         def first_batch():
             for *steps, batches in iterator:  # the first and the last, or, in Keras 3.10, one
@@ -176,9 +176,9 @@ class Mixing:
             data_batch=None if data_batch is None else _with_mixed_labels(self._layer, data_batch),
         )
 
-    def _refuse_class_ids(self):
+    def _refuse_labels(self):
         if type(self._model).train_step is keras.Model.train_step:  # a custom one may take both
-            refuse_class_ids(self._model)
+            refuse_labels(self._model, self._layer)
 
     def _check_loss(self):
         """Warns if labels are smoothed twice, once for each loss that the model is given."""

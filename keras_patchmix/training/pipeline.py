@@ -20,12 +20,12 @@ from keras_patchmix.training.streaming import BUFFER, streamed_batches
 
 @dataclass(frozen=True)
 class Data:
-    """The three parts of a data set, unbatched, and what training must know of them.
+    """The three parts of a data set, and what training must know of them.
 
     Attributes:
-        train: Decoded training images and labels.
-        validation: Those to validate on.
-        test: Those to score in the end.
+        train: Decoded training images and labels, unbatched.
+        validation: Those to validate on, unbatched.
+        test: Those to score in the end, a `keras_patchmix.datasets.ScoringData`.
         info: A `keras_patchmix.datasets.DatasetInfo` of the training images.
         cache: "decoded", "encoded" or "none": how training images are kept in memory.
         encoded: The training images encoded, see `keras_patchmix.datasets.encoded`; None where
@@ -52,22 +52,18 @@ def load(options):
         options: A `TrainOptions`.
 
     Returns:
-        A `Data`: `tf.data` sets of `(image, label)`.
+        A `Data`.
     """
-    loaded = {
-        part: datasets.load(
-            options.dataset,
-            split,
-            image_size=options.image_size,
-            data_dir=options.data_dir,
-            with_info=True,
-        )
-        for part, split in _splits(options).items()
-    }
-    _check_sizes(loaded, options)
-    info = loaded["train"][1]
-    parts = {part: dataset for part, (dataset, _) in loaded.items()}
-    return Data(**parts, info=info, **_kept(options, info))
+    splits = _splits(options)
+    place = {"image_size": options.image_size, "data_dir": options.data_dir}
+    train, info = datasets.load(options.dataset, splits["train"], with_info=True, **place)
+    validation = datasets.load(options.dataset, splits["validation"], **place)
+    # By then hours of training are done, which no broken file may take back.
+    test = datasets.load_for_scoring(
+        options.dataset, splits["test"], batch_size=options.batch_size, **place
+    )
+    _check_size(info, options)
+    return Data(train, validation, test, info, **_kept(options, info))
 
 
 def _kept(options, info):
@@ -191,8 +187,8 @@ def _splits(options):
     return splits
 
 
-def _check_sizes(loaded, options):
-    few = loaded["train"][1].num_examples
+def _check_size(info, options):
+    few = info.num_examples
     if few < options.batch_size:
         raise ValueError(
             f"--batch-size must not exceed the number of training images, {few}. "

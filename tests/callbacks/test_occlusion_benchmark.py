@@ -95,8 +95,28 @@ def test_values_of_another_suite_or_seed_are_not_taken_up(model, tmp_path):
 
 def test_a_foreign_file_is_named(tmp_path):
     (tmp_path / "occlusion.jsonl").write_text("no json\n")
-    with pytest.raises(ValueError, match=r"occlusion\.jsonl' is damaged, or no file of Occ"):
+    said = r"occlusion\.jsonl' is damaged or is not a file of OcclusionBenchmark: .*\. Move it away"
+    with pytest.raises(ValueError, match=said):
         fit([benchmark(directory=tmp_path)], epochs=1)
+
+
+def test_a_damaged_last_report_is_left_out_with_a_warning(model, tmp_path):
+    drive(benchmark(directory=tmp_path), model, 1)
+    whole = (tmp_path / "occlusion.json").read_bytes()
+    following = benchmark(directory=tmp_path, frequency=9)
+    drive(following, model, 2, 1)
+    assert following.report.settings["epoch"] == 0
+    (tmp_path / "occlusion.json").write_bytes(whole[:-20])
+    following = benchmark(directory=tmp_path, frequency=9)
+    with pytest.warns(UserWarning, match=r"left out.*occlusion\.json' is damaged"):
+        drive(following, model, 2, 1)
+    assert following.report is None
+    (tmp_path / "occlusion.json").unlink()
+    following = benchmark(directory=tmp_path, frequency=9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        drive(following, model, 2, 1)
+    assert following.report is None
 
 
 def test_it_warns_once_where_it_comes_too_late_and_only_there(tmp_path):

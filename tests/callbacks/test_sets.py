@@ -111,9 +111,28 @@ def test_a_set_that_does_not_fit_stops_before_the_first_epoch():
     watch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: trained.append(epoch))
     images, labels = data(9)
     wrong = DatasetOcclusion((images, labels + 2), name="wrong")
-    with pytest.raises(ValueError, match="DatasetOcclusion 'wrong': `model` returns 4 scores"):
+    with pytest.raises(ValueError, match="DatasetOcclusion 'wrong': Labels must be below 4"):
         fit([watch, benchmark(suite=[PatchDrop(4, 0.5), wrong])])
     assert trained == []
+
+
+@pytest.mark.parametrize("suite", [[PatchDrop(4, 0.5)], None])
+def test_classes_that_do_not_fit_stop_before_the_first_epoch(suite):
+    images, labels = data(9)
+    cases = [
+        ((images, np.eye(12)[labels]), {}, "4 classes.*labels of 12 columns"),
+        ((images, labels + 2), {}, "Labels must be below 4"),
+        ((images, labels), {"class_names": ["a", "b"]}, "`class_names` must name each of the 4"),
+    ]
+    for wrong, settings, message in cases:
+        trained = []
+        watch = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_, kept=trained: kept.append(1)
+        )
+        callback = OcclusionBenchmark(wrong, suite=suite, verbose=False, **settings)
+        with pytest.raises(ValueError, match=message):
+            fit([watch, callback])
+        assert trained == []
 
 
 def test_a_set_is_read_once_a_score_and_opened_before_training():
@@ -183,7 +202,8 @@ def test_the_report_of_a_time_line_that_was_given_up_is_not_taken_up(model, tmp_
     run_to(tmp_path, model, 4)
     assert run_to(tmp_path, model, 2, 1).report is None  # the last line is now of epoch 0
     (tmp_path / "occlusion.json").write_text("damaged")
-    assert run_to(tmp_path, model, 2, 1).report is None
+    with pytest.warns(UserWarning, match="The last report is left out"):
+        assert run_to(tmp_path, model, 2, 1).report is None
 
 
 def test_the_bar_names_the_model(monkeypatch):

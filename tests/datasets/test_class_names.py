@@ -22,6 +22,10 @@ def test_names_do_not_steer_a_terminal():
     assert class_lines(("\x1b[31m", "a\nb"))[0] == r"Classes: 0 '\x1b[31m', 1 'a\nb'"
 
 
+def test_names_are_shown_as_in_reports():
+    assert class_lines((r"caf\xe9", "a")) == [r"Classes: 0 'caf\xe9', 1 'a'"]
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -10,7 +10,7 @@ tf = pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.datasets.encoded import open_encoded  # noqa: E402
-from keras_patchmix.datasets.folder import EmptySplitError  # noqa: E402
+from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
 
 COLOURS = {"blue": (0, 0, 250), "green": (0, 250, 0), "red": (250, 0, 0)}
 
@@ -50,6 +50,16 @@ def test_classes_are_the_folders_and_labels_fit_the_images(tmp_path):
         assert image.dtype == np.uint8
         assert label.dtype == np.int64
         np.testing.assert_array_equal(image[5, 5], COLOURS[info.class_names[label]])
+
+
+def test_a_jfif_file_is_a_jpeg_image(tmp_path):
+    fill(tmp_path, 1)
+    image = np.full((8, 8, 3), 200, np.uint8)
+    (tmp_path / "green" / "photo.JFIF").write_bytes(tf.io.encode_jpeg(image).numpy())
+    examples, info = read(tmp_path, "all")
+    assert info.num_examples == 4
+    (found,) = [pixels for pixels, label in examples if label == 1 and pixels[5, 5].min() > 100]
+    np.testing.assert_allclose(found, image, atol=2)
 
 
 def test_splits_by_hash_part_the_images_and_stay_when_files_are_added(tmp_path):

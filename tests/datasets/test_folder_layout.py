@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from keras_patchmix.datasets.folder import EmptySplitError, list_images
+from keras_patchmix.datasets import DatasetInfo
+from keras_patchmix.datasets.errors import EmptySplitError
+from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 
 
@@ -72,6 +74,23 @@ def test_classes_that_differ_in_case_alone_are_two_and_named(tmp_path):
     assert read_layout(tmp_path).remarks == ["'Cat', 'cat' are two classes"]
 
 
+def test_classes_of_one_printable_name_are_told_apart(tmp_path):
+    names = (os.fsdecode(b"a\xe9"), r"a\xe9")
+    make(tmp_path, *(f"{name}/1.png" for name in names))
+    layout = read_layout(tmp_path)
+    assert layout.classes == (r"a\xe9", r"a\xe9 (2)")
+    ids = {name: class_id for name, class_id, _ in layout.images["train"]}
+    assert ids == {f"{name}/1.png": place for place, name in enumerate(sorted(names))}
+    info = DatasetInfo("x", "train", 2, names, 2, (8, 8, 3))
+    assert info.class_names == (r"a\xe9", r"a\xe9 (2)")
+
+
+def test_a_name_that_is_printable_is_shown_as_it_is_in_reports(tmp_path):
+    make(tmp_path, "a/1.png", "b/1.png", r"b/x\xe9.heic", r"train\xe9/")
+    assert r"1 .heic ('b/x\xe9.heic')" in read_layout(tmp_path).left_out
+    assert any(r"'train\xe9'" in remark for remark in read_layout(tmp_path).remarks)
+
+
 def test_a_class_called_like_a_split_among_others_is_a_class(tmp_path):
     make(tmp_path, "bus/1.png", "car/2.png", "train/3.png")
     assert labelled(tmp_path)[1] == {"bus/1.png": 0, "car/2.png": 1, "train/3.png": 2}
@@ -107,8 +126,8 @@ def test_a_test_folder_without_labels_is_not_replaced_by_training_images(tmp_pat
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("train/a/1.png", "Training/b/1.png"), "'Training', 'train' are both for one"),
-        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "'val', 'valid' are both for one"),
+        (("train/a/1.png", "Training/b/1.png"), "'Training' and 'train' both hold the train"),
+        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "'val' and 'valid' both hold"),
         (("test/a/1.png", "val/b/1.png"), "there is no folder train beside 'test', 'val'"),
         (("train/1.png", "test/a/1.png", "test/b/2.png"), "'train' holds no folders"),
         (("train/1.png", "test/2.png"), "'train' holds no folders"),
@@ -123,6 +142,46 @@ def test_what_cannot_be_read_is_refused(tmp_path, names, message):
     with pytest.raises(FolderError, match=message) as error:
         read_layout(make(tmp_path, *names))
     assert f'Received: name="folder:{tmp_path}"' in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "splits", [("training_set", "test_set"), ("seg_test", "seg_train"), ("1", "2", "3")]
+)
+def test_splits_of_unknown_names_are_not_taken_for_classes(tmp_path, splits):
+    make(tmp_path, *(f"{one}/{kind}/1.png" for one in splits for kind in ("cats", "dogs")))
+    make(tmp_path, f"{splits[0]}/readme.txt", f"{splits[1]}/empty/", "notes/1.txt")
+    with pytest.raises(FolderError, match="as each holds 'cats', 'dogs'") as error:
+        read_layout(tmp_path)
+    for known in ("look like splits", "training, validation, valid", repr(splits[0]), "rename"):
+        assert known in str(error.value)
+    assert read_layout(tmp_path / splits[0]).classes == ("cats", "dogs")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "car/new/2.png",  # another folder
+        "car/3.png",  # an image of its own
+        "dog/3.png",  # a class that holds no folders
+    ],
+)
+def test_classes_whose_folders_differ_are_classes(tmp_path, more):
+    make(tmp_path, "bus/old/1.png", "bus/red/1.png", "car/old/1.png", "car/red/1.png", more)
+    assert read_layout(tmp_path).classes[:2] == ("bus", "car")
+
+
+def test_classes_with_one_folder_each_are_classes(tmp_path):
+    make(tmp_path, "bus/images/1.png", "car/images/1.png")
+    assert labelled(tmp_path)[1] == {"bus/images/1.png": 0, "car/images/1.png": 1}
+
+
+@pytest.mark.parametrize("place", ["", "train/"])
+def test_images_beside_text_files_of_labels_are_no_classes(tmp_path, place):
+    make(tmp_path, f"{place}images/1.png", f"{place}Labels/1.txt", f"{place}Labels/old.cache")
+    with pytest.raises(FolderError, match="'images', 'Labels' look like images beside"):
+        read_layout(tmp_path)
+    make(tmp_path, f"{place}Labels/1.png")
+    assert read_layout(tmp_path).classes == ("Labels", "images")
 
 
 def test_an_empty_split_has_an_error_of_its_own(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 
@@ -18,6 +19,7 @@ SPLITS = {
     "test": ["test", "testing", "eval", "evaluation"],
 }
 TOP = ["train", "Training", "TEST", "test", "val", "valid", "bus", "car", "Car", ".git", "__MACOSX"]
+TOGETHER = [["train"], ["train", "test"], ["Training", "val", "TEST"], ["bus", "car"]]
 LOWER = ["a", "b", "B", "c", "train", ".hidden"]
 FILES = ["1.png", "2.JPG", "3.gif", "4.txt", "5.HEIC", "6", ".DS_Store", "Thumbs.db", "._1.png"]
 
@@ -27,8 +29,9 @@ def trees(draw):
     """List of paths of files, and of folders, which end in "/"."""
     # Many layouts are like those that people have: the same classes in each split.
     if draw(st.booleans()):
-        tops = draw(st.sampled_from([["train"], ["train", "test"], ["Training", "val", "TEST"]]))
-        classes = draw(st.lists(st.sampled_from(LOWER[:4]), min_size=1, max_size=4, unique=True))
+        tops = draw(st.sampled_from(TOGETHER))
+        names = st.sampled_from([*LOWER[:4], "images", "labels"])
+        classes = draw(st.lists(names, min_size=1, max_size=4, unique=True))
         paths = [
             f"{top}/{name}/{draw(st.sampled_from([*FILES, '']))}"
             for top in tops
@@ -90,7 +93,18 @@ def by_the_rules(paths):
     else:
         places = {"train": ""}
         holders = [""]
+        tops = [name for name in top if in_images(name)]
+        shared = [{one for one in below(name) if in_images(f"{name}/{one}")} for name in tops]
+        direct = {file.rpartition("/")[0] for file in files if is_image(file)}
+        alike = len(tops) > 1 and all(one == shared[0] for one in shared)
+        if alike and len(shared[0]) > 1 and not direct & set(tops):
+            return None  # splits of other names
     classes = below(places["train"])
+    named = {name.lower(): f"{places['train']}/{name}".lstrip("/") for name in classes}
+    if {"images", "labels"} <= set(named) and not in_images(named["labels"]):
+        inside = [file for file in files if file.startswith(named["labels"] + "/")]
+        if any(file.endswith(".txt") for file in inside):
+            return None  # images beside text files of boxes
     images = {}
     for split, place in places.items():
         start = f"{place}/" if place else ""
@@ -153,7 +167,7 @@ def check_splits(root, layout, images):
     for split in SPLITS:
         try:
             parts[split] = [(name, k) for name, k, _ in list_images(root, split)[1]]
-        except FolderError:  # it has no labels, or no images
+        except (FolderError, EmptySplitError):  # it has no labels, or no images
             assert split in layout.unlabelled or not images.get(split) or split == "train"
             continue
         if split in images and split != "train":

@@ -54,6 +54,18 @@ def test_every_suffix_is_that_of_a_format_that_is_read_whole_or_not_at_all(suffi
             read_image(tmp_path / "image")
 
 
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF"])
+def test_a_side_may_have_65535_pixels_and_no_more(form):
+    for shape in ((1, 65_535), (65_535, 1)):
+        pixels = RNG.integers(0, 256, (*shape, 3)).astype(np.uint8)
+        np.testing.assert_array_equal(both(saved(Image.fromarray(pixels), form)), pixels)
+    for size in ((65_536, 1), (1, 65_536)):
+        data = saved(Image.new("RGB", size), form)
+        for read in (decode, open_image):
+            with pytest.raises(ImageFileError, match=f"{size[0]} x {size[1]} pixels.*65535 a side"):
+                read(data)
+
+
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
 def test_alpha_is_dropped(form):
     settings = {"lossless": True, "exact": True} if form == "WEBP" else {}

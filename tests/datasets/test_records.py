@@ -13,6 +13,7 @@ tf = pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
+from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
 from keras_patchmix.datasets.records import command  # noqa: E402
 from keras_patchmix.datasets.records import journal as journals  # noqa: E402
 
@@ -245,6 +246,22 @@ def test_images_of_one_size_need_no_image_size(tmp_path):
     dataset, info = datasets.load(f"records:{tmp_path / 'r'}", "train", with_info=True)
     assert info.image_shape == (20, 24, 3)
     assert len(list(dataset)) == written["train"]["images"]
+
+
+def test_empty_splits_of_a_tfds_set_are_left_out_where_nobody_asks_for_them(tmp_path):
+    config = tfds.download.DownloadConfig(max_examples_per_split=4, try_download_gcs=False)
+    builder = tfds.builder("shapes", data_dir=tmp_path)
+    builder.download_and_prepare(download_config=config)
+    file = Path(builder.data_dir) / "dataset_info.json"
+    info = json.loads(file.read_text())
+    for split in info["splits"]:
+        if split["name"] != "train":
+            split["shardLengths"] = ["0"]  # TFDS itself writes none
+    file.write_text(json.dumps(info))
+    written = datasets.write_records("shapes", tmp_path / "r", data_dir=tmp_path)
+    assert {split: part["images"] for split, part in written.items()} == {"train": 4}
+    with pytest.raises(EmptySplitError, match="`split` holds no images of 'shapes'"):
+        datasets.write_records("shapes", tmp_path / "s", ["test"], data_dir=tmp_path)
 
 
 def test_a_tfds_set_keeps_its_order_over_all_shards(tmp_path):

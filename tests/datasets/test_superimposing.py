@@ -1,6 +1,7 @@
 """One image with occluders in front: what is pure, without files."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -168,6 +169,25 @@ def test_names_of_classes_fit_in_a_line_each():
     assert label_names(names) == [*expected, r"a\u2028b"]
     with pytest.raises(ValueError, match=r"names of classes must differ .* Received: "):
         label_names(["dog", "dog "])
+
+
+def test_names_of_classes_of_one_printable_form_are_told_apart():
+    assert label_names(["a\udce9", r"a\xe9"]) == [r"a\xe9", r"a\xe9 (2)"]
+
+
+def test_a_shard_whose_record_is_damaged_is_left_out_with_a_warning(tmp_path):
+    shards = Shards(tmp_path, "name", ["a"], 4, 3)
+    for shard in range(2):
+        with shards.write(shard) as writer:
+            writer.add(shard, [(b"example", 3)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # the third one is not there, and no damage
+        assert sorted(shards.finished()) == [0, 1]
+    path = tmp_path / "part-00001.json"
+    for content in (path.read_text()[:-9], '{"labels": [1]}'):
+        path.write_text(content)
+        with pytest.warns(UserWarning, match=r"left out.*part-00001\.json' is damaged"):
+            assert list(shards.finished()) == [0]
 
 
 @pytest.mark.parametrize(("count", "number"), [(10, 3), (7, 7), (1000, 13), (5, 1)])

@@ -72,6 +72,20 @@ def test_as_many_outputs_as_classes_need_no_map_and_others_do():
             class_map(loaded(), outputs, ("a", "b", "c"))
 
 
+def test_two_classes_of_one_printable_name_are_refused(tmp_path):
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps({"a\udce9": 0, r"a\xe9": 1, "b": 2}))
+    with pytest.raises(ValueError, match=r"--class-map: .* two classes of the same"):
+        read_class_map(str(path), 3, ("b",))
+
+
+def test_a_class_that_is_missing_is_named_as_in_reports(tmp_path):
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps({"b": 2}))
+    with pytest.raises(ValueError, match=r"lacks the classes 'a\\xe9'"):
+        read_class_map(str(path), 3, ("b", r"a\xe9"))
+
+
 def test_a_map_is_read_from_a_file(tmp_path):
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"b": [4, 0], "a": 3, "other": 1}))

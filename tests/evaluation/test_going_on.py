@@ -122,7 +122,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     assert found == 0
     assert "a: scored before" in out
     assert "b: scoring goes on" in out
-    assert steering.calls == probes + (BATCHES - 4) * ROWS
+    # The first batch is scored again, and compared.
+    assert steering.calls == probes + (BATCHES - 4 + 1) * ROWS
     assert not (place / output / "b" / "backup.json").exists()
     same(place / output, undisturbed)
 
@@ -177,5 +178,5 @@ def test_a_killed_process_loses_nothing(place, steering, undisturbed, capsys):
     status, out, _ = run([*FLAGS, "--output", "killed"], capsys)
     assert status == 0
     assert "a: scoring goes on" in out
-    assert steering.calls < 2 + 2 * BATCHES * ROWS
+    assert steering.calls <= 2 + 2 * BATCHES * ROWS
     same(place / "killed", undisturbed)

@@ -139,6 +139,16 @@ def test_what_is_printed_names_sets_and_their_images(finished):
     assert re.search(r"^smd_coverage_20 +[\d.]+ +[\d.]+ +[+-]", said, re.MULTILINE)
 
 
+def test_the_classes_of_a_set_are_printed_where_they_are_others(place, monkeypatch):
+    monkeypatch.chdir(place)
+    photos = DatasetOcclusion("folder:photos", "all")
+    suite = [PatchDrop(4, 0.5), photos, DatasetOcclusion("folder:hidden", "all")]
+    expected = [f"{name}: Classes: 0 'cat', 1 'dog', 2 'owl'" for name in ("photos", "hidden")]
+    assert occluded.set_class_lines(suite, CLASSES) == []
+    assert occluded.set_class_lines(suite, ("cat", "dog", "fox")) == expected
+    assert occluded.set_class_lines(suite, CLASSES[::-1]) == expected
+
+
 def test_the_command_agrees_with_evaluate(finished, place, monkeypatch):
     import keras
 
@@ -313,6 +323,8 @@ def test_interrupted_inside_a_set_it_goes_on_there(at, flags, place, capsys, mon
     status, said, _ = run([*flags, *sets.split(), "--output", directory], capsys)
     assert status == 0
     assert "scoring goes on" in said
-    assert steering_sets.calls == 1 + 3 + BEFORE_THE_SETS + 2 * 3 - at + 1
+    # Of each pass that had begun the first batch is scored again, and compared.
+    again = 2 + 1 + (at > BEFORE_THE_SETS + 3)
+    assert steering_sets.calls == 1 + 3 + BEFORE_THE_SETS + 2 * 3 - at + 1 + again
     whole, stopped = (json.loads(Path(d, "report.json").read_text()) for d in ("whole", directory))
     assert stopped == whole

@@ -62,7 +62,7 @@ def test_the_command_scores_them(kind, place, tmp_path, capsys):
     assert result(capsys.readouterr().out)["top1"][kind]["clean"] == 1
     wrong = {"logit": "probabilities", "probability": "logits"}[kind]
     assert main([*flags, "--scores", wrong, "--output", str(tmp_path / "other")]) == 1
-    assert f"--scores {wrong}: " in capsys.readouterr().err
+    assert "--scores" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["logit", "probability"])

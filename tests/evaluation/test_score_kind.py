@@ -43,8 +43,10 @@ def test_the_model_is_asked(layers, word, reason):
 
 
 def test_what_is_asked_for_is_taken_where_it_can_be():
-    asked = score_kind(loaded([dense("softmax")]), IMAGES, "logits")
+    asked = score_kind(loaded([dense(None)]), IMAGES, "logits")
     assert asked == (True, "as --scores says")
+    with pytest.raises(ValueError, match="--scores must be False or None for --model net"):
+        score_kind(loaded([dense("softmax")]), IMAGES, "logits")
     with pytest.raises(ValueError, match="--scores probabilities: 'net' returns scores from"):
         score_kind(loaded([dense(None)]), IMAGES, "probabilities")
     unknown = loaded([dense(None, 0.0001), keras.layers.UnitNormalization()])
@@ -74,11 +76,10 @@ def test_of_a_single_score_the_last_layer_decides_whatever_its_values():
     for layer, word in ((one(None), "logits"), (one("sigmoid"), "probabilities")):
         assert score_kind(loaded([layer]), IMAGES).word == word
         assert score_kind(loaded([layer]), IMAGES, word).word == word
-    for layer, wrong in ((one(None), "probabilities"), (one("sigmoid"), "logits")):
-        with pytest.raises(ValueError, match=f"--scores {wrong}: the last layer"):
-            score_kind(loaded([layer]), IMAGES, wrong)
+    with pytest.raises(ValueError, match="--scores must be False or None"):
+        score_kind(loaded([one("sigmoid")]), IMAGES, "logits")
     unknown = loaded([one(None, 10.0), keras.layers.UnitNormalization()])
-    with pytest.raises(ValueError, match="--scores logits or --scores probabilities is needed"):
+    with pytest.raises(ValueError, match="--scores must say"):
         score_kind(unknown, IMAGES)
-    with pytest.raises(ValueError, match="`model` has one output and a softmax"):
+    with pytest.raises(ValueError, match="--model net has one output and a softmax"):
         score_kind(loaded([one("softmax")]), IMAGES)

@@ -67,15 +67,17 @@ def test_a_backup_of_something_else_is_refused(left, arguments, message):
 
 
 def test_arrays_are_kept_bit_by_bit():
-    measured = Measured()
+    kinds = {"maps": ((2, 2), np.float32), "masks": ((2, 2), np.bool_)}
+    measured = Measured(dict[str, float], kinds, 2)
     maps = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
     masks = maps > 0
-    measured.add([{"a": 0.1 + 0.2}] * 3, {"maps": maps, "masks": masks}, most=2)
-    found = Measured.of_state(measured.state())
+    measured.add([{"a": 0.1 + 0.2}] * 3, {"maps": maps, "masks": masks})
+    found = measured.of_state(measured.state())
     assert found.rows == measured.rows
     np.testing.assert_array_equal(found.stacked()["maps"], maps[:2])
     np.testing.assert_array_equal(found.stacked()["masks"], masks[:2])
-    assert Measured.of_state(Measured().state()).stacked() == {}
+    empty = Measured(dict[str, float], kinds, 2)
+    assert empty.of_state(empty.state()).stacked() == {}
 
 
 def test_the_share_of_mixed_images_that_are_right_is_told():

@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 
+from keras_patchmix._state_files import sealed
+from keras_patchmix.explain import map_archive
 from keras_patchmix.explaining import main, on_images
 from keras_patchmix.occlusion import backup
 from tests.command_line import result
@@ -135,3 +137,30 @@ def test_errors_are_one_line_that_names_the_flag(more, message, place, capsys, t
     assert message in err
     assert err.count("\n") == 1
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_more_images_than_an_archive_holds_are_refused_at_once(place, capsys, monkeypatch):
+    monkeypatch.setattr(map_archive, "_MOST_BYTES", 2 * SIZE * SIZE * 8 - 1)
+    flags = ["--model", place / "net.keras", "--image", place / "photos", "--num-masks", 60]
+    output = place / "too_many"
+    status, _, errors = run([*flags, "--scores", "logits", "--output", output], capsys)
+    assert status == 1
+    assert "--image must give at most 1 images of this size" in errors
+    assert f"Received: 2 of {SIZE}x{SIZE}" in errors
+    assert not (output / "backup.json").exists()
+
+
+def test_a_backup_of_other_images_is_refused(place, flags, tmp_path, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(on_images, "causal_curves", stop)
+        assert run([*flags, "--output", tmp_path], capsys)[0] == 130
+    content = json.loads((tmp_path / "backup.json").read_text())
+    del content["sha256"]
+    content["state"]["rows"].append(content["state"]["rows"][0])
+    (tmp_path / "backup.json").write_text(json.dumps(sealed(content)))
+    status, _, errors = run([*flags, "--output", tmp_path], capsys)
+    assert status == 1
+    assert "backup.json' is damaged" in errors

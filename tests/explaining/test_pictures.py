@@ -111,3 +111,14 @@ def test_errors_name_the_flag_and_the_file(images, masks, message, tmp_path, mon
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=re.escape(message)):
         read(images, None, masks)
+
+
+def test_names_in_errors_are_those_of_reports(tmp_path):
+    name = rb"a\xe9.png".decode()
+    for label, photo in ((name, PHOTO), ("b.png", PHOTO[:10])):
+        saved(tmp_path / label, photo)
+    with pytest.raises(ValueError, match=re.escape(f"--image-size is needed: '{name}' has 30")):
+        read([tmp_path / name, tmp_path / "b.png"])
+    (tmp_path / name).write_bytes(b"torn")
+    with pytest.raises(ValueError, match=re.escape(f"the first is '{name}': ")):
+        read([tmp_path / name])

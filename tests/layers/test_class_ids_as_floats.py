@@ -75,6 +75,34 @@ def test_alone_in_a_pipeline_of_keras_it_gets_what_was_given(policy, dtype):
     np.testing.assert_array_equal(rows.argmax(1), ids)
 
 
+@pytest.mark.parametrize("kind", ["patches", "choice"])
+@pytest.mark.parametrize("array", KINDS)
+@pytest.mark.parametrize("rank", [3, 4])
+def test_masks_of_half_precision_are_refused(kind, array, rank):
+    ids = np.zeros((4, 4, 4, 1)[:rank], "int32")
+    images = as_kind(np.zeros((4, 4, 4, 1), "uint8"), array)
+    for dtype, limit in LIMITS.items():
+        numpy_dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+        masks = ids.astype(numpy_dtype)
+        masks = masks if array == "numpy" else keras.ops.cast(as_kind(ids, array), dtype)
+        data = {"images": images, "segmentation_masks": masks}
+        for training in (None, False):
+            with pytest.raises(
+                ValueError, match=f"'segmentation_masks' must not be {dtype}.*{limit} only"
+            ) as error:
+                mix_of(3, kind)(data, training=training)
+            assert f"Received: segmentation_masks of dtype {dtype}" in str(error.value)
+            assert "dtype='float32'" in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
+def test_other_masks_are_taken_as_they_are(dtype):
+    masks = np.arange(64).reshape(4, 4, 4).astype(dtype)
+    data = {"images": np.zeros((4, 4, 4, 1), "uint8"), "segmentation_masks": masks}
+    found = to_numpy(mix_of(3, "patches")(data)["segmentation_masks"])
+    np.testing.assert_array_equal(found, masks)
+
+
 @pytest.mark.needs("tensorflow")
 class TestInDataSets:
     """Keras' layers turn a whole dict into their dtype there, class ids among it."""
@@ -122,3 +150,35 @@ class TestInDataSets:
             [one_hot, flip, mix],
         ):
             np.testing.assert_array_equal(self.rows(layers).argmax(1), self.IDS)
+
+    def masks(self, layers, ids=257):
+        import tensorflow as tf
+
+        data = {"images": np.zeros((4, 4, 4, 1), "float32"), "labels": np.arange(4)}
+        data["segmentation_masks"] = np.full((4, 4, 4, 1), ids, "int32")
+        data = tf.data.Dataset.from_tensors(data)
+        for one in layers:
+            data = data.map(one)
+        (mixed,) = data
+        return mixed["segmentation_masks"].numpy()
+
+    def test_masks_behind_a_layer_of_half_precision_raise(self, policy):
+        layers = [keras.layers.RandomFlip(), mix_of(4, "patches")]
+        if policy == "float32":
+            np.testing.assert_array_equal(self.masks(layers), 257)
+            return
+        with pytest.raises(ValueError, match=f"segmentation_masks' must not be {HALVES[policy]}"):
+            self.masks(layers)
+
+    def test_the_ways_out_that_the_message_for_masks_names_are_right(self, policy):
+        mix = mix_of(4, "patches")
+        np.testing.assert_array_equal(
+            self.masks([keras.layers.RandomFlip(dtype="float32"), mix]), 257
+        )
+        brightness = keras.layers.RandomBrightness(0.1)
+
+        def on_images(data):
+            return {**data, "images": brightness(data["images"])}
+
+        np.testing.assert_array_equal(self.masks([on_images, mix]), 257)
+        np.testing.assert_array_equal(self.masks([mix]), 257)

@@ -189,8 +189,13 @@ class TestStartsOfStreams:
 @on_fork
 def test_in_a_worker_numpy_arrays_stay_numpy_arrays():
     """A backend may wait there forever: JAX does, after a fork."""
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as pool:
         assert pool.apply(types_of_a_call, (make(),)) == [np.ndarray, np.ndarray]
+    # Its workers are no daemons.
+    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+        found = pool.submit(types_of_a_call, make()).result(timeout=120)
+    assert found == [np.ndarray, np.ndarray]
     assert types_of_a_call(make()) != [np.ndarray, np.ndarray]
 
 

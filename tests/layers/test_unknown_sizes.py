@@ -1,5 +1,7 @@
 """Parts of a batch whose sizes a graph learns when it runs, and compares then."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -17,14 +19,19 @@ WAYS = {
 each_way = pytest.mark.parametrize("make", WAYS.values(), ids=WAYS.keys())
 
 
-def run(mix, data, known=(), training=None):
-    """One batch through a map that knows ranks alone, but for the parts named."""
-    signature = {
+def signature_of(data, known=()):
+    """Specs that know ranks alone, but for the parts named."""
+    return {
         key: tf.TensorSpec(
             value.shape if key in known else [None] * value.ndim, tf.as_dtype(value.dtype)
         )
         for key, value in data.items()
     }
+
+
+def run(mix, data, known=(), training=None):
+    """One batch through a map that knows ranks alone, but for the parts named."""
+    signature = signature_of(data, known)
     batches = tf.data.Dataset.from_generator(lambda: iter([data]), output_signature=signature)
     (mixed,) = batches.map(lambda batch: mix(batch, training=training))
     return mixed
@@ -114,6 +121,87 @@ def test_parts_of_unknown_rank_are_named(part):
 
     with pytest.raises(ValueError, match=f"[`']{part}[`'] must.*(?:rank)"):
         graph(np.ones(BATCH, "float32"))
+
+
+def run_compiled(mix, data, known=(), training=None):
+    """One batch through a function that XLA compiles."""
+    signature = [signature_of(data, known)]
+    compiled = tf.function(
+        lambda batch: mix(batch, training=training), jit_compile=True, input_signature=signature
+    )
+    return compiled({key: tf.constant(value) for key, value in data.items()})
+
+
+OF_SIZES = {key: fault for key, fault in FAULTS.items() if "finite" not in fault[1]}
+OF_SIZES["a finer grid than pixels"] = (
+    {"images": images(size=(28, 14)), "labels": IDS},
+    "`grid_size` must not be finer",
+)
+OF_SIZES["a larger patch than the image"] = (
+    {"images": images(size=(28, 14)), "labels": IDS},
+    "`patch_size` must not be larger",
+)
+OF_SIZES["one cell"] = (
+    {"images": images(size=(28, 14)), "labels": IDS},
+    "Images must have at least two cells",
+)
+LAYERS = {
+    "a finer grid than pixels": lambda: layer(grid_size=16),
+    "a larger patch than the image": lambda: layer(patch_size=16),
+    "one cell": lambda: kpm.layers.MaskMix(16, 2, num_classes=BATCH),
+}
+
+
+def under_xla(message):
+    """The name of an operation that says what a message says."""
+    return re.sub(r"\W+", "_", message.replace(".*", " ")).strip("_")
+
+
+@pytest.mark.parametrize("training", [None, False])
+@pytest.mark.parametrize("fault", [key for key in OF_SIZES if key not in LAYERS])
+def test_xla_stops_where_parts_do_not_fit_and_names_them(fault, training):
+    data, message = OF_SIZES[fault]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=under_xla(message)):
+        run_compiled(layer(), data, training=training)
+
+
+@pytest.mark.parametrize("fault", LAYERS)
+def test_xla_stops_where_images_are_too_small(fault):
+    data, message = OF_SIZES[fault]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=under_xla(message)):
+        run_compiled(LAYERS[fault](), data)
+
+
+def test_xla_stops_in_a_choice_whichever_layer_is_drawn():
+    choice = kpm.layers.RandomChoice(
+        [kpm.PatchMixing(), kpm.PatchMixing(grid_size=16)], weights=[1, 0], num_classes=BATCH
+    )
+    data, message = OF_SIZES["a finer grid than pixels"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=under_xla(message)):
+        run_compiled(choice, data)
+
+
+@each_way
+def test_xla_mixes_what_fits(make):
+    masks = images("int32")[..., 0]
+    weights = np.ones(BATCH, "float32")
+    data = given(segmentation_masks=masks, sample_weight=weights)
+    mixed = run_compiled(make(), data)
+    assert_exact(mixed["images"], mixed["labels"])
+    np.testing.assert_array_equal(mixed["segmentation_masks"], mixed["images"][..., 0])
+
+
+def test_xla_takes_sizes_that_no_compiler_knows():
+    mix = layer()
+
+    @tf.function(jit_compile=True)
+    def whole(x, y, kept):
+        return mix(tf.boolean_mask(x, kept), tf.boolean_mask(y, kept), training=False)
+
+    kept = IDS % 2 == 0
+    x, y = whole(tf.constant(images()), tf.constant(IDS), tf.constant(kept))
+    np.testing.assert_array_equal(x, images()[kept])
+    np.testing.assert_array_equal(y, np.eye(BATCH)[kept])
 
 
 def test_under_xla_a_weight_out_of_range_is_nan_and_reaches_nobody_else():

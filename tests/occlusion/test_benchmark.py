@@ -144,14 +144,6 @@ def test_the_index_key_makes_the_scores_independent_of_the_order():
     assert whole.settings["labels_sha256"] != mixed.settings["labels_sha256"]
 
 
-def test_label_forms_and_weights_score_alike():
-    images, labels = constant_data(30)
-    forms = [labels, labels[:, None], np.eye(K)[labels], np.eye(K, dtype=np.int32)[labels]]
-    reports = [evaluate(pixel_reader(3, 3), (images, form)) for form in forms]
-    reports.append(evaluate(pixel_reader(3, 3), (images, labels, np.zeros(30))))
-    assert all(report.rows == reports[0].rows for report in reports)
-
-
 def test_a_keras_model_scores_as_its_predictions_on_the_corrupted_images_do():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50, SIZE, SIZE, 3), np.uint8)
@@ -331,70 +323,3 @@ def test_memory_grows_by_some_bytes_an_image_alone():
     allowed = 1600 * (2 * 9 * len(report.rows) + 2 * 24) + 200 * arrays
     assert long - short < allowed
     assert 20 * allowed < 100 * 196_608  # which the images would take
-
-
-@pytest.mark.parametrize(
-    ("images", "value_range", "warns"),
-    [
-        (constant_data(8)[0], (0, 255), False),
-        (constant_data(8)[0] / np.float32(255), (0, 255), True),
-        (constant_data(8)[0] / np.float32(255), (0, 1), False),
-        (constant_data(8)[0].astype(np.float32) - 100, (0, 255), True),
-        (np.zeros((8, SIZE, SIZE, 3), np.float32), (0, 255), False),
-    ],
-)
-def test_a_value_range_that_cannot_be_is_named(images, value_range, warns):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        evaluate(
-            median_reader, (images, np.arange(8) % 2), suite=[PatchDrop(2)], value_range=value_range
-        )
-    assert [w.filename for w in caught if "value_range" in str(w.message)] == [__file__] * warns
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model": 3}, "`model` must be a Keras model or a function.*model=3"),
-        ({"seed": 1.5}, r"`seed` must be an integer.*1\.5"),
-        ({"preprocess": "caffe"}, "`preprocess` must be a function.*'caffe'"),
-        ({"value_range": (255, 0)}, "`value_range` must be a pair"),
-        ({"value_range": 255}, "`value_range` must be a pair"),
-        ({"verbose": "yes"}, "`verbose` must be"),
-        ({"suite": "drop"}, "`suite` must be a list"),
-        ({"max_examples": 0}, "`max_examples`"),
-        ({"batch_size": 0}, "`batch_size`"),
-        ({"name": ""}, "`name` must be a string"),
-        ({"name": 3}, "`name` must be a string.*3"),
-        ({"bank_size": 1}, "`size` must be an integer of at least 2"),
-        ({"model": lambda x: {"a": x}}, "one array of scores.*dict of 1"),
-        ({"model": lambda x: x}, r"shape \(batch, classes\).*shape \(9, 28, 28, 3\)"),
-        ({"model": lambda x: np.zeros((len(x), 1))}, "`from_logits` must say"),
-        ({"model": lambda x: np.zeros((len(x), 0))}, r"`model` must return logits.*\(9, 0\)"),
-        ({"model": lambda x: np.zeros((2 * len(x), 6))}, r"`model` must return logits.*\(18, 6\)"),
-        ({"from_logits": 1}, "`from_logits` must be True"),
-        ({"model": lambda x: np.zeros((len(x), 4))}, "returns 4 scores.*label 5"),
-    ],
-)
-def test_wrong_arguments_are_named(change, message):
-    arguments = {"model": median_reader, "x": constant_data(9), **change}
-    with pytest.raises(ValueError, match=message):
-        evaluate(**arguments)
-
-
-def test_a_report_is_called_as_it_was_asked_to_be():
-    plain, mixed = (evaluate(median_reader, constant_data(9), name=n) for n in (None, "mixed"))
-    assert plain.settings["model"] == median_reader.__name__
-    assert mixed.settings["model"] == "mixed"
-    assert mixed.table().startswith("mixed: 9 images")
-    head = str(plain.compare(mixed)).splitlines()[0].split()
-    assert head[2:4] == [median_reader.__name__, "mixed"]
-
-
-@pytest.mark.needs("tqdm")
-def test_the_progress_bar_shows_when_wanted(capsys):
-    evaluate(median_reader, constant_data(9), verbose=True)
-    assert "occlusion: " in capsys.readouterr().err
-    evaluate(median_reader, constant_data(9), verbose=False)
-    evaluate(median_reader, constant_data(9))
-    assert capsys.readouterr().err == ""

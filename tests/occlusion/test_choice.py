@@ -1,5 +1,6 @@
 """Which examples `max_examples` takes: a share of every stretch of the data."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -209,14 +210,86 @@ SELECTIVITY = {"num_masks": 4, "verbose": False, "from_logits": True, "max_examp
 
 def test_selectivity_is_measured_on_examples_of_all_classes():
     images, labels = sorted_data(60)
-    for data in ((images, labels), batched((images, labels), 11), Unsized(images, labels)):
-        # The bank is drawn from all examples, which are counted by that.
+    for data in ((images, labels), batched((images, labels), 11)):
         report = explain.selectivity_benchmark(probabilities, data, **SELECTIVITY)
         assert [row["label"] for row in report.rows] == list(range(K))
         assert report.settings["choice"] == "spread"
-    corruption = PatchDrop(4, 0.5)
-    with pytest.warns(UserWarning, match="first 6 examples, and these are of class 0"):
+
+
+class WithoutEnd(Unsized):
+    """Batches that repeat, of a data set that does not say so."""
+
+    def __iter__(self):
+        while True:
+            yield from super().__iter__()
+
+
+@pytest.mark.parametrize("corruption", [PatchReplacement(4, 0.5), PatchDrop(4, 0.5)], ids=repr)
+@pytest.mark.parametrize("form", [Unsized, WithoutEnd])
+def test_selectivity_of_an_unknown_length_is_of_the_examples_that_evaluate_takes(form, corruption):
+    images, labels = sorted_data(60)
+    order = np.r_[5:15, :5, 15:60]  # of two classes, so that there is a bank of them
+    data = form(images[order], labels[order])
+    with pytest.warns(UserWarning, match="its first 6 examples, and these are of class 0, class 1"):
         report = explain.selectivity_benchmark(
-            probabilities, Unsized(images, labels), corruption=corruption, **SELECTIVITY
+            probabilities, data, corruption=corruption, **SELECTIVITY
         )
-    assert report.settings["choice"] == "first"
+    with pytest.warns(UserWarning, match="4 of 6 classes are missing"):
+        scored = evaluate(median_reader, data, suite=[corruption], max_examples=6)
+    assert [row["index"] for row in report.rows] == scored.outcomes.index.tolist() == [*range(6)]
+    assert report.settings["choice"] == scored.settings["choice"] == "first"
+
+
+class Declared:
+    """Batches of a data set that says how many examples it holds."""
+
+    def __init__(self, num_examples, form=Unsized, count=20, skipped=0):
+        self.num_examples = num_examples
+        self.skipped = {f"{number}.png": "damaged" for number in range(skipped)}
+        self._data = form(*sorted_data(count))
+
+    def __iter__(self):
+        return iter(self._data)
+
+
+@pytest.mark.parametrize("suite", [SUITE, [PatchDrop(4, 0.5)]], ids=["bank", "no bank"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *map(Declared, (100, 21, 19, 1, 0, -1)),
+        Declared(20, WithoutEnd),
+        Declared(22, skipped=1),
+    ],
+)
+def test_a_number_of_examples_that_the_data_set_does_not_hold_is_refused(data, suite):
+    received = f"`num_examples`.*Received: num_examples={data.num_examples}, "
+    with pytest.raises(ValueError, match=received):
+        evaluate(median_reader, data, suite=suite, max_examples=10)
+
+
+def test_single_examples_by_number_are_as_many_as_declared():
+    examples = list(zip(*sorted_data(20), strict=True))
+
+    class Photos(list):
+        num_examples = 20
+
+    for number in (20, 20, 19, 21):
+        Photos.num_examples = number
+        source = ExampleSource(Photos(examples), max_examples=5)
+        refused = pytest.raises(ValueError, match="`num_examples`")
+        for _ in range(2):  # in the second pass those that are chosen are asked for
+            with contextlib.nullcontext() if number == 20 else refused:
+                (batch,) = source
+                assert batch.index.tolist() == spread(5, 20).tolist()
+
+
+@pytest.mark.parametrize("declared", [20, 21, 23])
+def test_what_was_skipped_counts_among_the_declared_examples_or_not(declared):
+    data = Declared(declared, skipped=3)
+    report = evaluate(median_reader, data, suite=SUITE, max_examples=10)
+    chosen = spread(10, declared)
+    assert report.outcomes.index.tolist() == chosen[chosen < 20].tolist()
+
+
+def test_where_all_are_taken_their_number_is_of_no_concern():
+    assert evaluate(median_reader, Declared(100), suite=SUITE).rows[0].n == 20

@@ -109,13 +109,12 @@ def data_sets(draw):
     return ids, whole, dataset, form
 
 
-def expected_positions(form, count, limit, after_all):
+def expected_positions(form, count, limit):
     if limit is None:
         return np.arange(count)
     if form is Endless:
         return np.arange(limit)
-    known = form is not Unsized or after_all
-    return spread(limit, count) if known else np.arange(min(limit, count))
+    return np.arange(min(limit, count)) if form is Unsized else spread(limit, count)
 
 
 @given(
@@ -129,10 +128,10 @@ def test_what_is_read_is_what_the_definition_says(drawn, limit, batch_size, all_
     count = len(ids)
     limit = (limit or 7) if form is Endless else limit
     source = ExampleSource(dataset, batch_size, limit)
+    positions = expected_positions(form, count, limit)
     if all_first:
-        read = np.arange(limit) if form is Endless else np.arange(count)
-        assert_holds(list(source.everything()), whole, ids, read, form)
-    positions = expected_positions(form, count, limit, all_first)
+        read = positions if form in (Endless, Unsized) else np.arange(count)
+        assert_holds(list(source.population()), whole, ids, read, form)
     for _ in range(2):
         batches = list(source)
         assert_holds(batches, whole, ids, positions, form)

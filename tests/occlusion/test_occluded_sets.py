@@ -183,7 +183,7 @@ class Watched:
 def test_an_error_in_a_later_batch_names_the_set_too():
     images, labels = constant_data(40)
     labels = np.where(np.arange(40) == 33, 9, labels)
-    with pytest.raises(ValueError, match=r"DatasetOcclusion 'late': `model` returns.*label 9"):
+    with pytest.raises(ValueError, match=r"DatasetOcclusion 'late': Labels must be below.*label 9"):
         run(suite=[DatasetOcclusion((images, labels), name="late")])
 
 
@@ -196,7 +196,7 @@ def test_an_error_in_a_later_batch_names_the_set_too():
         ),
         (
             DatasetOcclusion((constant_data(6)[0], np.arange(6) + 3), name="many"),
-            "DatasetOcclusion 'many': `model` returns 6 scores.*Received: label 8",
+            "DatasetOcclusion 'many': Labels must be below 6.*Received: label 8",
         ),
         (
             DatasetOcclusion((constant_data(6)[0], np.full(6, 0.5)), name="half"),
@@ -268,6 +268,16 @@ def test_what_a_set_could_not_read_is_named_with_the_set():
     assert report.datasets["photos"].skipped == [{"name": "bad.png", "reason": "cut off"}]
     assert report.all_skipped == [{"name": "photos: bad.png", "reason": "cut off"}]
     assert "1 images could not be read: photos: bad.png" in report.table()
+
+
+def test_files_of_one_printable_name_are_told_apart():
+    data = Watched(constant_data(6))
+    data.skipped = {"a\\x1b.png": "empty", "a\x1b.png": "cut off"}
+    report = run(suite=[DatasetOcclusion(data, name="photos")])
+    expected = [("a\\x1b.png", "cut off"), ("a\\x1b.png (2)", "empty")]
+    found = report.datasets["photos"].skipped
+    assert [(one["name"], one["reason"]) for one in found] == expected
+    assert len(report.all_skipped) == 2
 
 
 def test_two_models_are_compared_image_by_image_on_a_set(report):

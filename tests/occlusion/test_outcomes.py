@@ -96,9 +96,9 @@ def test_a_report_of_the_first_version_loads_without_outcomes(report, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("no json", r"x\.json' is damaged, or no report.*: no JSON"),
-        ("[]", r"x\.json' is damaged, or no report.*: schema_version"),
-        ('{"rows": []}', r"x\.json' is damaged, or no report.*: schema_version"),
+        ("no json", r"x\.json' is damaged or is not a report.*: not JSON"),
+        ("[]", r"x\.json' is damaged or is not a report.*: schema_version"),
+        ('{"rows": []}', r"x\.json' is damaged or is not a report.*: schema_version"),
         ('{"schema_version": 99}', "needs a later keras-patchmix.*version 99"),
     ],
 )

@@ -16,6 +16,7 @@ from tests.arrays import BACKEND
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3)).astype(np.float32)
 LABELS = (IMAGES.mean((1, 2, 3)) > 127.5).astype(int)
 SUITE = [PatchDrop(2, 0.5)]
+SCORED = partial(evaluate, suite=SUITE)
 
 
 def brightness(activation=None, *after, sharpness=0.1):
@@ -114,15 +115,31 @@ def test_the_kind_of_a_function_has_to_be_said():
         evaluate(Subclassed(), IMAGES, LABELS, suite=SUITE)
 
 
-@pytest.mark.parametrize(("activation", "wrong"), [("sigmoid", True), (None, False)])
-def test_what_the_last_layer_says_is_not_overruled_in_silence(activation, wrong):
-    for call in (partial(evaluate, suite=SUITE), rise):
-        call(brightness(activation), IMAGES[:4], LABELS[:4])
-        with pytest.raises(ValueError, match="`from_logits` must be"):
-            call(brightness(activation), IMAGES, LABELS, from_logits=wrong)
+@pytest.mark.parametrize("call", [SCORED, rise])
+@pytest.mark.parametrize("units", [1, 2])
+def test_the_output_of_a_sigmoid_is_no_logit(call, units):
+    model = keras.Sequential([*brightness().layers[:1], keras.layers.Dense(units, "sigmoid")])
+    model.build((None, 8, 8, 3))
+    if (units, call) != (2, SCORED):  # of several outputs the highest counts, whatever they are
+        with pytest.raises(ValueError, match="`from_logits` must be False or None"):
+            call(model, IMAGES[:4], LABELS[:4], from_logits=True)
 
 
-@pytest.mark.parametrize("call", [partial(evaluate, suite=SUITE), rise])
+def test_layer_and_loss_that_contradict_each_other_have_to_be_settled():
+    model = brightness(sharpness=1 / 255)  # an output of 0 to 1, less a half
+    model.layers[1].set_weights([np.full((3, 1), 1 / 765), np.zeros(1)])
+    for loss in ("binary_crossentropy", "mse", keras.losses.MeanSquaredError()):
+        model.compile("sgd", loss)
+        for call in (SCORED, rise) if loss == "binary_crossentropy" else (SCORED,):
+            with pytest.raises(ValueError, match="`from_logits`"):
+                call(model, IMAGES, LABELS)
+    assert evaluate(model, IMAGES, LABELS, suite=SUITE, from_logits=False).rows[0].top1 == 1
+    assert evaluate(model, IMAGES, LABELS, suite=SUITE, from_logits=True).rows[0].top1 < 1
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    assert evaluate(model, IMAGES, LABELS, suite=SUITE).settings["one_output"] == "logit"
+
+
+@pytest.mark.parametrize("call", [SCORED, rise])
 def test_a_softmax_of_one_output_is_refused(call):
     with pytest.raises(ValueError, match="`model` has one output and a softmax"):
         call(brightness("softmax"), IMAGES, LABELS)

@@ -14,6 +14,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from keras_patchmix import datasets
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import main
 from keras_patchmix.training.checkpoints import CheckpointFolder
@@ -296,6 +297,26 @@ def test_a_photograph_that_is_broken_ends_it_with_a_line_that_names_it(run_here,
     last = errors.strip().splitlines()[-1]
     assert "torn.png" in last
     assert "make_records.py" in last
+
+
+def test_a_test_photograph_that_is_broken_is_left_out_and_named(run_here, tmp_path):
+    for split, count in (("train", 8), ("val", 4), ("test", 4)):
+        write_folder(tmp_path / "photos" / split, count=count)
+    broken = ("class1/torn.png", "class2/no_image.jpg")
+    for name in broken:
+        (tmp_path / "photos" / "test" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--epochs", 1, "--steps-per-epoch", 1]
+    flags += ["--batch-size", 4, "--occlusion-examples", 4, "--output", tmp_path / "a"]
+    status, printed, errors = run_here(*flags)
+    assert status == 0, errors
+    report = Report.load(tmp_path / "a")
+    assert [one["name"] for one in report.skipped] == list(broken)
+    listed = datasets.load_for_scoring(f"folder:{tmp_path / 'photos'}", "test", batch_size=1)
+    good = [int(batch["index"][0]) for batch in listed]
+    assert report.outcomes.index.tolist() == good
+    assert (len(good), report.settings["batch_size"]) == (12, 4)
+    (line,) = [line for line in printed.splitlines() if "Could not be read" in line]
+    assert all(f"{name} (" in line for name in broken)
 
 
 def test_no_name_of_a_class_ends_a_run_or_turns_a_terminal(run_here, tmp_path):

@@ -36,6 +36,20 @@ def test_a_column_that_comes_later_is_there_and_empty_before(tmp_path):
     assert [row["accuracy"] for row in read(path)] == [None, 1.0]
 
 
+def test_lines_of_earlier_epochs_that_are_gone_are_named_once(tmp_path, capsys):
+    path = tmp_path / "metrics.csv"
+    write(path, range(3))
+    write(path, range(3, 5))
+    assert capsys.readouterr().out == ""
+    path.unlink()
+    write(path, range(7, 9), writes=False)
+    assert capsys.readouterr().out == ""
+    write(path, range(7, 9))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == f"{path} has lost the lines of earlier epochs: 0, 1, 2, 3, 4 and 2 more"
+    assert [row["epoch"] for row in read(path)] == [7, 8]
+
+
 def test_what_is_not_there_has_no_rows(tmp_path):
     path = tmp_path / "metrics.csv"
     assert read(path) == []

@@ -8,7 +8,7 @@ import pytest
 
 import keras_patchmix as kpm
 from keras_patchmix.training import mix_on_device
-from keras_patchmix.training.checks import warn_if_smoothed_twice
+from keras_patchmix.training.checks import refuse_labels, warn_if_smoothed_twice
 from tests.training.on_device_cases import (
     BACKEND,
     BATCH,
@@ -72,6 +72,9 @@ def test_a_loss_of_class_ids_still_evaluates_and_is_refused_in_training(loss):
         "sparse_top_k_categorical_accuracy",
         "SparseCategoricalCrossentropy",
         keras.metrics.sparse_categorical_accuracy,
+        keras.metrics.MeanMetricWrapper(keras.metrics.sparse_categorical_accuracy, name="wrapped"),
+        keras.metrics.IoU(BATCH, [0], sparse_y_pred=False),
+        keras.metrics.MeanIoU(BATCH, sparse_y_pred=False),
     ],
     ids=lambda metric: getattr(metric, "__name__", None) or getattr(metric, "name", metric),
 )
@@ -80,10 +83,72 @@ def test_metrics_of_class_ids_are_refused_in_training(metric, weighted):
     name = "weighted_metrics" if weighted else "metrics"
     model.compile("sgd", "mean_squared_error", **{name: [metric]})
     mix_on_device(model, mixing())
-    with pytest.raises(ValueError, match=r"`metrics` must take rows.*(?i:sparse)"):
+    with pytest.raises(ValueError, match=r"`metrics` must take rows.*(?i:sparse|iou|wrapped)"):
         fit(model)
     with pytest.raises(ValueError, match="`metrics` must take rows"):
         model.train_on_batch(*(part[:BATCH] for part in data()))
+
+
+@pytest.mark.parametrize(
+    "loss", [keras.losses.Circle(), keras.losses.circle, "CategoricalGeneralizedCrossEntropy"]
+)
+def test_every_loss_of_keras_for_class_ids_is_refused(loss):
+    model = make_model()
+    model.compile("sgd", loss)
+    with pytest.raises(ValueError, match="`loss` must take rows"):
+        fit(mix_on_device(model, mixing()))
+
+
+def closest(y_true, y_pred):
+    return keras.ops.max(y_true * y_pred, -1)
+
+
+def test_metrics_of_rows_are_not_refused():
+    metrics = [
+        "accuracy",
+        keras.metrics.TopKCategoricalAccuracy(2),
+        keras.metrics.OneHotIoU(BATCH, [0]),
+        keras.metrics.OneHotMeanIoU(BATCH),
+        keras.metrics.MeanIoU(BATCH, sparse_y_true=False, sparse_y_pred=False),
+        keras.metrics.MeanMetricWrapper(keras.metrics.categorical_accuracy, name="a"),
+        keras.metrics.MeanMetricWrapper(closest, name="b"),
+        keras.metrics.MeanMetricWrapper(lambda y_true, y_pred: closest(y_true, y_pred), name="c"),
+        keras.metrics.MeanMetricWrapper(functools.partial(closest), name="d"),
+    ]
+    model = make_model()
+    model.compile("sgd", "mean_squared_error", metrics=metrics)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        refuse_labels(model, mixing())
+        fit(mix_on_device(model, mixing()))
+        fit(model)  # built
+
+
+def of_five(loss, mixer):
+    model = keras.Sequential([make_model(), keras.layers.Dense(5)])
+    model.compile("sgd", loss)
+    return mix_on_device(model, mixer)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["categorical_crossentropy", keras.losses.MeanSquaredError(), keras.losses.kl_divergence],
+)
+def test_another_number_of_outputs_than_of_classes_is_named(loss):
+    choice = kpm.layers.RandomChoice([mixing(), None], num_classes=BATCH, label_smoothing=0)
+    for mixer in (mixing(), choice):
+        model = of_five(loss, mixer)
+        with pytest.raises(ValueError, match=f"`num_classes`.*num_classes={BATCH} .* 5 outputs"):
+            fit(model)
+        with pytest.raises(ValueError, match="`num_classes` must be"):
+            model.train_on_batch(*(part[:BATCH] for part in data()))
+
+
+def test_a_loss_of_the_user_may_compare_other_numbers():
+    def of_the_first(y_true, y_pred):
+        return keras.ops.mean(keras.ops.square(y_true[:, :5] - y_pred), -1)
+
+    fit(of_five(of_the_first, mixing()))
 
 
 def test_an_accuracy_that_class_ids_have_made_is_refused_until_the_model_is_compiled_again():

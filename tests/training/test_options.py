@@ -105,7 +105,7 @@ def test_the_settings_of_a_run_are_settings(tmp_path):
     [
         ({"epoch": 3}, "holds unknown keys: epoch. Known: "),
         ({"epochs": 0}, "argument --epochs: must be a whole number of at least 1, got '0'"),
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ([1], "must hold a JSON object, got list"),
     ],
 )

@@ -25,6 +25,7 @@ def open_source(name, split, seed, data_dir=None, download=True):
         A `FolderSource` or a `TfdsSource`.
 
     Raises:
+        EmptySplitError: The split holds no images.
         ValueError: See `load`.
     """
     if name.startswith(FOLDER_PREFIX):

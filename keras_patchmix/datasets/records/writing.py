@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct, quoted
 from keras_patchmix._optional import require
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode
 from keras_patchmix.datasets.loading import RECORDS_PREFIX
 from keras_patchmix.datasets.records import journal as journals
@@ -138,8 +139,8 @@ def _open_all(names, may_be_empty, source, seed, data_dir, download):
     for split in names:
         try:
             sources[split] = open_source(source, split, seed, data_dir, download)
-        except ValueError as error:
-            if not may_be_empty or "holds no images" not in str(error):
+        except EmptySplitError as error:
+            if not may_be_empty:
                 raise
             first = first or error
     if not sources:
@@ -147,7 +148,7 @@ def _open_all(names, may_be_empty, source, seed, data_dir, download):
     for name in next(iter(sources.values())).class_names:
         if len(name.splitlines()) != 1:  # TFDS writes a class a line
             raise ValueError(
-                f"`source` must have names of classes of one line. Received: {printable(name)!r}"
+                f"`source` must have names of classes of one line. Received: {quoted(name)}"
             )
     return sources
 
@@ -307,7 +308,7 @@ def _finish(tfds, directory, journal, sources):
             {
                 "image": tfds.features.Image(shape=(height, width, 3)),
                 "label": tfds.features.ClassLabel(
-                    names=[printable(name) for name in next(iter(sources.values())).class_names]
+                    names=distinct(next(iter(sources.values())).class_names)
                 ),
                 "file_name": tfds.features.Text(),
             }

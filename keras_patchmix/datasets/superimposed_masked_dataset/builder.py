@@ -10,7 +10,7 @@ import numpy as np
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.archive_sources import hugging_face, locate
 from keras_patchmix.datasets.archives import (
-    IMAGE_SUFFIXES,
+    ARCHIVE_SUFFIXES,
     MemberError,
     decode_image,
     read_examples,
@@ -141,7 +141,7 @@ def _example(member, masks):
         "file_name": member.name,
     }
     if masks is not None:
-        mask = masks.read(picture_key(member, (*IMAGE_SUFFIXES, "_occluded")))
+        mask = masks.read(picture_key(member, (*ARCHIVE_SUFFIXES, "_occluded")))
         if mask.shape != (height, width):
             raise MemberError(
                 f"its mask has {mask.shape[0]} x {mask.shape[1]} pixels (rows x columns), the "

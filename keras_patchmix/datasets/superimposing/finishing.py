@@ -157,7 +157,7 @@ def read_manifest(path):
     Raises:
         ValueError: It is damaged, or something else; the message names it.
     """
-    file, kind = path / MANIFEST, "manifest of a data set"
+    file, kind = path / MANIFEST, "a manifest of a data set"
     found = _state_files.read_json(file, kind)
     with _state_files.named(file, kind):
         return conform(found, Manifest)

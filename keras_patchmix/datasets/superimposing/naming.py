@@ -1,6 +1,6 @@
 """Names of classes in a form that TFDS can keep."""
 
-from keras_patchmix._names import printable
+from keras_patchmix._names import distinct
 
 
 def label_names(class_names):
@@ -12,7 +12,7 @@ def label_names(class_names):
     Raises:
         ValueError: Two names come out the same.
     """
-    names = [printable(name).strip() for name in class_names]
+    names = [name.strip() for name in distinct(class_names)]
     if len(set(names)) != len(names) or not all(names):
         raise ValueError(
             "The names of classes must differ in more than white space at their ends. "

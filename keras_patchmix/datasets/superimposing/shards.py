@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import TypedDict
 
@@ -49,15 +50,23 @@ class Shards:
         return self.folder / f"{self.name}-{split}.tfrecord-{shard:05}-of-{self.number:05}"
 
     def finished(self):
-        """Returns a dict from the finished shards to what they hold, see `write`."""
+        """Returns a dict from the finished shards to what they hold, see `write`.
+
+        Warns:
+            UserWarning: A shard is left out, since its record is damaged or cannot be read.
+        """
         found = {}
         for shard in range(self.number):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                content = _state_files.read_json(self._record(shard), "record of a shard")
-                record = conform(content, Record)
+            try:
+                record = self._read(shard)
                 sizes = {split: self.path(split, shard).stat().st_size for split in self.splits}
-                if record["bytes"] == sizes:
-                    found[shard] = record
+            except FileNotFoundError:
+                continue
+            except (OSError, _state_files.DamagedFile) as error:
+                warnings.warn(f"A shard is left out. {error}", UserWarning, stacklevel=2)
+                continue
+            if record["bytes"] == sizes:
+                found[shard] = record
         return found
 
     def remove_unfinished(self):
@@ -107,6 +116,12 @@ class Shards:
             for path in hidden.values():
                 path.unlink(missing_ok=True)
             raise
+
+    def _read(self, shard):
+        path, kind = self._record(shard), "a record of a shard"
+        content = _state_files.read_json(path, kind)
+        with _state_files.named(path, kind):
+            return conform(content, Record)
 
     def _record(self, shard):
         return self.folder / RECORDS.replace("*", f"{shard:05}")

@@ -48,7 +48,7 @@ def line_section(points, figure=None):
 def _alt(points):
     taken = next(one for one in points if one.chosen)
     return (
-        f"Accuracy under occlusion against clean accuracy along the line; {100 * taken.share:.0f} % "
+        f"Accuracy under occlusion against clean accuracy; {100 * taken.share:.0f} % "
         "of the way was taken"
     )
 

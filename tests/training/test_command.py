@@ -1,0 +1,38 @@
+"""The exit of the recipes' command after errors."""
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf
+
+from keras_patchmix.datasets.broken_files import BrokenImageFile
+from keras_patchmix.training import command, main
+
+
+def test_a_broken_image_is_known_by_its_error_not_by_words(monkeypatch, capsys):
+    words = "Cannot decode the image file 'torn.png': damaged"
+
+    def pipeline(*_):
+        raise tf.errors.InvalidArgumentError(None, None, words)
+
+    def noted(*_):
+        with pytest.raises(ValueError, match="torn") as error:
+            raise BrokenImageFile(b"caf\xe9/torn.png", "damaged")
+        assert (error.value.path, error.value.reason) == ("caf\udce9/torn.png", "damaged")
+        pipeline()
+
+    def something_else(*_):
+        BrokenImageFile("torn.png", "damaged")
+        raise RuntimeError("out of memory")
+
+    for run, kind in ((pipeline, tf.errors.InvalidArgumentError), (something_else, RuntimeError)):
+        monkeypatch.setattr(command, "run", run)
+        with pytest.raises(kind):
+            main(["--output", "out"])
+    monkeypatch.setattr(command, "run", noted)
+    assert main(["--output", "out"]) == 1
+    assert (
+        r"Cannot decode the image file 'caf\xe9/torn.png': damaged. Take the file"
+        in capsys.readouterr().err
+    )
