@@ -118,7 +118,10 @@ def _harden(options, spec, directory):
     training = _training_options(options, loaded)
     data = pipeline.load(training)
     info, path = data.info, directory.path
-    counts = {part: int(getattr(data, part).cardinality()) for part in ("validation", "test")}
+    counts = {
+        "validation": int(data.validation.cardinality()),
+        "test": data.test.num_examples,
+    }
     _check_counts({"train": data.num_train, **counts})
     images = next(iter(data.validation.batch(8)))[0].numpy()
     outputs = max(2, probe(loaded, info.image_shape))

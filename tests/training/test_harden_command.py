@@ -1,0 +1,118 @@
+"""The hardening command on a folder of photographs: three parts, a model, a page, going on."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("tensorflow")
+
+from keras_patchmix.occlusion import Report
+from keras_patchmix.training import fine_tuning, harden_command
+from tests.command_line import result
+from tests.training.test_hardening import SIZE, data, network
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    root = tmp_path_factory.mktemp("place")
+    for number, (image, label) in enumerate(zip(*data(600, 0), strict=True)):
+        folder = root / "photos" / ("left", "right")[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number}.png")
+    model = network()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(*data(256, 1), batch_size=32, epochs=4, verbose=0)
+    model.save(root / "model.keras")
+    return root
+
+
+def flags(place, output, *more):
+    return [
+        *("--model", str(place / "model.keras"), "--dataset", f"folder:{place / 'photos'}"),
+        *("--epochs", "3", "--batch-size", "32", "--learning-rate", "0.003", "--grid-size", "4"),
+        *("--max-clean-drop", "2", "--augmentation", "none", "--output", str(output), *more),
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    assert harden_command.main(flags(place, place / "out")) == 0
+    return place / "out"
+
+
+def test_it_writes_a_model_that_loads_and_reports_before_and_after(finished, place):
+    before, after = Report.load(finished / "before"), Report.load(finished)
+    line = json.loads((finished / "line.json").read_text())["line"]
+    (chosen,) = (point for point in line if point["chosen"])
+    assert chosen["share"] > 0
+    assert chosen["occluded"] > line[0]["occluded"]
+    assert after.settings["way"] == chosen["share"]
+    assert before.outcomes.labels.tolist() == after.outcomes.labels.tolist()
+    model = keras.saving.load_model(finished / "hardened.keras")
+    old = keras.saving.load_model(place / "model.keras")
+    assert [type(layer) for layer in model.layers] == [type(layer) for layer in old.layers]
+    same = zip(model.get_weights(), old.get_weights(), strict=True)
+    assert not all(np.array_equal(one, other) for one, other in same)
+    page = (finished / "report.html").read_text()
+    assert "The line of weights" in page
+    assert "data:image/png;base64" in page
+    assert {path.name for path in finished.iterdir()} >= {"config.json", "line.png", "report.csv"}
+    assert not (finished / "backup").exists() or not list((finished / "backup").iterdir())
+
+
+def test_the_same_command_prints_a_finished_run_again(finished, place, capsys):
+    assert harden_command.main(flags(place, finished)) == 0
+    out = capsys.readouterr().out
+    assert "This run is finished" in out
+    assert set(result(out)["top1"]) == {"before", "after"}
+    assert harden_command.main(flags(place, finished, "--seed", "5")) == 1
+    assert "--seed" in capsys.readouterr().err
+
+
+def test_interrupted_it_goes_on_and_ends_in_the_same_model(finished, place, monkeypatch, capsys):
+    step, calls = fine_tuning.FineTuning.step, []
+
+    def stopping(self, batch, number, progress):
+        calls.append(number)
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        return step(self, batch, number, progress)
+
+    monkeypatch.setattr(fine_tuning.FineTuning, "step", stopping)
+    output = place / "again"
+    assert harden_command.main(flags(place, output)) == 130
+    assert "To go on: " in capsys.readouterr().err
+    assert harden_command.main(flags(place, output)) == 0
+    assert calls[20] == 15  # an epoch has fifteen batches
+    one, other = (keras.saving.load_model(d / "hardened.keras") for d in (finished, output))
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):
+    inputs = keras.Input((SIZE, SIZE, 3))
+    three = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    three.save(tmp_path / "three.keras")
+    wrong = [*flags(place, tmp_path / "a")[2:], "--model", str(tmp_path / "three.keras")]
+    assert harden_command.main(wrong) == 1
+    assert "--model three: tells 3 classes apart, but the data set has 2" in capsys.readouterr().err
+    blind = network(seed=3)
+    blind.save(tmp_path / "blind.keras")
+    wrong = [*flags(place, tmp_path / "b")[2:], "--model", str(tmp_path / "blind.keras")]
+    assert harden_command.main(wrong) == 1
+    assert "must be better than chance" in capsys.readouterr().err
+    few = tmp_path / "few"
+    for name in ("left", "right"):
+        (few / name).mkdir(parents=True)
+        for number in range(20):
+            Image.fromarray(data(1, number)[0][0]).save(few / name / f"{number}.png")
+    wrong = flags(place, tmp_path / "c", "--batch-size", "8")
+    wrong[wrong.index("--dataset") + 1] = f"folder:{few}"
+    assert harden_command.main(wrong) == 1
+    assert "--dataset" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        harden_command.main([*flags(place, tmp_path / "d"), "--model", "other.keras"])
+    assert "one model is hardened at a time" in capsys.readouterr().err
