@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from keras_patchmix.datasets.errors import EmptySplitError
@@ -137,6 +137,11 @@ def built(root, paths):
 
 
 @given(paths=trees())
+@example([f"{top}/{kind}/1.png" for top in ("bus", "car") for kind in "ab"])  # seldom drawn
+@example([f"{top}/{kind}/1.png" for top in ("bus", "car") for kind in "ab"] + ["bus/2.png"])
+@example(
+    [f"{top}/{file}" for top in ("train", "test") for file in ("images/1.png", "labels/4.txt")]
+)
 def test_a_folder_is_read_as_the_rules_say_or_refused_by_name(paths):
     expected = by_the_rules(paths)
     event("refused" if expected is None else "read")
