@@ -30,6 +30,7 @@ from keras_patchmix.occlusion.passes import Pass, Passes
 from keras_patchmix.occlusion.report import Report, versions
 from keras_patchmix.occlusion.rows import make_rows, warn_of_nonfinite
 from keras_patchmix.occlusion.serialization import described
+from keras_patchmix.occlusion.set_classes import class_names_of, names_of_outputs
 from keras_patchmix.occlusion.sharing import SingleWorker, sharing_of
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
 from keras_patchmix.scoring.class_map import ClassMap, check_class_names, check_classes
@@ -81,6 +82,9 @@ class Benchmark:
         self.value_range = check_range(value_range)
         self.class_map = None if class_map is None else ClassMap(class_map)
         self.class_names = check_class_names(class_names)
+        self._outputs = names_of_outputs(
+            self.class_names or class_names_of(dataset), self.class_map
+        )
         self.bank: Bank | None = None
         self._bank_size = bank_size
         self._input_shape: Any = None  # known from the first batch on
@@ -133,6 +137,7 @@ class Benchmark:
             "image_size": self._input_shape[:2],
             "dtype": self._dtype,
             "value_range": self.value_range,
+            "outputs": self._outputs,
         }
         return [
             OpenSplit(

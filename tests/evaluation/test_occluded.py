@@ -149,6 +149,24 @@ def test_the_classes_of_a_set_are_printed_where_they_are_others(place, monkeypat
     assert occluded.set_class_lines(suite, CLASSES[::-1]) == expected
 
 
+def test_a_set_with_other_names_is_scored_by_position_and_said_so(flags, place, capsys):
+    write_folder(place / "insects", 4, ("ant", "bee", "wasp"))
+    more = ["--occluded", "folder:insects:all", "--output", "insects_out"]
+    with pytest.warns(UserWarning, match=r"'insects' .*class 0 is 'ant', and output 0 'cat'"):
+        status, said, _ = run([*flags, *more], capsys)
+    assert status == 0
+    assert "\ninsects: Classes: 0 'ant', 1 'bee', 2 'wasp'\n" in said
+
+
+def test_a_set_with_the_names_in_another_order_is_refused(flags, place, capsys):
+    # Names of classes in a TFDS set stand in any order.
+    write_two_classes("tfds", "turned", ("dog", "cat", "owl"))
+    status, _, wrong = run([*flags, "--occluded", "turned", "--output", "turned_out"], capsys)
+    assert status == 1
+    assert "--model a, 'turned': the set has the classes" in wrong
+    assert "--class-map" in wrong
+
+
 def test_the_command_agrees_with_evaluate(finished, place, monkeypatch):
     import keras
 
@@ -269,17 +287,17 @@ def test_errors_are_one_line_before_anything_is_scored(more, message, flags, cap
     assert scored == []
 
 
-def write_two_classes(data_dir):
+def write_two_classes(data_dir, name="other", names=("cat", "fox")):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
     features = {
         "image": tfds.features.Image(shape=(SIZE, SIZE, 3)),
-        "label": tfds.features.ClassLabel(names=["cat", "fox"]),
+        "label": tfds.features.ClassLabel(names=names),
     }
     values = {"image": np.zeros((4, SIZE, SIZE, 3), np.uint8), "label": np.arange(4) % 2}
     tfds.dataset_builders.store_as_tfds_dataset(
-        name="other",
+        name=name,
         version="1.0.0",
         features=tfds.features.FeaturesDict(features),
         split_datasets={"test": tf.data.Dataset.from_tensor_slices(values)},

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_patchmix import datasets
 from keras_patchmix.datasets import images
 from keras_patchmix.occlusion import DatasetOcclusion, PatchDrop, evaluate, opening
 from tests.occlusion.closed_form import SIZE
@@ -136,6 +137,28 @@ def test_a_model_of_other_outputs_is_told_the_sets_classes(prepared):
         run(DatasetOcclusion("plain", data_dir=prepared), five)
     member = DatasetOcclusion("plain", data_dir=prepared, class_map=[0, 4, 2])
     assert run(member, five).row("plain").top1 == pytest.approx(1 / 3)
+
+
+def test_the_names_of_a_set_are_held_against_those_of_the_data(prepared):
+    member = DatasetOcclusion("plain", data_dir=prepared)
+    with pytest.warns(UserWarning, match=r"'plain' .*class 2 is 'owl', and output 2 'fox'"):
+        run(member, class_names=["cat", "dog", "fox"])
+    with pytest.raises(ValueError, match=r"'plain': the set has the classes .* in another order"):
+        run(member, class_names=["owl", "dog", "cat"])
+    with pytest.raises(ValueError, match=r"'plain': the set has the classes .* in another order"):
+        run(member, class_names=NAMES, class_map=[2, 1, 0])
+    same = DatasetOcclusion("plain", data_dir=prepared, class_map=[0, 1, 2])
+    assert run(same, class_names=["owl", "dog", "cat"]).row("plain").top1 == 1.0
+
+
+def test_names_that_the_data_brings_count_too(prepared, tmp_path):
+    for name in ("ant", "bee", "fox"):
+        (tmp_path / name).mkdir()
+        image = np.full((SIZE, SIZE, 3), 20, np.uint8)
+        keras.utils.save_img(tmp_path / name / "0.png", image, scale=False)
+    data = datasets.load_for_scoring(f"folder:{tmp_path}", "all")
+    with pytest.warns(UserWarning, match="class 0 is 'cat', and output 0 'ant'"):
+        run(DatasetOcclusion("plain", data_dir=prepared), data=data)
 
 
 def test_the_class_map_of_a_known_set_is_used_for_imagenet_models_alone(prepared, monkeypatch):
