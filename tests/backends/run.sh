@@ -35,9 +35,10 @@ alone)
     models=(
         tests/test_package.py
         tests/test_visualization.py
+        tests/scoring
+        tests/training/test_hardening.py
         tests/occlusion/test_benchmark.py # the rest of it is NumPy's, and of no backend
         tests/occlusion/test_data.py
-        tests/occlusion/test_forward.py
         tests/occlusion/test_golden_rows.py
         tests/occlusion/test_model_kinds.py
         tests/callbacks

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fine_tuning, harden_command
 from tests.command_line import result
-from tests.training.test_hardening import SIZE, data, network
+from tests.training.test_hardening import SIZE, blind, data, network
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,7 @@ def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):
     wrong = [*flags(place, tmp_path / "a")[2:], "--model", str(tmp_path / "three.keras")]
     assert harden_command.main(wrong) == 1
     assert "--model three: tells 3 classes apart, but the data set has 2" in capsys.readouterr().err
-    blind = network(seed=3)
-    blind.save(tmp_path / "blind.keras")
+    blind().save(tmp_path / "blind.keras")
     wrong = [*flags(place, tmp_path / "b")[2:], "--model", str(tmp_path / "blind.keras")]
     assert harden_command.main(wrong) == 1
     assert "must be better than chance" in capsys.readouterr().err
