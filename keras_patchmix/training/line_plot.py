@@ -27,8 +27,13 @@ def plot_line(points, max_clean_drop, path=None):
         colour = "tab:green" if one.chosen else "0.25" if one.allowed else "tab:red"
         axes.scatter(x, y, s=70 if one.chosen else 30, color=colour, zorder=2)
         label = "original" if one.share == 0 else f"{100 * one.share:.0f} %"
+        right = x > (min(clean) + max(clean)) / 2  # where a label on that side might not fit
         axes.annotate(
-            label + (", taken" if one.chosen else ""), (x, y), (6, 5), textcoords="offset points"
+            label + (", taken" if one.chosen else ""),
+            (x, y),
+            (-7 if right else 7, 4),
+            textcoords="offset points",
+            ha="right" if right else "left",
         )
     least = clean[0] - max_clean_drop
     axes.axvline(least, color="tab:red", linewidth=0.8, linestyle=":")

@@ -1,5 +1,6 @@
 """The state of a fine-tuning, kept after each epoch."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -47,3 +48,5 @@ class TrainingKeeper:
         if self._folder is not None:
             for file in self._folder.files():
                 file.unlink()
+            with contextlib.suppress(OSError):  # it is not there, or holds something else
+                self._folder.path.rmdir()
