@@ -44,7 +44,8 @@ def test_no_name_ends_a_run_or_turns_a_terminal(place, tmp_path, capsys):
     assert result(out)["skipped"] == 2
     for name in (*odd_names.SHOWN, r"net\xe9\x1b[31m", "@m"):
         assert name in out
-    assert out.count(r"caf\xe9/a\xe9.png (no image") == 2, "each of two files of one printable name"
+    for name in (r"caf\xe9/a\xe9.png (no image", r"caf\xe9/a\xe9.png (2) (no image"):
+        assert out.count(name) == 1, "each of two files of one printable name"
     assert r"caf\xe9" in (output / "report.html").read_text("utf-8")
     again = cases.run([*flags(place, *models), "--output", output], capsys)
     assert again[0] == 0
@@ -66,7 +67,10 @@ def test_the_report_can_be_used_in_every_form(place, tmp_path, capsys):
     assert report.settings["class_names"] == sorted(
         odd_names.SHOWN, key=dict(zip(odd_names.SHOWN, odd_names.CLASSES, strict=True)).get
     )
-    assert [entry["name"] for entry in report.skipped] == [r"caf\xe9/a\xe9.png"] * 2
+    assert [entry["name"] for entry in report.skipped] == [
+        r"caf\xe9/a\xe9.png",
+        r"caf\xe9/a\xe9.png (2)",
+    ]
     # Settings that were changed by hand are made printable where they leave.
     report.settings["model"] = "\udce9\x1b[31m"
     report.to_csv(tmp_path / "x.csv")
