@@ -135,7 +135,7 @@ def harden(
         freeze_batch_norm=freeze_batch_norm,
         seed=seed,
     )
-    scoring = {
+    scoring: dict[str, Any] = {
         "preprocess": preprocess,
         "value_range": value_range,
         "from_logits": from_logits,
