@@ -27,13 +27,17 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
     return status_of(lambda options: run(options), parse_options(argv, description), argv)
 
 
-def status_of(work, options, argv=None):
+def status_of(
+    work, options, argv=None, notice="stopping; what has been scored is saved", named=str
+):
     """Does the work of a command, and says in a line how it ended.
 
     Args:
         work: Function of the options, with the directory of the results settled.
         options: A dataclass with a field `output` and a method `directory`.
         argv: List of strings that the options were read from; None is the arguments of the process.
+        notice: As of `keras_patchmix._exit_status.exit_status`.
+        named: As there.
 
     Returns:
         The exit status, as `main` does.
@@ -43,5 +47,6 @@ def status_of(work, options, argv=None):
     return exit_status(
         lambda: work(options),
         f". To go on: {again(arguments, options.output)}",
-        notice="stopping; what has been scored is saved",
+        notice=notice,
+        named=named,
     )

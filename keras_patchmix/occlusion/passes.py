@@ -110,8 +110,7 @@ class Pass:
             scores = forward.scores(output, len(batch.labels))
             if self._class_map is not None:
                 scores = self._class_map.select(scores)
-            of = (self._class_map, batch.columns, self._class_names, batch.labels)
-            check_classes(scores.shape[1], *of)
+            check_classes(scores.shape[1], self._class_map, batch.columns, self._class_names)
             verdicts[condition.name] = judge(scores, batch.labels, pixels)
             return scores.shape[1]
 

@@ -59,6 +59,7 @@ class ReportSettings(_OfModel, Settings, total=False):
     image_dtype: str
     value_range: list[float]
     preprocess: str | None
+    own_preprocess: bool
     saliency: str | None
     one_output: str
     left_out: str

@@ -2,17 +2,16 @@
 
 import dataclasses
 import functools
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_patchmix._command_line import again, result_line
-from keras_patchmix._exit_status import exit_status
+from keras_patchmix._command_line import result_line
 from keras_patchmix._flags import named
 from keras_patchmix._names import say
 from keras_patchmix._run_directory import RunDirectory
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.evaluation import objects, remarks
+from keras_patchmix.evaluation.command import status_of
 from keras_patchmix.evaluation.data import common_size
 from keras_patchmix.evaluation.models import load_model, probe
 from keras_patchmix.evaluation.score_kind import score_kind
@@ -50,14 +49,9 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
         SystemExit: With status 2, where the flags are wrong.
     """
     options = parse_options(argv, description)
-    options = dataclasses.replace(options, output=options.directory())
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    fields = {field.name: flag(field.name) for field in dataclasses.fields(options)}
-    return exit_status(
-        lambda: run(options),
-        f". To go on: {again(arguments, options.output)}",
-        named=lambda message: named(message, {**fields, "from_logits": "--scores"}),
-    )
+    flags = {field.name: flag(field.name) for field in dataclasses.fields(options)}
+    flags["from_logits"] = "--scores"
+    return status_of(run, options, argv, notice=None, named=lambda said: named(said, flags))
 
 
 def run(options: "HardenOptions") -> "Hardened | None":
