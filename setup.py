@@ -16,16 +16,16 @@ JAX = ["jax>=0.5"]
 # Before 3.14 Keras refuses half of the seeds that a model of ours has, under PyTorch.
 TORCH = ["torch>=2.6", "keras>=3.14"]  # from Python 3.11 on
 PILLOW = "pillow>=10.1"
-PLOT = ["matplotlib>=3.8", PILLOW]
+REPORT = ["matplotlib>=3.8", "jinja2>=3.1", PILLOW]
 DATASETS = [
     *TENSORFLOW,
     PILLOW,
     "tensorflow-datasets>=4.9.10",  # 4.9.9 does not go with protobuf 7
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
-RECIPES = [*DATASETS, *PLOT, "tqdm>=4.66"]
+RECIPES = [*DATASETS, *REPORT, "tqdm>=4.66"]
 PYTEST = [
-    *PLOT,
+    *REPORT,
     "tqdm>=4.66",
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -68,14 +68,14 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
-    package_data={"keras_patchmix": ["py.typed", "training/presets/*.json"]},
+    package_data={"keras_patchmix": ["py.typed", "training/presets/*.json", "report/templates/*"]},
     install_requires=["keras>=3.10", "numpy>=1.26", "ml-dtypes>=0.5.1"],
     extras_require={
         "tensorflow": TENSORFLOW,
         "jax": JAX,
         "torch": TORCH,
         "datasets": DATASETS,
-        "plot": PLOT,
+        "report": REPORT,
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
         "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
         "recipes": RECIPES,

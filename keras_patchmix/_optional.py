@@ -6,8 +6,9 @@ import importlib
 _INSTALLED_BY = {
     "tensorflow": ("tensorflow", "tensorflow"),
     "tensorflow_datasets": ("tensorflow-datasets", "datasets"),
-    "matplotlib": ("matplotlib", "plot"),
-    "PIL": ("pillow", "plot"),
+    "jinja2": ("jinja2", "report"),
+    "matplotlib": ("matplotlib", "report"),
+    "PIL": ("pillow", "report"),
     "tqdm": ("tqdm", "recipes"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),

@@ -174,6 +174,6 @@ def test_an_optional_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(
         ImportError,
-        match=r"visualize needs .*'matplotlib'.*pip install matplotlib .*'keras-patchmix\[plot\]'",
+        match=r"visualize needs .*pip install matplotlib .*'keras-patchmix\[report\]'",
     ):
         require("matplotlib", "visualize")

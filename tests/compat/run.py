@@ -119,7 +119,7 @@ ROWS = (
     *_extra("jax", ("jax",), "backend", "jax"),
     *_extra("torch", ("torch",), "backend", "torch", lowest="3.11"),
     *_extra("datasets", ("datasets",), "datasets"),
-    *_extra("plot", ("plot", "jax"), "plot", "jax"),
+    *_extra("report", ("report", "jax"), "report", "jax"),
     *_extra("recipes", ("recipes",), "recipes"),
     *_extra("keras-cv", ("keras-cv",), "keras_cv"),
     *_extra("keras-hub", ("keras-hub", "tensorflow"), "keras_hub", lowest="3.11"),

@@ -1,4 +1,4 @@
-"""The extra for pictures: a batch with its labels, a report's curves, a map."""
+"""The extra for what people look at: a batch with its labels, a map, a report's page."""
 
 import tempfile
 from pathlib import Path
@@ -15,4 +15,11 @@ with tempfile.TemporaryDirectory() as folder:
     sizes = [one.stat().st_size for one in Path(folder).glob("*.png")]
 assert len(sizes) == 2, sizes
 assert min(sizes) > 1000, sizes
-print("pictures were drawn")
+
+benchmark = kpm.occlusion.Benchmark((images, labels), [kpm.occlusion.PatchDrop(4, 0.5)])
+model = kpm.models.create("convnext_mini", 10, (32, 32, 3))
+page = benchmark.run(model).to_html(examples=benchmark.examples())
+assert page.count("<svg") == 1, page.count("<svg")
+assert page.count('fill="var(--s0)"') > 1
+assert page.count("data:image/png;base64,") > 1
+print("pictures were drawn, a page was written")
