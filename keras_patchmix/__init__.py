@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from keras_patchmix import occlusion as occlusion
     from keras_patchmix import training as training
     from keras_patchmix.layers.patch_mixing import PatchMixing as PatchMixing
-    from keras_patchmix.visualization import visualize as visualize
+    from keras_patchmix.report.visualization import visualize as visualize
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    names={"PatchMixing": "layers.patch_mixing", "visualize": "visualization"},
+    names={"PatchMixing": "layers.patch_mixing", "visualize": "report.visualization"},
     submodules=(
         "callbacks",
         "datasets",

@@ -38,10 +38,11 @@ def contents(wheel):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_a_wheel_holds_the_modules_the_presets_and_the_mark_of_types(contents):
+def test_a_wheel_holds_the_modules_presets_templates_and_the_mark_of_types(contents):
     found = {name for name in contents if name.startswith("keras_patchmix/")}
     package = ROOT / "keras_patchmix"
     wanted = {*package.rglob("*.py"), *package.rglob("*.json"), package / "py.typed"}
+    wanted |= set((package / "report" / "templates").iterdir())
     assert found == {path.relative_to(ROOT).as_posix() for path in wanted}
 
 

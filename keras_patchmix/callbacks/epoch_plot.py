@@ -2,9 +2,9 @@
 
 from keras_patchmix import _atomic
 from keras_patchmix._optional import require
-from keras_patchmix.occlusion.dots import TITLE as SETS_TITLE
-from keras_patchmix.occlusion.dots import words
 from keras_patchmix.occlusion.panels import curve_title
+from keras_patchmix.report.curves import SETS_TITLE, set_title
+from keras_patchmix.report.style import open_axes
 
 _CLEAN = "#777777"
 _MEAN = "#0072B2"
@@ -73,7 +73,7 @@ def epoch_curves(conditions, log_name):
     curves = {}
     for condition in conditions[1:]:
         if condition.data is not None:
-            curves.setdefault(SETS_TITLE, {})[words(condition.name)] = log_name(condition)
+            curves.setdefault(SETS_TITLE, {})[set_title(condition.name)] = log_name(condition)
             continue
         grid = condition.grid
         if condition.level is None:
@@ -128,7 +128,4 @@ def _decorate(axis):
     ticker = require("matplotlib.ticker", "the picture of scores over epochs")
     axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, nbins=6))
     axis.legend(frameon=False, fontsize=9, loc="best")
-    axis.grid(axis="y", color="#DDDDDD", linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(labelsize=9)
+    open_axes(axis, "y")

@@ -5,6 +5,7 @@ import numpy as np
 from keras_patchmix import _atomic
 from keras_patchmix._optional import require
 from keras_patchmix.explain.figure import plot_saliency
+from keras_patchmix.report.style import open_axes
 
 _COLOUR = "#0072B2"
 _NAME = "val_patch_selectivity"
@@ -51,9 +52,7 @@ def plot_selectivity(timeline, path=None):
     about = f"{counts.pop()} images" if len(counts) == 1 else "images that changed"
     axis.set_title(f"Patch selectivity of {about}", fontsize=11, loc="left", fontweight="bold")
     axis.legend(frameon=False, fontsize=9)
-    axis.grid(axis="y", color="#DDDDDD", linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    open_axes(axis, "y")
     if path is not None:
         _atomic.write_figure(path, figure)
     return figure

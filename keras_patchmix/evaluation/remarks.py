@@ -3,7 +3,7 @@
 from keras_patchmix.datasets.folder_layout import read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.evaluation import objects
-from keras_patchmix.occlusion.page.chance import at_chance
+from keras_patchmix.occlusion.chance import at_chance
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
 

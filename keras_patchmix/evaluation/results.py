@@ -1,11 +1,11 @@
 """What an evaluation writes and prints once the models are scored."""
 
 from keras_patchmix import _atomic, _command_line, _csv_text
-from keras_patchmix.occlusion import text
 from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.occlusion.report import csv_lines
+from keras_patchmix.report import text
 
 _WORST = 15
 

@@ -1,6 +1,5 @@
 """The picture of saliency: images, and the maps of one or several models beside each other."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -8,17 +7,15 @@ import numpy as np
 
 from keras_patchmix import _atomic
 from keras_patchmix._host import to_numpy
-from keras_patchmix._names import printable
 from keras_patchmix._optional import require
 from keras_patchmix._types import FilePath, Tensor
 from keras_patchmix.explain.arguments import checked_images, checked_maps
 from keras_patchmix.explain.selectivity import patch_selectivity
+from keras_patchmix.report.saliency import draw_image, draw_map, outline
+from keras_patchmix.report.style import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_OUTLINE = "#ffffff"
-_TITLE_WIDTH = 36  # characters of a line over a picture
 
 
 def plot_saliency(
@@ -70,7 +67,7 @@ def plot_saliency(
     titles = _titles(maps, masks, notes)
     rows, columns = len(images), 1 + len(maps)
     texts = [text for own in titles.values() for text in own]
-    texts += [] if captions is None else map(_wrapped, captions)
+    texts += [] if captions is None else map(wrapped, captions)
     lines = 0.16 * max(text.count("\n") for text in texts)
     height, width = images.shape[1:3]
     figure = require("matplotlib.figure", "plotting saliency").Figure(
@@ -82,15 +79,15 @@ def plot_saliency(
         axis.set_xticks([])
         axis.set_yticks([])
     for row in range(rows):
-        axes[row, 0].imshow(shown[row], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        draw_image(axes[row, 0], shown[row])
         if captions is not None:
-            axes[row, 0].set_title(_wrapped(captions[row]), fontsize=8, parse_math=False)
+            axes[row, 0].set_title(wrapped(captions[row]), fontsize=8, parse_math=False)
         for column, (name, values) in enumerate(maps.items(), start=1):
             mask = None if masks is None else masks[row]
             _draw_map(figure, axes[row, column], shown[row], values[row], mask, diverging)
             axes[row, column].set_title(titles[name][row], fontsize=8, parse_math=False)
         if masks is not None:
-            _outline(axes[row, 0], masks[row])
+            outline(axes[row, 0], masks[row])
     if masks is not None:
         figure.supxlabel("outlined: out of context; numbers: patch selectivity", fontsize=7)
     if path is not None:
@@ -108,39 +105,21 @@ def _titles(maps, masks, notes):
             if masks is not None and _has_both(masks[row]):
                 text = f"{name}: {patch_selectivity(one, masks[row]):.2f}"
             lines = [text] if notes is None else [text, notes[name][row]]
-            found[name].append("\n".join(map(_wrapped, lines)))
+            found[name].append("\n".join(map(wrapped, lines)))
     return found
-
-
-def _wrapped(text):
-    text = printable(text)
-    return "\n".join(textwrap.wrap(text, _TITLE_WIDTH)) or text
 
 
 def _draw_map(figure, axis, image, values, mask, diverging):
     if diverging is None:
         diverging = values.min() < 0 < values.max()
     most = np.abs(values).max() or 1.0
-    scale = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if diverging else {"cmap": "inferno"}
-    grey = image.mean(-1)
-    axis.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    drawn = axis.imshow(values, alpha=0.6, interpolation="nearest", **scale)
+    colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if diverging else {"cmap": "inferno"}
+    drawn = draw_map(axis, image, values, **colours)
     # Within the map's axes: it is as high as the picture, whatever its proportions.
     bar = figure.colorbar(drawn, cax=axis.inset_axes([1.03, 0.1, 0.05, 0.8]))
     bar.ax.tick_params(labelsize=6)
     if mask is not None:
-        _outline(axis, mask)
-
-
-def _outline(axis, mask):
-    """Draws the border between the pixels of a mask and the others, along the pixels' edges."""
-    down = np.argwhere(mask[:, 1:] != mask[:, :-1])
-    across = np.argwhere(mask[1:] != mask[:-1])
-    lines = [((x + 0.5, y - 0.5), (x + 0.5, y + 0.5)) for y, x in down]
-    lines += [((x - 0.5, y + 0.5), (x + 0.5, y + 0.5)) for y, x in across]
-    collection = require("matplotlib.collections", "plotting saliency").LineCollection
-    for colour, width in (("black", 1.6), (_OUTLINE, 0.8)):
-        axis.add_collection(collection(lines, colors=colour, linewidths=width))
+        outline(axis, mask)
 
 
 def _has_both(mask):

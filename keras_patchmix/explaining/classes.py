@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from keras_patchmix.evaluation.classes import imagenet_names, plain, read_class_map, read_names
-from keras_patchmix.occlusion.text import class_text
+from keras_patchmix.report.text import class_text
 
 
 class ModelClasses(NamedTuple):

@@ -17,7 +17,7 @@ from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explaining.causal import causal_curves
 from keras_patchmix.explaining.explanation import Explanation
 from keras_patchmix.occlusion import PatchReplacement, Superimpose
-from keras_patchmix.occlusion.text import class_text
+from keras_patchmix.report.text import class_text
 
 _FLAGS = {"levels": "--level", "grid_size": "--patches", "out_of_context_mask": "--level"}
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras_patchmix import _command_line, _csv_text
 from keras_patchmix._names import printable
 from keras_patchmix.explaining.drawing import classes_text
-from keras_patchmix.occlusion.text import aligned, class_text, percent
+from keras_patchmix.report.text import aligned, class_text, percent
 
 _NOISE = 0.18  # of maps that had nothing to show: see docs/explain.md
 _NAMED = 10

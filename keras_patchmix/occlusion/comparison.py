@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix._names import printable
-from keras_patchmix.occlusion import text
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
 from keras_patchmix.occlusion.rows import row_named
+from keras_patchmix.report import text
 
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 # Settings that decide which images the rows are about.

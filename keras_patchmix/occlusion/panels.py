@@ -1,78 +1,14 @@
-"""Which curves of one or several reports are drawn where: the same on the page and in pictures."""
+"""Which curves and dots of one or several reports are drawn where."""
 
-import dataclasses
-import itertools
 import math
 
 from keras_patchmix.occlusion.report import Report
 from keras_patchmix.occlusion.rows import sweeps
+from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
+from keras_patchmix.report.style import COLOURS
 
-# Okabe and Ito's colours, told apart with every common colour vision; yellow left out. They, and
-# the marks, are repeated beyond seven lines with another pattern of dashes.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = "osD^vPX"
 _MOST_LINES = 5  # of one report in one panel; more are told apart by looking too hard
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """A row as a point of a curve.
-
-    Attributes:
-        x: Per cent of the pixels, or the binary logarithm of the number of tiles.
-        y: Top-1 accuracy in per cent; None where no image was scored.
-        low: Low end of its 95 % interval, in per cent; None where `y` is.
-        high: High end.
-        row: The `Row`.
-    """
-
-    x: float
-    y: float | None
-    low: float | None
-    high: float | None
-    row: object
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """A curve.
-
-    Attributes:
-        label: What tells it apart within its panel.
-        number: From 0, decides colour, mark and dashes; a label has the same one in all panels.
-        points: Tuple of `Point`, from left to right, the clean one first.
-    """
-
-    label: str
-    number: int
-    points: tuple
-
-    @property
-    def pieces(self):
-        """List of runs of neighbouring points that have a `y`: gaps stay gaps."""
-        groups = itertools.groupby(self.points, key=lambda point: point.y is not None)
-        return [list(points) for scored, points in groups if scored]
-
-
-@dataclasses.dataclass(frozen=True)
-class Panel:
-    """A pair of axes and what is drawn on them.
-
-    Attributes:
-        title: Such as "Patch drop, 14×14 grid".
-        is_loss: Whether x is the share of pixels affected; else it is the number of tiles.
-        lines: Tuple of `Line`.
-    """
-
-    title: str
-    is_loss: bool
-    lines: tuple
-
-    @property
-    def tile_counts(self):
-        """Sorted numbers of tiles of all points."""
-        return sorted({_tiles(point.row) for line in self.lines for point in line.points})
 
 
 def as_dict(reports):
@@ -94,7 +30,7 @@ def as_dict(reports):
     )
 
 
-def panels(reports):
+def curves_of(reports):
     """Lays out the curves.
 
     One report: the curves over the share of pixels in one panel, or one panel for each kind of
@@ -105,16 +41,13 @@ def panels(reports):
         reports: A `Report`, or a dict from names to reports.
 
     Returns:
-        A list of `Panel`, at least one: clean accuracy alone where there is nothing else.
+        `Curves` of at least one panel: clean accuracy alone where there is nothing else.
     """
     named = as_dict(reports)
-    if len(named) == 1:
-        (report,) = named.values()
-        drawn = _of_one(report)
-    else:
-        drawn = _of_several(named)
+    several = len(named) > 1
+    drawn = _of_several(named) if several else _of_one(next(iter(named.values())))
     numbers = _numbers(drawn)
-    return [
+    panels = [
         Panel(
             title,
             is_loss,
@@ -125,6 +58,19 @@ def panels(reports):
         )
         for title, is_loss, curves in drawn
     ]
+    return Curves(panels, _sets(named, panels), several)
+
+
+def _sets(reports, panels):
+    """Dict from the name of a row about a set of occluded images to the dots of the reports."""
+    numbers = {line.label: line.number for panel in panels for line in panel.lines}
+    found = {}
+    for place, (label, report) in enumerate(reports.items()):
+        number = numbers.get(label, place) if len(reports) > 1 else 0
+        for row in report.rows:
+            if row.data is not None:
+                found.setdefault(row.name, []).append(Dot(label, number, *_score(row)))
+    return found
 
 
 def _numbers(drawn):
@@ -183,23 +129,6 @@ def interval(p, n):
     return max(min(middle - half, p), 0.0), min(max(middle + half, p), 1.0)
 
 
-def ceiling(drawn):
-    """Returns the top of the common y axis of panels, see `end_of_axis`."""
-    return end_of_axis(
-        point.high for panel in drawn for line in panel.lines for point in line.points
-    )
-
-
-def end_of_axis(highs):
-    """Returns the end of an axis of accuracy, in per cent: 100, or less where all is far below.
-
-    Args:
-        highs: Iterable of the high ends of intervals, in per cent, or of None.
-    """
-    best = max((high for high in highs if high is not None), default=100.0)
-    return next((end for end in (5, 10, 20, 40, 60, 80) if 1.04 * best <= end), 100)
-
-
 def _of_one(report):
     """List of (title, is_loss, curves); a curve is (label, rows)."""
     clean = report.rows[0]
@@ -255,7 +184,16 @@ def _tiles(row):
 
 def _point(row, is_loss):
     x = 100 * row.share if is_loss else math.log2(_tiles(row))
+    y, low, high = _score(row)
+    if y is None:
+        return Point(x, y, low, high, f"{row_title(row)}: no image scored")
+    affected = f"{100 * row.share:.1f} % of the pixels, " if row.share else ""
+    words = f"{row_title(row)}: {affected}top-1 {y:.1f} % ({low:.1f} to {high:.1f})"
+    return Point(x, y, low, high, words)
+
+
+def _score(row):
+    """Top-1 and the ends of its interval in per cent; None where no image was scored."""
     if row.top1 is None or not row.n:
-        return Point(x, None, None, None, row)
-    low, high = interval(row.top1, row.n)
-    return Point(x, 100 * row.top1, 100 * low, 100 * high, row)
+        return None, None, None
+    return tuple(100 * value for value in (row.top1, *interval(row.top1, row.n)))

@@ -14,10 +14,11 @@ from keras_patchmix import _atomic, _csv_text, _state_files
 from keras_patchmix._names import printable, printable_values
 from keras_patchmix._types import FilePath
 from keras_patchmix._version import __version__
-from keras_patchmix.occlusion import comparison, report_file, text
+from keras_patchmix.occlusion import comparison, report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
 from keras_patchmix.occlusion.per_class import ClassRow, class_rows
 from keras_patchmix.occlusion.rows import Row, row_named, summarise
+from keras_patchmix.report import text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

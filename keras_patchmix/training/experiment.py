@@ -8,9 +8,10 @@ from keras_patchmix._command_line import result_line
 from keras_patchmix._names import say
 from keras_patchmix._run_directory import RunDirectory
 from keras_patchmix.datasets.class_names import class_lines
-from keras_patchmix.occlusion import Report, text
+from keras_patchmix.occlusion import Report
 from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.plot import plot_reports
+from keras_patchmix.report import text
 from keras_patchmix.training import pipeline
 from keras_patchmix.training.fitting import fit, write_config
 from keras_patchmix.training.mixing_steps import label_of

@@ -20,6 +20,7 @@ from keras_patchmix.evaluation.specs import model_specs
 from keras_patchmix.occlusion import Report
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.page import write_page
+from keras_patchmix.report.weight_line import WeightLine
 from keras_patchmix.training import pipeline
 from keras_patchmix.training.fine_tuning import FineTuneSettings
 from keras_patchmix.training.harden_options import HardenOptions, parse_options
@@ -186,13 +187,14 @@ def _write(path, result):
     result.model.save(part)
     part.replace(path / _MODEL)
     result.to_json(path / _LINE)
-    figure = result.plot(path / "line.png")
+    line = WeightLine(result.line, result.settings["max_clean_drop"])
+    line.draw(path / "line.png")
     for report, folder in ((result.before, path / "before"), (result.after, path)):
         report.to_csv(folder / "report.csv")
         report.to_json(folder / _REPORT)
     reports = {"after": result.after, "before": result.before}
     # The page comes last: where it is, everything is.
-    write_page(reports, path / _PAGE, line=result.line, line_figure=figure)
+    write_page(reports, path / _PAGE, line=line)
 
 
 def _training_options(options, loaded):

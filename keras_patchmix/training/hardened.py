@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keras_patchmix import _atomic
 from keras_patchmix._types import FilePath
-from keras_patchmix.occlusion import text
 from keras_patchmix.occlusion.evaluation import evaluate
-from keras_patchmix.training.weight_line import LinePoint
+from keras_patchmix.report import text
+from keras_patchmix.report.weight_line import LinePoint, WeightLine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,6 +115,4 @@ class Hardened:
         Returns:
             A `matplotlib.figure.Figure`.
         """
-        from keras_patchmix.training.line_plot import plot_line
-
-        return plot_line(self.line, self.settings["max_clean_drop"], path)
+        return WeightLine(self.line, self.settings["max_clean_drop"]).draw(path)

@@ -13,7 +13,7 @@ import numpy as np
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath, Size
 from keras_patchmix.occlusion.benchmark import Benchmark
-from keras_patchmix.occlusion.page.chance import at_chance
+from keras_patchmix.occlusion.chance import at_chance
 from keras_patchmix.occlusion.patch_drop import PatchDrop
 from keras_patchmix.occlusion.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.suite import default_suite

@@ -8,33 +8,7 @@ import dataclasses
 import numpy as np
 
 from keras_patchmix.occlusion.comparison import compare
-
-
-@dataclasses.dataclass(frozen=True)
-class LinePoint:
-    """What a model scores whose weights lie on the line, on validation data.
-
-    Attributes:
-        share: Share of the way from the weights before to those after, in [0, 1].
-        clean: Top-1 on clean images, in [0, 1].
-        occluded: Mean of the top-1 of all rows of occluded images.
-        rows: Dict from a row's name to its top-1.
-        clean_change: `clean` less that of the original.
-        low: Low end of the paired 95 % interval of `clean_change`.
-        high: High end of it.
-        allowed: Whether it costs no more clean accuracy than it may.
-        chosen: Whether it is the point that is taken.
-    """
-
-    share: float
-    clean: float
-    occluded: float
-    rows: dict
-    clean_change: float
-    low: float
-    high: float
-    allowed: bool = True
-    chosen: bool = False
+from keras_patchmix.report.weight_line import LinePoint
 
 
 def weights_between(before, after, share):

@@ -9,11 +9,10 @@ import pytest
 
 from keras_patchmix.occlusion import Report
 from keras_patchmix.occlusion.page import write_page
-from keras_patchmix.occlusion.page.markup import Markup, escape, percent, tag
 from tests.occlusion.page_reader import Page
 from tests.occlusion.page_reports import CONDITIONS, make_examples, make_report, row_name
 
-HOSTILE = "</title></style><script>alert(1)</script>\"' onload='x' $a_b$ &amp; {x}"
+HOSTILE = "</title></style><script>alert(1)</script>\"' onload='x' $a_b$ &amp; {{ 7 * 7 }}{% x %}"
 
 
 @pytest.fixture(scope="module")
@@ -134,23 +133,12 @@ def test_names_that_come_from_data_stay_text():
         assert "script" not in names
         assert not any(key.startswith("on") for _, a in page.elements for key in a)
         assert text.count("</style>") == 1
-        assert text.count("</title>") == text.count("<title>") + text.count("<title id=")
+        assert text.count("</title>") == text.count("<title>") == 1
         for start in "frp0" + ("m" if reports is hostile else "ab"):
             assert f"{start}{HOSTILE}" in page.text
         assert r"\x80\x1b\u202e" in text
         assert any(HOSTILE in a.get("alt", "") for _, a in page.elements)
     assert HOSTILE in json.loads(json.dumps(hostile.settings))["preprocess"]
-
-
-def test_text_is_escaped_unless_it_says_that_it_is_markup():
-    assert tag("p", '<b>&"') == "<p>&lt;b&gt;&amp;&quot;</p>"
-    assert tag("p", Markup("<b>x</b>")) == "<p><b>x</b></p>"
-    assert tag("img", alt="\"'><", class_="a", hidden=None, data_x=True) == (
-        '<img alt="&quot;&#x27;&gt;&lt;" class="a" data-x>'
-    )
-    assert escape("a\tb\x00\x7f\ud800é 日本\n") == "a\\tb\\x00\\x7f\\ud800é 日本\n"
-    assert percent(-0.00001, sign=True) == "0.00"
-    assert percent(-0.125, 1) == "−12.5"
 
 
 def test_what_is_no_report_is_refused():

@@ -1,14 +1,17 @@
 """The section of the page about patch selectivity."""
 
-import base64
 import io
-import re
 
+import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_patchmix.explain import SelectivityReport
-from keras_patchmix.occlusion.page import maps, write_page
+from keras_patchmix.occlusion.page import write_page
+from keras_patchmix.report import saliency
+from keras_patchmix.report.pictures import data_uri
+from keras_patchmix.report.selectivity import Strip, draw_strips
 from tests.occlusion.page_reader import Page, number
 from tests.occlusion.page_reports import make_report
 
@@ -74,10 +77,6 @@ def page(text):
     return Page(text)
 
 
-def section(text):
-    return text.partition('id="selectivity"')[2].partition('id="rows"')[0]
-
-
 def test_the_table_holds_mean_interval_and_count(page, found):
     (table,) = (t for t in page.tables if t[0][1:3] == ["Mean", "95 % interval"])
     for line, (name, report) in zip(table[1:], found.items(), strict=True):
@@ -102,71 +101,64 @@ def test_two_models_are_compared_image_by_image(reports, page, found):
 
 
 def test_dots_and_means_stand_where_the_values_are(text, found):
-    part = section(text)
-    for place, report in enumerate(found.values()):
-        places = re.findall(
-            rf'<circle cx="([\d.]+)" cy="[\d.]+" r="2.2" class="dot s{place}"', part
-        )
-        values = report.values
-        x = np.array(places, float)
-        slope, offset = np.polyfit(values, x, 1)
-        np.testing.assert_allclose(x, slope * values + offset, atol=0.06)
-        blind = re.search(r'd="M([\d.]+) \d+v\d+M\1 \d+v\d+" class="axis d1"', part)
-        assert float(blind.group(1)) == pytest.approx(slope * 0.5 + offset, abs=0.06)
-        pattern = rf'data-model="{list(found)[place]}"'
-        group = next(g for g in part.split("<g")[1:] if pattern in g)
-        low, high = (float(v) for v in re.search(r"M([\d.]+) [\d.]+H([\d.]+)", group).groups())
-        ends = slope * np.array(report.interval) + offset
-        np.testing.assert_allclose([low, high], ends, atol=0.06)
-    assert "first: mean 0.700 (" in part
-
-
-def decoded(address):
-    image = pytest.importorskip("PIL.Image")
-    data = base64.b64decode(address.removeprefix("data:image/png;base64,"))
-    return np.asarray(image.open(io.BytesIO(data)))
+    strips = [
+        Strip(name, number, report.values, report.mean, *report.interval)
+        for number, (name, report) in enumerate(found.items())
+    ]
+    (axis,) = draw_strips(strips).axes
+    _, *lines = axis.lines  # the first one is 0.5
+    for place, (strip, dots) in enumerate(zip(strips, axis.collections, strict=True)):
+        bar, mean = lines[2 * place : 2 * place + 2]
+        np.testing.assert_allclose(dots.get_offsets()[:, 0], strip.values)
+        assert np.all(dots.get_offsets()[:, 1].astype(int) == place)
+        assert tuple(bar.get_xdata()) == (strip.low, strip.high)
+        assert list(mean.get_xdata()) == [strip.mean]
+        assert mean.get_marker() == "os"[place]
+    assert "first: mean 0.700 (" in text
 
 
 def test_pictures_are_images_and_maps_with_their_numbers(page, found):
     pictures = {a["alt"]: a["src"] for name, a in page.elements if name == "img"}
-    assert len(pictures) == 1 + 3 * 3
+    assert len(pictures) == 3 * 3
     row = found["second"].rows[1]
     assert row["selectivity"] == pytest.approx(0.42, abs=5e-3)
     value = f"{row['selectivity']:.2f}"
     alt = f"kind 1, image 11, saliency map of second, patch selectivity {value}"
-    parts = [found["second"].examples[name][1] for name in ("images", "maps", "masks")]
-    wanted = maps.overlaid(*parts, (0, 255))
-    np.testing.assert_array_equal(decoded(pictures[alt]), wanted)
-    told = f"kind 1 against kind 2, image 1125 % foreignfirst{0.1 + row['selectivity']:.2f}"
-    assert f"{told}second{value}" in page.text
+    image, values, mask = (
+        found["second"].examples[name][1] for name in ("images", "maps", "masks")
+    )
+    assert pictures[alt] == data_uri(saliency.picture(image / 255, mask, values))
+    told = f"kind 1 against kind 2, image 11 25 % foreign first {0.1 + row['selectivity']:.2f}"
+    assert f"{told} second {value}" in page.text
+
+
+def decoded(file):
+    return np.asarray(Image.open(io.BytesIO(file)))[..., :3].astype(int)
 
 
 def test_colours_go_from_the_lowest_value_to_the_highest_over_the_grey_image():
-    image = np.full((2, 2, 1), 100, np.uint8)
-    mask = np.zeros((2, 2), bool)
-    picture = maps.overlaid(image, np.array([[1.0, 2.0], [2.5, 3.0]]), mask, (0, 255))
+    image, mask = np.full((2, 2, 1), 0.4), np.zeros((2, 2), bool)
+    picture = decoded(saliency.picture(image, mask, np.array([[1.0, 2.0], [2.5, 3.0]])))
     assert picture.shape == (160, 160, 3)
-    shown = picture[40::80, 40::80].astype(int)
-    wanted = maps.colours(np.array([[-1.0, 0.0], [0.5, 1.0]]))
-    np.testing.assert_array_equal(shown, np.rint(0.6 * wanted + 40))
+    shown = picture[40::80, 40::80]
+    colours = matplotlib.colormaps["RdBu_r"]([[0.0, 0.5], [0.75, 1.0]])[..., :3]
+    np.testing.assert_allclose(shown, 255 * (0.6 * colours + 0.4 * 0.4), atol=2)
     assert shown[0, 0, 2] > shown[0, 0, 0], "the lowest is blue"
-    assert shown[1, 1, 0] > shown[1, 1, 2], "the highest is orange"
-    flat = maps.overlaid(image, np.full((2, 2), 7.0), mask, (0, 255))
-    assert (flat == np.rint(0.6 * 247 + 40)).all()
+    assert shown[1, 1, 0] > shown[1, 1, 2], "the highest is red"
 
 
-@pytest.mark.parametrize(("side", "wanted"), [(8, 160), (64, 128), (160, 160), (400, 134)])
-def test_foreign_parts_are_outlined_whatever_the_size(side, wanted):
-    image = np.full((side, side, 3), 128, np.uint8)
-    mask = np.zeros((side, side), bool)
-    mask[: side // 2, : side // 2] = True
-    picture = maps.outlined(image, mask, (0, 255))
-    assert picture.shape == (wanted, wanted, 3)
-    half = wanted // 2
-    line = picture[wanted // 4, :, 0].tolist()
-    assert line[half - 1 : half + 1] == [255, 0]
-    assert set(line) == {0, 128, 255}
-    assert (picture[-wanted // 4] == 128).all()
+@pytest.mark.parametrize("shape", [(8, 8), (64, 64), (400, 200)])
+def test_foreign_parts_are_outlined_whatever_the_size(shape):
+    image, mask = np.full((*shape, 3), 0.5), np.zeros(shape, bool)
+    mask[: shape[0] // 2, : shape[1] // 2] = True
+    picture = decoded(saliency.picture(image, mask))[..., 0]
+    height, width = picture.shape
+    assert (height, width) == (160, 160 * shape[1] // shape[0])
+    line = picture[height // 4]
+    assert line[width // 2 - 1 : width // 2 + 1].max() > 150
+    assert line[width // 2 - 3 : width // 2 + 3].min() < 100
+    assert np.abs(np.delete(line, range(width // 2 - 3, width // 2 + 3)) - 128).max() <= 1
+    assert np.abs(picture[-height // 4] - 128).max() <= 1
 
 
 def test_the_same_reports_give_the_same_bytes_and_none_leaves_the_page_as_it_was(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from keras_patchmix.occlusion import Row, plot_reports
-from keras_patchmix.occlusion.panels import COLOURS, ceiling, interval, panels, row_title
+from keras_patchmix.occlusion.panels import curves_of, interval, row_title
+from keras_patchmix.report.style import COLOURS
 from tests.occlusion.page_reports import CONDITIONS, make_report
 
 pytest.importorskip("matplotlib")
@@ -51,7 +52,7 @@ def test_a_report_without_any_score_is_drawn():
 
 def test_levels_without_a_grid_are_drawn_against_the_share():
     report = make_report()
-    (panel,) = (p for p in panels({"a": report, "b": report}) if p.title == "Superimpose")
+    (panel,) = (p for p in curves_of({"a": report, "b": report}).panels if p.title == "Superimpose")
     assert panel.is_loss
     assert [point.x for point in panel.lines[0].points] == pytest.approx([0, 10.04, 39.87])
     assert row_title(report.row("superimpose_10")) == "Superimpose, 10\u00a0%"
@@ -59,7 +60,7 @@ def test_levels_without_a_grid_are_drawn_against_the_share():
 
 def test_a_corruption_of_neither_grid_nor_level_is_drawn_against_the_share():
     report = make_report(conditions=(CONDITIONS[0], ("blur", None, None, 0.6)))
-    (panel,) = panels(report)
+    (panel,) = curves_of(report).panels
     assert panel.is_loss
     assert [point.x for point in panel.lines[0].points] == [0, 60]
 
@@ -71,7 +72,7 @@ def test_many_corruptions_get_a_panel_for_each_kind():
         for level in (0.2, 0.8)
     ]
     report = make_report(conditions=(*CONDITIONS, *drops[2:]))
-    titles = [(panel.title, len(panel.lines)) for panel in panels(report)]
+    titles = [(panel.title, len(panel.lines)) for panel in curves_of(report).panels]
     assert titles == [
         ("Patch replacement, 7×7 grid", 1),
         ("Patch drop", 5),
@@ -122,10 +123,10 @@ def test_the_title_counts_the_images():
 
 
 def test_the_axis_ends_above_the_highest_band():
-    assert ceiling(panels(make_report(skill=0.9))) == 100
+    assert curves_of(make_report(skill=0.9)).top == 100
     low = make_report(skill=0.03, n=4000)
-    assert ceiling(panels(low)) == 5
-    assert max(point.high for line in panels(low)[0].lines for point in line.points) < 5
+    assert curves_of(low).top == 5
+    assert max(point.high for line in curves_of(low).panels[0].lines for point in line.points) < 5
 
 
 @pytest.mark.parametrize("reports", [{}, None, {"a": 1}, [make_report()]])

@@ -1,4 +1,4 @@
-"""Reports as a web page that stands alone: one file that reads well on a phone and on paper."""
+"""Reports as what the page of `keras_patchmix.report` shows."""
 
 from keras_patchmix.occlusion.page.document import write_page
 

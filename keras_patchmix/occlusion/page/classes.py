@@ -2,23 +2,11 @@
 
 import statistics
 
-from keras_patchmix.occlusion.page.markup import (
-    column,
-    given,
-    join,
-    percent,
-    plural,
-    row_head,
-    table,
-    tag,
-)
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import sweeps
+from keras_patchmix.report.table import Table, TableRow
+from keras_patchmix.report.text import class_text, plural, typeset
 
-_NOTE = (
-    "Drop: clean minus corrupted top-1, in points, at the hardest level of each corruption. With "
-    "few images of a class these are rough: of 50, one image is 2 points."
-)
 _SHOWN = 15
 _ALL = 2000  # lines of the full list, of all models together
 
@@ -27,56 +15,53 @@ def class_tables(reports):
     """The classes that lose most, for each model; the rest folded away.
 
     Returns:
-        `Markup`, or None where no report holds the outcomes of single examples.
+        List of tuples (name of the model, None where there is one; list of `Table`), of the reports
+        that hold the outcomes of single examples.
     """
     known = {name: report for name, report in reports.items() if report.outcomes is not None}
-    if not known:
-        return None
-    several = len(reports) > 1
-    most = _ALL // len(known)
-    parts = [tag("p", _NOTE, class_="small note")]
-    for name, report in known.items():
-        parts += [tag("h3", given(name)) if several else None, _of(report, most)]
-        parts += [_of_set(report, row) for row in report.rows if row.data is not None]
-    return join(parts)
-
-
-def _of_set(report, row):
-    """The classes of a set of occluded images that are right least often."""
-    lines = [each for each in report.class_rows() if each.name == row.name]
-    lines.sort(key=lambda each: (each.top1 is None, each.top1 or 0.0, each.label))
-    head = [column("Class"), column("Images"), column("Top-1, %"), column("±")]
-    body = [
-        tag(
-            "tr",
-            row_head(_name(each)),
-            tag("td", f"{each.n:,}"),
-            tag("td", percent(each.top1, 1)),
-            tag("td", percent(each.standard_error, 1)),
-        )
-        for each in lines[:_SHOWN]
+    return [
+        (name if len(reports) > 1 else None, _of(report, _ALL // len(known)))
+        for name, report in known.items()
     ]
-    caption = f"{row.name}: the {_SHOWN} worst of {len(lines):,} classes"
-    if len(lines) <= _SHOWN:
-        caption = f"{row.name}: classes, by rising accuracy"
-    return table(caption, None, [head], [body], class_="classes")
 
 
 def _of(report, most):
-    rows = [members[-1] for members in sweeps(report.rows).values()]
-    lines = worst_first(report.class_rows(), report.rows[0].name, [row.name for row in rows])
-    shown = lines[:_SHOWN]
-    caption = f"The {_SHOWN} worst of {len(lines):,} classes"
-    if len(lines) <= _SHOWN:
-        caption = "Classes, by falling mean drop"
-    parts = [_table(caption, shown, rows)]
-    if len(lines) > _SHOWN:
+    hardest = [members[-1] for members in sweeps(report.rows).values()]
+    rows = report.class_rows()
+    lines = worst_first(rows, report.rows[0].name, [row.name for row in hardest])
+    head = ["Class", "Images", "Clean, %", *map(row_title, hardest)]
+    body = [
+        TableRow([*_class(clean), typeset(clean.top1, 1), *(typeset(drop, 1) for drop in drops)])
+        for clean, drops in lines[:most]
+    ]
+    few, caption, count = len(lines) <= _SHOWN, "Classes, by falling mean drop", f"{len(lines):,}"
+    shown = caption if few else f"The {_SHOWN} worst of {count} classes"
+    tables = [Table(shown, head, [body[:_SHOWN]], kind="classes")]
+    if not few:
         title = f"All {plural(len(lines), 'class', 'es')}"
         if len(lines) > most:
-            title = f"The first {most:,} of {len(lines):,} classes"
-        everything = _table("Classes, by falling mean drop", lines[:most], rows)
-        parts.append(tag("details", tag("summary", title), everything, class_="long"))
-    return join(parts)
+            title = f"The first {most:,} of {count} classes"
+        tables.append(Table(caption, head, [body], kind="classes", folded=title))
+    return tables + [_of_set(row.name, rows) for row in report.rows if row.data is not None]
+
+
+def _of_set(name, rows):
+    """The classes of a set of occluded images that are right least often."""
+    lines = [each for each in rows if each.name == name]
+    lines.sort(key=lambda each: (each.top1 is None, each.top1 or 0.0, each.label))
+    body = [
+        TableRow([*_class(each), typeset(each.top1, 1), typeset(each.standard_error, 1)])
+        for each in lines[:_SHOWN]
+    ]
+    caption = f"{name}: the {_SHOWN} worst of {len(lines):,} classes"
+    if len(lines) <= _SHOWN:
+        caption = f"{name}: classes, by rising accuracy"
+    return Table(caption, ["Class", "Images", "Top-1, %", "±"], [body], kind="classes")
+
+
+def _class(row):
+    name = row.class_name
+    return class_text(row.label) if name is None else str(name), f"{row.n:,}"
 
 
 def worst_first(class_rows, clean, hardest):
@@ -103,23 +88,3 @@ def worst_first(class_rows, clean, hardest):
         return (not drops, -statistics.fmean(drops) if drops else 0.0, line[0].label)
 
     return sorted(lines, key=order)
-
-
-def _table(caption, lines, rows):
-    head = [column("Class"), column("Images"), column("Clean, %")]
-    head += [column(row_title(row)) for row in rows]
-    body = [
-        tag(
-            "tr",
-            row_head(_name(clean)),
-            tag("td", f"{clean.n:,}"),
-            tag("td", percent(clean.top1, 1)),
-            [tag("td", percent(drop, 1)) for drop in drops],
-        )
-        for clean, drops in lines
-    ]
-    return table(caption, None, [head], [body], class_="classes")
-
-
-def _name(row):
-    return f"class {row.label}" if row.class_name is None else str(row.class_name)

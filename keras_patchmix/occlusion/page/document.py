@@ -1,33 +1,26 @@
-"""The page as a whole: sections, head, and what a browser may load (nothing)."""
+"""The page of one or several reports: which sections it has, and its head."""
 
-import base64
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_patchmix import _atomic
 from keras_patchmix._types import FilePath
-from keras_patchmix._version import __version__
-from keras_patchmix.occlusion.dots import dots
 from keras_patchmix.occlusion.page.classes import class_tables
-from keras_patchmix.occlusion.page.curves import curves
-from keras_patchmix.occlusion.page.dots import dot_figure
-from keras_patchmix.occlusion.page.examples import examples_section
-from keras_patchmix.occlusion.page.headline import header, sentences, title
-from keras_patchmix.occlusion.page.line import line_section
-from keras_patchmix.occlusion.page.markup import Markup, join, tag
-from keras_patchmix.occlusion.page.notes import grid_note, warnings_box
-from keras_patchmix.occlusion.page.scores import comparison_table, rows_tables, summary_table
-from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivity_section
-from keras_patchmix.occlusion.page.settings import settings_section
-from keras_patchmix.occlusion.page.style import STYLE
-from keras_patchmix.occlusion.panels import as_dict, panels
+from keras_patchmix.occlusion.page.examples import examples_of
+from keras_patchmix.occlusion.page.notes import grid_notes, warnings
+from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivity_of
+from keras_patchmix.occlusion.page.settings import settings_of
+from keras_patchmix.occlusion.page.tables import comparison, rows_tables, summary_table
+from keras_patchmix.occlusion.panels import as_dict, curves_of, interval, row_title
 from keras_patchmix.occlusion.report import Report
+from keras_patchmix.report import page
 
 if TYPE_CHECKING:
     from keras_patchmix.explain.selectivity_report import SelectivityReport
     from keras_patchmix.occlusion.comparison import Comparison
+    from keras_patchmix.report.weight_line import WeightLine
+
+_MOST = 3  # sentences, and sets in a sentence; the table below them says as much
 
 
 def write_page(
@@ -36,14 +29,13 @@ def write_page(
     examples: Sequence[Mapping[str, Any]] | None = None,
     comparisons: "Mapping[tuple[str, str], Comparison] | None" = None,
     selectivity: "SelectivityReport | Mapping[str, SelectivityReport] | None" = None,
-    line: Sequence[Any] | None = None,
-    line_figure: Any = None,
+    line: "WeightLine | None" = None,
 ) -> str:
     """Puts one report, or several models side by side, on one HTML page that stands alone.
 
     The page asks for nothing from any host, holds no script, follows the reader's light or dark
     colours, and reads well on a phone and on paper. All text that came with the data or the models
-    is escaped. The same reports give the same bytes. It needs no other package.
+    is escaped. The same reports give the same bytes.
 
     Args:
         reports: A `Report`, or a dict from a model's name to its report.
@@ -58,89 +50,87 @@ def write_page(
             dict from names in `reports` to them; not all need one. Those that were just measured
             have images and maps to show, those that were loaded have not. None leaves the section
             out.
-        line: List of `keras_patchmix.training.weight_line.LinePoint`, where a model was hardened;
-            None leaves the section out.
-        line_figure: The picture of it, a `matplotlib.figure.Figure`, or None.
+        line: `keras_patchmix.report.weight_line.WeightLine` of a model that was hardened; None
+            leaves the section out.
 
     Returns:
         The page as text, to be written as UTF-8.
 
     Raises:
+        ImportError: Jinja2, matplotlib or Pillow is not installed.
         ValueError: No report, or a comparison or selectivity of names that are not in `reports`.
     """
     named = as_dict(reports)
     compared = _comparisons(named, comparisons)
     selective = as_selectivity(selectivity, named)
-    sections = [
-        ("summary", "Summary", _summary(named)),
-        ("curves", "Curves", _curves(named)),
-        ("differences", "Differences", _differences(named, compared)),
-        ("line", "The line of weights", line_section(line, line_figure)),
-        ("examples", "Examples", examples_section(named, examples)),
-        ("selectivity", "Patch selectivity", selectivity_section(selective, named)),
-        ("rows", "All conditions", rows_tables(named)),
-        ("classes", "Classes", class_tables(named)),
-        ("settings", "Settings", settings_section(named)),
-    ]
-    sections = [section for section in sections if section[2] is not None]
-    body = [
-        header(named),
-        _contents(sections),
-        tag("main", [_section(*section) for section in sections]),
-        tag("footer", tag("p", f"Made by keras-patchmix {__version__}.")),
-    ]
-    page = f"<!DOCTYPE html>\n{tag('html', _head(named), tag('body', body), lang='en')}\n"
-    if path is not None:
-        _atomic.write_text(path, page)
-    return page
-
-
-def _head(reports):
-    style = f"\n{STYLE}"
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    # Only this style sheet and pictures within the page: even a name that got through unescaped
-    # could load nothing, run nothing, and style nothing.
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'"
+    headlines = [_headline(*pair) for pair in named.items()] if len(named) <= _MOST else []
+    judged = any(report.outcomes is not None for report in named.values())
+    rows = {row.name: row for report in named.values() for row in report.rows}
+    made = page.Page(
+        title=_title(named),
+        facts=_facts(named),
+        several=len(named) > 1,
+        judged=judged,
+        headlines=headlines,
+        warnings=warnings(named),
+        grids=grid_notes(named),
+        summary=summary_table(named),
+        curves=curves_of(named),
+        differences=[comparison(*pair, each, rows) for pair, each in compared.items()],
+        line=line,
+        examples=examples_of(named, examples or ()),
+        selectivity=selectivity_of(selective, named),
+        rows=rows_tables(named),
+        classes=class_tables(named),
+        settings=settings_of(named),
     )
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("meta", name="generator", content=f"keras-patchmix {__version__}"),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", title(reports)),
-        tag("style", Markup(style)),
+    return page.write(made, path)
+
+
+def _title(reports):
+    names = list(reports)
+    if len(names) <= 3:
+        text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    else:
+        text = f"{len(names)} models"
+    return f"{text} under occlusion"
+
+
+def _facts(reports):
+    """What the images were: of all reports, or of each where they differ."""
+    found = {}
+    for report in reports.values():
+        settings, clean = report.settings, report.rows[0]
+        facts = {
+            "Images": f"{settings.get('n') or clean.n + clean.n_nonfinite:,}",
+            "Size": " × ".join(map(str, settings.get("image_size") or ())),
+            "Classes": settings.get("num_classes"),
+            "Seed": settings.get("seed"),
+            "Digest of labels": (settings.get("labels_sha256") or "")[:12],
+        }
+        for key, value in facts.items():
+            if value not in (None, ""):
+                found.setdefault(key, {})[str(value)] = None
+    return {key: ", ".join(values) for key, values in found.items()}
+
+
+def _headline(name, report):
+    clean = report.rows[0]
+    if clean.top1 is None:
+        return page.Headline(name, clean.n)
+    scored = [row for row in report.rows[1:] if row.top1 is not None]
+    worst = min((row for row in scored if row.data is None), key=lambda row: row.top1, default=None)
+    words = None if worst is None else row_title(worst)
+    sets = [(row.name, row.n, row.top1) for row in scored if row.data is not None]
+    return page.Headline(
+        name,
+        clean.n,
+        clean.top1,
+        *interval(clean.top1, clean.n),
+        worst=None if words is None else words[0].lower() + words[1:],
+        left=None if worst is None else worst.top1,
+        sets=sets if len(sets) <= _MOST else (),
     )
-
-
-def _contents(sections):
-    links = [tag("li", tag("a", text, href=f"#{name}")) for name, text, _ in sections]
-    return tag("nav", tag("ul", links), aria_label="Contents")
-
-
-def _section(name, text, content):
-    heading = f"{name}-heading"
-    parts = (tag("h2", text, id=heading), content)
-    return join([Markup("\n"), tag("section", parts, id=name, aria_labelledby=heading)])
-
-
-def _summary(reports):
-    return join([sentences(reports), warnings_box(reports), summary_table(reports)])
-
-
-def _curves(reports):
-    text = (
-        "Accuracy against information loss: the true share of pixels affected, not the level asked "
-        "for. Bands are Wilson’s 95 % intervals."
-    )
-    drawn, several = panels(reports), len(reports) > 1
-    sets = dot_figure(dots(reports, drawn), several)
-    return join([tag("p", text), curves(drawn, several), grid_note(reports), sets])
 
 
 def _comparisons(reports, comparisons):
@@ -157,9 +147,3 @@ def _comparisons(reports, comparisons):
                 f"{', '.join(map(repr, reports))}. Received: {names!r}"
             )
     return comparisons
-
-
-def _differences(reports, comparisons):
-    rows = {row.name: row for report in reports.values() for row in report.rows}
-    parts = [comparison_table(names, each, rows) for names, each in comparisons.items()]
-    return join(parts) if parts else None

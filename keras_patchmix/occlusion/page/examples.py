@@ -3,19 +3,19 @@
 import numpy as np
 
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
-from keras_patchmix.occlusion.page import png
-from keras_patchmix.occlusion.page.markup import given, join, tag
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import sweeps
-from keras_patchmix.occlusion.text import class_text
+from keras_patchmix.report.page import Example, Picture
+from keras_patchmix.report.pictures import encode
+from keras_patchmix.report.text import class_text
 
-_SIDE = 128  # pixels of the longest side of a picture, at most
-_BUDGET = 1_200_000  # characters that all pictures may take
 _NAMED = 3  # models that are told apart under a picture, at most
+_COARSE = 96  # pixels of the longest side, at most
 _TWO_EACH = 5  # up to so many corruptions, each is shown at two levels
+_SIGNS = {RIGHT: ("✓", "right", "good"), NOT_SCORED: ("–", "not scored", "none")}
 
 
-def examples_section(reports, examples):
+def examples_of(reports, examples):
     """Shows example images, clean and corrupted.
 
     Args:
@@ -24,22 +24,29 @@ def examples_section(reports, examples):
             array of shape (H, W, C).
 
     Returns:
-        `Markup`, or None where there are no examples.
+        List of `Example`.
     """
-    if not examples:
-        return None
     report = next(iter(reports.values()))
-    rows = chosen_rows(report.rows)
-    pictures = _pictures(examples, [row.name for row in rows], report.settings)
-    return join(
-        [
-            tag("p", _note(reports)),
-            [
-                _example(example, rows, addresses, reports)
-                for example, addresses in zip(examples, pictures, strict=True)
-            ],
-        ]
-    )
+    settings, rows = report.settings, chosen_rows(report.rows)
+    shown = [[row for row in rows if row.name in one["images"]] for one in examples]
+    images = [
+        one["images"][row.name] for one, own in zip(examples, shown, strict=True) for row in own
+    ]
+    files = iter(encode(images, settings.get("value_range") or (0, 255)))
+    return [
+        Example(
+            class_text(one["label"], settings.get("class_names")),
+            one["index"],
+            [_picture(row, next(files), one, reports) for row in own],
+        )
+        for one, own in zip(examples, shown, strict=True)
+    ]
+
+
+def _picture(row, file, example, reports):
+    title = "Clean" if row.corruption == "clean" else row_title(row)
+    coarse = max(np.shape(example["images"][row.name])[:2]) <= _COARSE
+    return Picture(title, file, coarse, _verdicts(row.name, example["index"], reports))
 
 
 def chosen_rows(rows):
@@ -57,72 +64,8 @@ def chosen_rows(rows):
     return chosen
 
 
-def _pictures(examples, names, settings):
-    """The address of every picture: a list of dicts from row names; shrunk until all fit."""
-    value_range = settings.get("value_range") or (0, 255)
-    images = [
-        {
-            name: png.to_bytes(example["images"][name], value_range)
-            for name in names
-            if name in example["images"]
-        }
-        for example in examples
-    ]
-    longest = max((max(i.shape[:2]) for shown in images for i in shown.values()), default=1)
-    factor = -(-longest // _SIDE)
-    while True:
-        addresses = [
-            {
-                name: (image.shape, png.data_uri(png.shrink(image, factor)))
-                for name, image in shown.items()
-            }
-            for shown in images
-        ]
-        size = sum(len(address) for shown in addresses for _, address in shown.values())
-        if size <= _BUDGET or factor >= longest:
-            return addresses
-        factor += 1
-
-
-def _example(example, rows, addresses, reports):
-    class_names = next(iter(reports.values())).settings.get("class_names")
-    label = class_text(example["label"], class_names)
-    return tag(
-        "section",
-        tag("h3", given(label), tag("small", f" image {example['index']}")),
-        tag(
-            "div",
-            [
-                _picture(row, *addresses[row.name], label, example["index"], reports)
-                for row in rows
-                if row.name in addresses
-            ],
-            class_="strip",
-        ),
-        class_="example",
-    )
-
-
-def _picture(row, shape, address, label, index, reports):
-    height, width = shape[:2]
-    title = "Clean" if row.corruption == "clean" else row_title(row)
-    verdict = _verdict(row.name, index, reports)
-    return tag(
-        "figure",
-        tag(
-            "img",
-            src=address,
-            alt=f"{label}, image {index}, {title}",
-            width=width,
-            height=height,
-            class_="coarse" if max(height, width) <= 96 else None,
-        ),
-        tag("figcaption", title, verdict),
-    )
-
-
-def _verdict(name, index, reports):
-    """Which models had the image right, or of many how many; None where nobody knows."""
+def _verdicts(name, index, reports):
+    """Which models had the image right, or of many how many; nothing where nobody knows."""
     found = {}
     for model, report in reports.items():
         outcomes = report.outcomes
@@ -131,24 +74,12 @@ def _verdict(name, index, reports):
         place = np.flatnonzero(outcomes.index == index)
         if len(place):
             found[model] = int(outcomes.top1[name][place[0]])
-    if not found:
-        return None
-    if len(reports) > _NAMED:
+    if found and len(reports) > _NAMED:
         right = list(found.values()).count(RIGHT)
-        return tag("span", f"{right} of {len(found)} right", class_="verdict")
-    words = {RIGHT: ("✓", "right", "good"), NOT_SCORED: ("–", "not scored", "none")}
-    spans = []
+        return [(f"{right} of {len(found)} right", "")]
+    verdicts = []
     for model, outcome in found.items():
-        sign, word, kind = words.get(outcome, ("✗", "wrong", "bad"))
-        text, title = [given(model), f" {sign}"], word
-        if len(reports) == 1:
-            text, title = word if outcome == NOT_SCORED else f"{sign} {word}", None
-        spans.append(tag("span", text, title=title, class_=f"verdict {kind}"))
-    return join(spans, " ")
-
-
-def _note(reports):
-    text = "As the images are before preprocessing."
-    if any(report.outcomes is not None for report in reports.values()):
-        text += " Right (✓) and wrong (✗): whether the class had the highest score."
-    return text
+        sign, word, kind = _SIGNS.get(outcome, ("✗", "wrong", "bad"))
+        alone = word if outcome == NOT_SCORED else f"{sign} {word}"
+        verdicts.append((alone if len(reports) == 1 else f"{model} {sign}", kind))
+    return verdicts

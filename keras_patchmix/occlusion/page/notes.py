@@ -2,15 +2,12 @@
 
 import numpy as np
 
+from keras_patchmix.occlusion.chance import at_chance
 from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.grid import borders
-from keras_patchmix.occlusion.page.chance import at_chance
-from keras_patchmix.occlusion.page.markup import escape, given, join, percent, plural, tag
 from keras_patchmix.occlusion.panels import row_title
+from keras_patchmix.report.page import Warnings
 
-_LISTED = 20
-_MOST = 500  # names of skipped files that the page holds at most
-_ARGUMENTS = ("class_map", "preprocess")
 _SAME = {
     "labels_sha256": "labels or their order",
     "index_sha256": "indices",
@@ -24,26 +21,28 @@ _SAME = {
 _SAME_SET = ("labels_sha256", "index_sha256", "coverage_sha256", "image_size")
 
 
-def warnings_box(reports):
-    """Models at chance, files that could not be read, outputs not finite, reports of other data.
-
-    Returns:
-        `Markup`, or None where there is nothing to warn of.
-    """
-    notes = [*_differences(reports), *_chance(reports), *_skipped(reports), *_nonfinite(reports)]
-    if not notes:
-        return None
-    return tag(
-        "aside",
-        tag("h2", "Before quoting these numbers", id="warnings"),
-        notes,
-        class_="warning",
-        aria_labelledby="warnings",
+def warnings(reports):
+    """Models at chance, files that could not be read, outputs not finite, reports of other data."""
+    first, *others = [report.settings for report in reports.values()]
+    return Warnings(
+        differing=[
+            text
+            for key, text in _SAME.items()
+            if any(other.get(key) != first.get(key) for other in others)
+        ],
+        other_images=_other_images(reports),
+        at_chance=list(_chance(reports)),
+        skipped=skipped_of(reports.values()),
+        nonfinite=list(_nonfinite(reports)),
     )
 
 
-def grid_note(reports):
-    """Says how the grids lie on the patches that the models themselves work on, or None."""
+def grid_notes(reports):
+    """How the grids lie on the patches that the models themselves work on.
+
+    Returns:
+        List of tuples (names of models, sentence).
+    """
     lines = {}
     for name, report in reports.items():
         patch, size = (report.settings.get(key) for key in ("model_patch_size", "image_size"))
@@ -55,15 +54,8 @@ def grid_note(reports):
         )
         if report.settings.get("preprocess"):
             sentence += " All this holds if preprocessing keeps the size."
-        lines.setdefault(sentence, []).append(given(name))
-    if not lines:
-        return None
-    return join(
-        [
-            tag("p", "Own patches of ", join(names, ", "), f": {sentence}", class_="small")
-            for sentence, names in lines.items()
-        ]
-    )
+        lines.setdefault(sentence, []).append(name)
+    return [(names, sentence) for sentence, names in lines.items()]
 
 
 def _alignment(grid, size, patch):
@@ -80,30 +72,6 @@ def _alignment(grid, size, patch):
     return f"{text} follows their borders"
 
 
-def _differences(reports):
-    if len(reports) < 2:
-        return
-    settings = [report.settings for report in reports.values()]
-    differing = [
-        text
-        for key, text in _SAME.items()
-        if any(other.get(key) != settings[0].get(key) for other in settings[1:])
-    ]
-    if differing:
-        yield tag(
-            "p",
-            tag("strong", "The models were not scored on the same terms. "),
-            f"These differ: {', '.join(differing)}. Do not compare the columns as they stand.",
-        )
-    for name in _other_images(reports):
-        yield tag(
-            "p",
-            tag("strong", "The models were not scored on the same images of "),
-            given(name),
-            ". Do not compare its columns as they stand.",
-        )
-
-
 def _other_images(reports):
     """The names of sets that several reports have, and of which they have other images."""
     seen = {}
@@ -115,60 +83,19 @@ def _other_images(reports):
 
 def _chance(reports):
     for name, report in reports.items():
-        chance = at_chance(report)
-        if chance is None:
-            continue
-        clean, by_command = report.rows[0], bool(report.settings.get("command"))
-        order, range_ = ("--class-map", "--preprocess") if by_command else _ARGUMENTS
-        yield tag(
-            "p",
-            tag("strong", "Clean accuracy is not above chance"),
-            [escape(" for "), given(name)] if len(reports) > 1 else None,
-            f": {percent(clean.top1, 1)} % of {plural(clean.n, 'image')}, where guessing has "
-            f"{percent(chance, 1)} %. Check that the model’s outputs are the classes in the data "
-            "set’s order (",
-            tag("code", order),
-            ") and that it gets images as it was trained with (",
-            tag("code", range_),
-            ").",
-        )
-
-
-def _skipped(reports):
-    entries = skipped_of(reports.values())
-    if not entries:
-        return
-    items = [
-        tag("li", tag("code", given(name)), escape(": "), given(reason)) for name, reason in entries
-    ]
-    title = tag("strong", f"{plural(len(items), 'file')} could not be read")
-    yield tag("p", title, escape(" and were left out." if len(items) > 1 else " and was left out."))
-    if len(items) <= _LISTED:
-        yield tag("ul", items)
-        return
-    rest = len(items) - _MOST
-    yield tag("ul", items[: _LISTED // 2])
-    yield tag(
-        "details",
-        tag("summary", f"{min(len(items), _MOST) - _LISTED // 2:,} more"),
-        tag("ul", items[_LISTED // 2 : _MOST]),
-        tag("p", f"And {rest:,} more, which report.json names.") if rest > 0 else None,
-        class_="long",
-    )
+        chance, clean = at_chance(report), report.rows[0]
+        if chance is not None:
+            by_command = report.settings.get("command")
+            flags = ("--class-map", "--preprocess") if by_command else ("class_map", "preprocess")
+            yield name, clean.top1, clean.n, chance, *flags
 
 
 def _nonfinite(reports):
     for name, report in reports.items():
-        rows = [row for row in report.rows if row.n_nonfinite]
-        if not rows:
-            continue
         shown = [
-            f"{row_title(row)}: {row.n_nonfinite:,} of {row.n + row.n_nonfinite:,}" for row in rows
+            f"{row_title(row)}: {row.n_nonfinite:,} of {row.n + row.n_nonfinite:,}"
+            for row in report.rows
+            if row.n_nonfinite
         ]
-        yield tag(
-            "p",
-            tag("strong", "Outputs that were not finite"),
-            [escape(" of "), given(name)] if len(reports) > 1 else None,
-            " are not scored; top-1 and top-5 are those of the other images. ",
-            "; ".join(shown) + ".",
-        )
+        if shown:
+            yield name, "; ".join(shown)

@@ -3,14 +3,19 @@
 import json
 import re
 
-from keras_patchmix.occlusion.page.markup import column, given, join, row_head, table, tag
+from keras_patchmix.report.page import Settings
+from keras_patchmix.report.table import Table, TableRow
 
 _LONG = 160  # characters of a value that is folded away
 _TITLES = {"suite": "Suite", "class_names": "Class names", "class_map": "Class map"}
 
 
-def settings_section(reports):
-    """Every setting: one table, the long ones as JSON that folds out."""
+def settings_of(reports):
+    """Every setting, the long ones by themselves, and the calls that make the numbers again.
+
+    Returns:
+        `Settings`.
+    """
     settings = {name: _of(report) for name, report in reports.items()}
     keys = list(dict.fromkeys(key for values in settings.values() for key in values))
     long = [
@@ -18,31 +23,38 @@ def settings_section(reports):
         for key in keys
         if key in _TITLES or any(len(values.get(key, "")) > _LONG for values in settings.values())
     ]
-    body = [
-        tag("tr", row_head(tag("code", key)), _cells([v.get(key, "–") for v in settings.values()]))
+    rows = [
+        TableRow([key, *_once([values.get(key, "–") for values in settings.values()])])
         for key in keys
         if key not in long
     ]
-    names = [given(name) for name in reports] if len(reports) > 1 else ["Value"]
-    head = [column("Setting"), *(column(name) for name in names)]
-    folded = [_folded(key, {n: v[key] for n, v in settings.items() if key in v}) for key in long]
-    return join(
-        [
-            _again(reports),
-            tag(
-                "details",
-                tag("summary", "All settings"),
-                table(
-                    "As report.json holds them",
-                    None,
-                    [head],
-                    [body],
-                    "settings",
-                ),
-            ),
-            folded,
-        ]
+    names = list(reports) if len(reports) > 1 else ["Value"]
+    caption, title = "As report.json holds them", "All settings"
+    table = Table(caption, ["Setting", *names], [rows], kind="settings", folded=title)
+    given = [report.settings for report in reports.values()]
+    calls = {}
+    for name, values in zip(reports, given, strict=True):
+        calls.setdefault(_call(values), []).append(name)
+    digests = {values.get("labels_sha256") for values in given}
+    return Settings(
+        list(dict.fromkeys(filter(None, (values.get("command") for values in given)))),
+        [(names, call) for call, names in calls.items()],
+        digests.pop() if len(digests) == 1 else None,
+        table,
+        [(_TITLES.get(key, key), _long_values(key, settings), key == "suite") for key in long],
     )
+
+
+def _long_values(key, settings):
+    """List of tuples (name of the model, text); one without a name where all agree."""
+    values = {name: own[key] for name, own in settings.items() if key in own}
+    texts = _once(list(values.values()))
+    return [(None, texts[0])] if len(texts) == 1 else list(values.items())
+
+
+def _once(values):
+    """The value that all are, or all values."""
+    return values[:1] if len(set(values)) == 1 else values
 
 
 def _of(report):
@@ -51,39 +63,6 @@ def _of(report):
     for name, each in report.datasets.items():
         settings |= {f"{name}: {key}": value for key, value in _written(each.settings).items()}
     return settings
-
-
-def _again(reports):
-    """The command, where there was one, and the calls that make the numbers again."""
-    settings = [report.settings for report in reports.values()]
-    digest = settings[0].get("labels_sha256")
-    commands = dict.fromkeys(filter(None, (values.get("command") for values in settings)))
-    calls = {}
-    for name, values in zip(reports, settings, strict=True):
-        calls.setdefault(_call(values), []).append(given(name))
-    parts = [
-        tag(
-            "p",
-            "The corruptions are a function of the seed and of each image's index, the same on "
-            "every machine, backend and batch size. The same images in the same order, scored "
-            "as below, give these numbers up to the arithmetic of the model.",
-        ),
-        [tag("div", _code(command), class_="command") for command in commands],
-        tag("p", "In Python:") if commands else None,
-    ]
-    for call, names in calls.items():
-        if len(calls) > 1:
-            parts.append(tag("h3", join(names, ", ")))
-        parts.append(_code(call))
-    if digest and all(values.get("labels_sha256") == digest for values in settings):
-        parts.append(
-            tag("p", "SHA-256 of the labels in their order: ", tag("code", digest), class_="small")
-        )
-    return join(parts)
-
-
-def _code(text):
-    return tag("pre", tag("code", text), tabindex="0")
 
 
 def _call(settings):
@@ -144,22 +123,3 @@ def _lines(values):
     if not isinstance(values, list) or not values:
         return _text(values)
     return "[\n " + ",\n ".join(map(_text, values)) + "\n]"
-
-
-def _cells(values):
-    """A cell each, or one for all where they agree."""
-    if len(set(values)) == 1:
-        return tag("td", values[0], colspan=len(values) if len(values) > 1 else None)
-    return [tag("td", value) for value in values]
-
-
-def _folded(key, values):
-    title = _TITLES.get(key, key)
-    if len(set(values.values())) == 1:
-        parts = [tag("pre", tag("code", next(iter(values.values()))), tabindex="0")]
-    else:
-        parts = [
-            [tag("h3", given(name)), tag("pre", tag("code", value), tabindex="0")]
-            for name, value in values.items()
-        ]
-    return tag("details", tag("summary", title), parts, class_="long" if key != "suite" else None)

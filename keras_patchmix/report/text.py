@@ -32,6 +32,21 @@ def percent(value, digits=2):
     return "" if value is None else f"{100 * value:.{digits}f}"
 
 
+def typeset(share, digits=2, sign=False):
+    """Returns a share as a number of per cent with a true minus, or a dash for None."""
+    if share is None:
+        return "–"
+    number = 100 * share
+    if round(number, digits) == 0:
+        number, sign = 0.0, False  # no minus before nothing
+    return f"{number:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def plural(count, noun, ending="s"):
+    """Returns such as "1 image" or "2,000 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
 def grid_text(grid):
     """Returns such as "7x7", or nothing for None."""
     return "" if grid is None else "x".join(map(str, grid))

@@ -1,0 +1,184 @@
+"""The tables of scores: summary, all rows, and paired differences."""
+
+from keras_patchmix.occlusion.panels import curve_title, row_title
+from keras_patchmix.occlusion.rows import occluded_sets, sweeps
+from keras_patchmix.report.table import Table, TableRow
+from keras_patchmix.report.text import typeset
+
+_SUMMARY = (
+    "Mean: over the levels, clean left out (of clean: its accuracy). Area: under the curve "
+    "against the share of pixels affected, from clean on, divided by its width. Drop: clean minus "
+    "the hardest level, in points."
+)
+_SETS = (
+    " Of a set of occluded images: the mean over its splits; it has no clean counterpart, and so "
+    "no drop and no place on a curve."
+)
+_LEVELS = "Level: the share asked for. Pixels: the share of them affected, in per cent."
+_ERROR = "±: one standard error of top-1, in points."
+_CONDITION = ("Corruption", "Grid", "Level", "Pixels")
+
+
+def summary_table(reports):
+    """One line for each corruption and grid, with mean, area and drop of each model."""
+    lines = {}
+    for name, report in reports.items():
+        for entry in report.summary:
+            key = (entry["corruption"], None if entry["grid"] is None else tuple(entry["grid"]))
+            lines.setdefault(key, {})[name] = entry
+    sets = {name for report in reports.values() for name, _ in occluded_sets(report.rows)}
+    clean = ["Clean", ""]
+    for report in reports.values():
+        clean += [typeset(report.rows[0].top1), "", ""]
+    body = []
+    for (corruption, grid), entries in lines.items():
+        is_set = corruption in sets
+        cells = [corruption if is_set else curve_title(corruption, None)]
+        cells.append("" if is_set else _grid_or_several(grid, entries))
+        for name in reports:
+            entry = entries.get(name, {})
+            cells += [typeset(entry.get(key)) for key in ("mean", "area", "drop")]
+        body.append(TableRow(cells))
+    return Table(
+        "Top-1 accuracy, %",
+        ["Corruption", "Grid", *("Mean", "Area", "Drop") * len(reports)],
+        [[TableRow(clean)], body],
+        note=_SUMMARY + (_SETS if sets else ""),
+        models=list(reports),
+    )
+
+
+def _grid_or_several(grid, entries):
+    if grid is not None or any(entry["levels"] for entry in entries.values()):
+        return _grid(grid)
+    return "several"
+
+
+def _grid(grid):
+    return "" if grid is None else f"{grid[0]}×{grid[1]}"
+
+
+def rows_tables(reports):
+    """Every row of every report: one table for one model, one a quantity for several."""
+    if len(reports) == 1:
+        return [_of_one(next(iter(reports.values())))]
+    tables = [_side_by_side(reports, "Top-1 accuracy, %", f"{_LEVELS} {_ERROR}", _with_error)]
+    rows = [row for report in reports.values() for row in report.rows]
+    if any(row.n_nonfinite for row in rows) or len({row.n for row in rows}) > 1:
+        note = "In brackets: images whose output was not finite, which are not scored."
+        tables.append(_side_by_side(reports, "Images scored", note, _count))
+    if any(row.top5 is not None for row in rows):
+        note = "The share of images whose class is among the five highest scores."
+        caption, title = "Top-5 accuracy, %", "Top-5 accuracy"
+        tables.append(_side_by_side(reports, caption, note, lambda r: typeset(r.top5), title))
+    return tables
+
+
+def _of_one(report):
+    columns = {
+        "Top-1, %": lambda row: typeset(row.top1),
+        "±": lambda row: typeset(row.standard_error),
+        "Top-5, %": lambda row: typeset(row.top5),
+        "Images": lambda row: f"{row.n:,}",
+        "Not finite": lambda row: f"{row.n_nonfinite:,}",
+    }
+    if all(row.top5 is None for row in report.rows):
+        del columns["Top-5, %"]
+    if not any(row.n_nonfinite for row in report.rows):
+        del columns["Not finite"]
+    rows = report.rows
+    groups = [[rows[0]], *sweeps(rows).values(), *occluded_sets(rows).values()]
+    return Table(
+        "Accuracy under every condition",
+        [*_CONDITION, *columns],
+        [[_line(row, [cell(row) for cell in columns.values()]) for row in g] for g in groups],
+        note=f"{_LEVELS} {_ERROR}",
+    )
+
+
+def _side_by_side(reports, caption, note, cell, folded=None):
+    """One quantity of all models, a column each; a dash where a model has no such row."""
+    found = [{row.name: row for row in report.rows} for report in reports.values()]
+
+    def line(name):
+        rows = [of_model.get(name) for of_model in found]
+        first = next(row for row in rows if row is not None)
+        return _line(first, ["–" if row is None else cell(row) for row in rows])
+
+    groups = [[line(name) for name in group] for group in _groups(reports)]
+    return Table(caption, [*_CONDITION, *reports], groups, note, "models", folded=folded)
+
+
+def _line(row, cells):
+    name = row.name if row.data is not None else curve_title(row.corruption, None)
+    level = "" if row.level is None else f"{100 * row.level:.6g} %"
+    share = "–" if row.share is None else f"{100 * row.share:.1f}"
+    return TableRow([name, _grid(row.grid), level, share, *cells], row.name)
+
+
+def _with_error(row):
+    return typeset(row.top1) + ("" if row.top1 is None else f" ± {typeset(row.standard_error)}")
+
+
+def _count(row):
+    return f"{row.n:,}" + (f" ({row.n_nonfinite:,})" if row.n_nonfinite else "")
+
+
+def _groups(reports):
+    """The names of all rows: clean first, then a list for each corruption and grid."""
+    groups = {}
+    for report in reports.values():
+        groups.setdefault(None, {})[report.rows[0].name] = None
+        for key, rows in {**sweeps(report.rows), **occluded_sets(report.rows)}.items():
+            groups.setdefault(key, {}).update((row.name, None) for row in rows)
+    return [list(names) for names in groups.values()]
+
+
+def comparison(first, second, compared, rows):
+    """The differences of two models, with intervals and p-values.
+
+    Args:
+        first: Name of a model.
+        second: Name of the other one.
+        compared: A `Comparison`.
+        rows: Dict from names to rows, to say in words what a row is.
+
+    Returns:
+        Tuple (first, second, `Table`, how it was compared, notes).
+    """
+    lines = [
+        TableRow(
+            [
+                row_title(rows[row.name]) if row.name in rows else row.name,
+                typeset(row.top1_a),
+                typeset(row.top1_b),
+                typeset(row.difference, sign=True),
+                f"{typeset(row.low, sign=True)} to {typeset(row.high, sign=True)}",
+                _p_value(row.p_value),
+                f"{row.n:,}",
+            ],
+            row.name,
+        )
+        for row in compared.rows
+    ]
+    head = ["Condition", first, second, "Difference", "95 % interval", "p", "Images"]
+    table = Table("Difference of two models", head, [lines], kind="pairs")
+    return first, second, table, _how(compared), compared.notes
+
+
+def _how(compared):
+    paired = [row.paired for row in compared.rows]
+    if all(paired):
+        return (
+            "paired image by image. p: McNemar's exact test that both are right equally often, "
+            "each row on its own, not corrected for the number of rows."
+        )
+    return "as of two samples, not paired image by image" + (
+        " in every row." if any(paired) else "."
+    )
+
+
+def _p_value(p):
+    if p is None:
+        return "–"
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"

@@ -1,0 +1,1 @@
+"""What people look at: text tables, figures, and the page, out of plain data."""

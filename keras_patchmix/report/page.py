@@ -1,0 +1,250 @@
+"""The page: plain data in, one HTML file that loads nothing and reads well on a phone and on paper.
+
+Templates lie in the folder `templates`, one for each kind of section.
+"""
+
+import base64
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from keras_patchmix import _atomic
+from keras_patchmix._names import printable
+from keras_patchmix._optional import require
+from keras_patchmix._version import __version__
+from keras_patchmix.report.curves import Curves
+from keras_patchmix.report.inline_svg import inline_svg
+from keras_patchmix.report.pictures import data_uri
+from keras_patchmix.report.selectivity import Strip, draw_strips
+from keras_patchmix.report.table import Table
+from keras_patchmix.report.text import plural, typeset
+from keras_patchmix.report.weight_line import WeightLine
+
+_HEADINGS = {
+    "summary": "Summary",
+    "curves": "Curves",
+    "differences": "Differences",
+    "line": "The line of weights",
+    "examples": "Examples",
+    "selectivity": "Patch selectivity",
+    "rows": "All conditions",
+    "classes": "Classes",
+    "settings": "Settings",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The result of a model in a sentence. Shares are in [0, 1].
+
+    Attributes:
+        name: Of the model.
+        n: Number of clean images that were scored.
+        clean: Top-1 on them; None, as what follows is, where there is none.
+        low: Low end of the 95 % interval of `clean`.
+        high: High end.
+        worst: The condition that costs most, in words.
+        left: Top-1 under it.
+        sets: List of tuples (name, n, top-1) of sets of occluded images.
+    """
+
+    name: str
+    n: int
+    clean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    worst: str | None = None
+    left: float | None = None
+    sets: Sequence[tuple] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Warnings:
+    """What a reader must know before quoting a number.
+
+    Attributes:
+        differing: Names of the terms on which the models were not scored alike.
+        other_images: Names of sets of which the models were scored on other images.
+        at_chance: List of tuples (model, top-1, n, chance, order, images): models that are not
+            above chance, and the options for the order of classes and for preprocessing.
+        skipped: List of tuples (name, reason) of files that could not be read.
+        nonfinite: List of tuples (model, conditions in words) of outputs that were not finite.
+    """
+
+    differing: Sequence[str]
+    other_images: Sequence[str]
+    at_chance: Sequence[tuple]
+    skipped: Sequence[tuple]
+    nonfinite: Sequence[tuple]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture with what stands below it.
+
+    Attributes:
+        title: In few words.
+        file: A PNG file, bytes.
+        coarse: Whether it has so few pixels that each is to be seen.
+        verdicts: List of tuples (text, kind), the kind "good", "bad", "none" or nothing.
+        alt: What is to be seen, where the title does not say it.
+    """
+
+    title: str
+    file: bytes
+    coarse: bool = False
+    verdicts: Sequence[tuple] = ()
+    alt: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """Pictures of an image: its class, its index, the class of what is foreign or None."""
+
+    label: str
+    index: int
+    pictures: Sequence[Picture]
+    contrast: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Selectivity:
+    """Patch selectivity of the models.
+
+    Attributes:
+        table: The numbers.
+        strips: List of `Strip`.
+        difference: Tuple (first, second, difference, low, high) of two models, or None.
+        unlike: Why two models are not compared, or None.
+        told: List of tuples (model or None, how it was measured).
+        cases: List of `Example`.
+    """
+
+    table: Table
+    strips: Sequence[Strip]
+    difference: tuple | None
+    unlike: str | None
+    told: Sequence[tuple]
+    cases: Sequence[Example]
+
+    @property
+    def words(self):
+        """What the figure shows."""
+        return " ".join(strip.words for strip in self.strips)
+
+    def draw(self):
+        """Draws the strips as a `matplotlib.figure.Figure`."""
+        return draw_strips(self.strips)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How the numbers can be had again.
+
+    Attributes:
+        commands: List of command lines.
+        calls: List of tuples (names of models, Python code).
+        digest: Of the labels, where all models have the same, else None.
+        table: All short settings.
+        long: List of tuples (title, values, printed), the values tuples (model or None, text).
+    """
+
+    commands: Sequence[str]
+    calls: Sequence[tuple]
+    digest: str | None
+    table: Table
+    long: Sequence[tuple]
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """All that a page shows; sections that are None or empty are left out.
+
+    Attributes:
+        title: Its title.
+        facts: Dict from words to values, about the images.
+        several: Whether there are several models.
+        judged: Whether it is known which examples the models had right.
+        headlines: List of `Headline`, of a few models.
+        warnings: `Warnings`.
+        grids: List of tuples (names of models, how grids lie on their patches).
+        summary: `Table`.
+        curves: `Curves`.
+        differences: List of tuples (model, model, `Table`, how, notes) of two models compared.
+        line: `WeightLine` of a model that was hardened, or None.
+        examples: List of `Example`.
+        selectivity: `Selectivity`, or None.
+        rows: List of `Table`.
+        classes: List of tuples (model or None, list of `Table`).
+        settings: `Settings`.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    several: bool
+    judged: bool
+    headlines: Sequence[Headline]
+    warnings: Warnings
+    grids: Sequence[tuple]
+    summary: Table
+    curves: Curves
+    differences: Sequence[tuple]
+    line: WeightLine | None
+    examples: Sequence[Example]
+    selectivity: Selectivity | None
+    rows: Sequence[Table]
+    classes: Sequence[tuple]
+    settings: Settings
+
+
+def write(page, path=None):
+    """Makes the HTML of a page. The same data give the same text.
+
+    Args:
+        page: A `Page`. All its text is escaped.
+        path: File to write atomically, or None.
+
+    Returns:
+        The text, to be written as UTF-8.
+
+    Raises:
+        ImportError: Jinja2, matplotlib or Pillow is not installed.
+    """
+    environment = _environment()
+    style = "\n" + environment.loader.get_source(environment, "page.css")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    text = environment.get_template("page.html").render(
+        page=page,
+        headings={key: text for key, text in _HEADINGS.items() if getattr(page, key)},
+        style=style,
+        # Only this style sheet and pictures within the page: even a name that got through
+        # unescaped could load nothing, run nothing, and style nothing.
+        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'",
+        version=__version__,
+    )
+    if path is not None:
+        _atomic.write_text(path, text)
+    return text
+
+
+@functools.cache
+def _environment():
+    jinja2 = require("jinja2", "the page of a report")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_patchmix.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters |= {"percent": typeset, "plural": plural, "data_uri": data_uri}
+    environment.filters["inline_svg"] = inline_svg
+    return environment
+
+
+def _shown(value):
+    """What is put into a page: printable, since browsers drop control characters."""
+    return value if hasattr(value, "__html__") else printable(value, lines=True)

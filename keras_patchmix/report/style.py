@@ -1,0 +1,64 @@
+"""Colours, marks and names, the same in all figures and on the page."""
+
+import textwrap
+
+from keras_patchmix._names import printable
+
+# Okabe and Ito's colours, told apart with every common colour vision; yellow left out. They, and
+# the marks, are repeated beyond seven lines with another pattern of dashes.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+MARKERS = "osD^vPX"
+DASHES = ("-", "--", ":", "-.")
+PAPER, RULE, SOFT, GOOD, BAD = "#ffffff", "#dddddd", "#777777", "#0b6b3a", "#b3261e"
+_NAME_WIDTH = 36  # characters of a line
+
+
+def line_style(number):
+    """Returns colour, marker and dashes of the line of a number, as arguments of matplotlib."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": DASHES[number // len(COLOURS) % len(DASHES)],
+        "markeredgecolor": PAPER,
+    }
+
+
+def wrapped(name, width=_NAME_WIDTH, most=3):
+    """Returns a name in lines of at most `width` characters, and at most so many lines."""
+    lines = textwrap.wrap(printable(name), width, max_lines=most, placeholder=" …")
+    return "\n".join(lines) or " "
+
+
+def add_legend(owner, handles, labels, **arguments):
+    """Adds a legend to axes or a figure whose labels are shown as they are.
+
+    matplotlib leaves out labels that begin with "_", and reads what is between "$" as a formula.
+
+    Args:
+        owner: `matplotlib.axes.Axes` or `matplotlib.figure.Figure`.
+        handles: List of artists.
+        labels: List of strings, one for each.
+        **arguments: Of `owner.legend`.
+
+    Returns:
+        The legend.
+    """
+    legend = owner.legend(handles, [" "] * len(handles), frameon=False, **arguments)
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_parse_math(False)
+        text.set_text(label)
+    return legend
+
+
+def open_axes(axis, rules=None):
+    """Leaves two borders of axes, and draws rules across them.
+
+    Args:
+        axis: `matplotlib.axes.Axes`.
+        rules: "x" or "y", the axis whose ticks have rules; None draws none.
+    """
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=9)
+    axis.set_axisbelow(True)
+    if rules is not None:
+        axis.grid(axis=rules, color=RULE, linewidth=0.8)
