@@ -102,7 +102,7 @@ class Curves:
         return next((end for end in (5, 10, 20, 40, 60, 80) if 1.04 * best <= end), 100)
 
     @property
-    def handles(self):
+    def models(self):
         """Dict from the label of a model to its number; empty for one model."""
         drawn = [line for panel in self.panels for line in panel.lines]
         drawn += [dot for dots in self.sets.values() for dot in dots]
@@ -110,7 +110,7 @@ class Curves:
 
     def draw(self, title):
         """Draws all panels as one `matplotlib.figure.Figure` with a title."""
-        count, labels = len(self.panels) + bool(self.sets), list(map(wrapped, self.handles))
+        count, labels = len(self.panels) + bool(self.sets), list(map(wrapped, self.models))
         columns = count if count <= 3 else 2 if count == 4 else 3
         rows = -(-count // columns)
         width, height = (_WIDTH, 3.4) if self.several else (5.4, 4.2)
@@ -145,10 +145,10 @@ class Curves:
         """
         found = []
         if self.several:
-            labels = list(map(wrapped, self.handles))
+            labels = list(map(wrapped, self.models))
             figure = _new_figure(_WIDTH, 0.1 + 0.2 * len(labels) * _most_lines(labels))
             self._add_legend(figure, "center left", 1)
-            found.append(("Models", ", ".join(self.handles), figure))
+            found.append(("Models", ", ".join(self.models), figure))
         for panel in self.panels:
             figure = _new_figure(_WIDTH, 3.1)
             _draw_panel(figure.subplots(), panel, self.top, legend=not self.several)
@@ -162,8 +162,8 @@ class Curves:
 
     def _add_legend(self, figure, place, columns):
         lines = require("matplotlib.lines", "plotting a report")
-        handles = [lines.Line2D([], [], **line_style(n)) for n in self.handles.values()]
-        labels = list(map(wrapped, self.handles))
+        handles = [lines.Line2D([], [], **line_style(n)) for n in self.models.values()]
+        labels = list(map(wrapped, self.models))
         add_legend(figure, handles, labels, loc=place, ncols=columns, fontsize=10)
 
 

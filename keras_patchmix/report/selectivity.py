@@ -57,7 +57,7 @@ def draw_strips(strips, path=None):
     for place, one in enumerate(strips):
         style = line_style(one.number)
         heights = place + 0.02 + 0.32 * _spread(one.values)
-        axis.scatter(one.values, heights, s=14, color=style["color"], alpha=0.45, linewidths=0)
+        axis.scatter(one.values, heights, s=14, color=style["color"], alpha=0.6, linewidths=0)
         bar = place - 0.16
         axis.plot([one.low, one.high], [bar, bar], color=style["color"], linewidth=2.5)
         axis.plot([one.mean], [bar], **style, markersize=6.5)

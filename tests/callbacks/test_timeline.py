@@ -136,7 +136,7 @@ def test_a_picture_of_no_epoch_is_refused():
 def test_training_ends_well_without_matplotlib(tmp_path, monkeypatch):
     for module in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.warns(UserWarning, match=r"draws no pictures.*keras-patchmix\[plot\]") as caught:
+    with pytest.warns(UserWarning, match=r"draws no pictures.*keras-patchmix\[report\]") as caught:
         fit([benchmark(directory=tmp_path)], 1)
     assert sum("pictures" in str(warning.message) for warning in caught) == 1
     assert sorted(os.listdir(tmp_path)) == ["occlusion.json", "occlusion.jsonl"]
