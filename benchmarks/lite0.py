@@ -27,20 +27,20 @@ IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
 
 
 def build(num_classes=1000):
-    """Returns the network; layers have the names of the published weights."""
+    """Returns the network, with the names of the published weights as far as exports take them."""
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128)(inputs)
-    x = _convolution(x, "_conv_stem", "_bn0", 32, 3, 2)
+    x = _convolution(x, "conv_stem", "bn0", 32, 3, 2)
     number, width = 0, 32
     for repeats, kernel, stride, expansion, filters in _STAGES:
         for repeat in range(repeats):
             x = _block(
-                x, f"_blocks-{number}", width, kernel, 1 if repeat else stride, expansion, filters
+                x, f"blocks-{number}", width, kernel, 1 if repeat else stride, expansion, filters
             )
             number, width = number + 1, filters
-    x = _convolution(x, "_conv_head", "_bn1", 1280, 1)
+    x = _convolution(x, "conv_head", "bn1", 1280, 1)
     x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="_fc")(x))
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="fc")(x))
 
 
 def published(path=None):
@@ -83,12 +83,12 @@ def with_head(model, num_classes, seed):
 def _block(x, name, width, kernel, stride, expansion, filters):
     inputs = x
     if expansion > 1:
-        x = _convolution(x, f"{name}-_expand_conv", f"{name}-_bn0", width * expansion, 1)
+        x = _convolution(x, f"{name}-expand_conv", f"{name}-bn0", width * expansion, 1)
     x = keras.layers.DepthwiseConv2D(
-        kernel, stride, "same", use_bias=False, name=f"{name}-_depthwise_conv"
+        kernel, stride, "same", use_bias=False, name=f"{name}-depthwise_conv"
     )(x)
-    x = keras.layers.ReLU(6.0)(_normalization(f"{name}-_bn1")(x))
-    x = _convolution(x, f"{name}-_project_conv", f"{name}-_bn2", filters, 1, activated=False)
+    x = keras.layers.ReLU(6.0)(_normalization(f"{name}-bn1")(x))
+    x = _convolution(x, f"{name}-project_conv", f"{name}-bn2", filters, 1, activated=False)
     return keras.layers.Add()([inputs, x]) if stride == 1 and width == filters else x
 
 
@@ -102,9 +102,14 @@ def _normalization(name):
     return keras.layers.BatchNormalization(epsilon=1e-3, name=name)
 
 
+def published_name(layer):
+    """Returns the name that the weights of a layer have in the file of PyTorch."""
+    return "_" + layer.name.replace("-", ".", 1).replace("-", "._")
+
+
 def _arrays(layer, state):
     """Yields the arrays of a layer, in the order and the shapes that Keras has them."""
-    name = layer.name.replace("-", ".")
+    name = published_name(layer)
     if isinstance(layer, keras.layers.BatchNormalization):
         for part in ("weight", "bias", "running_mean", "running_var"):
             yield state[f"{name}.{part}"].numpy()

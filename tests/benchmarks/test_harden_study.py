@@ -62,18 +62,19 @@ def test_weights_of_pytorch_become_the_same_convolutions(scripts, tmp_path):
                 shape = shape[::-1]
             part = {"mean": "running_mean", "var": "running_var"}.get(part, part)
             value = rng.uniform(0.5, 1.5, shape).astype(np.float32)
-            state[f"{layer.name.replace('-', '.')}.{part}"] = torch.from_numpy(value)
+            state[f"{lite0.published_name(layer)}.{part}"] = torch.from_numpy(value)
     torch.save(state, tmp_path / "weights.pth")
     model = lite0.published(tmp_path / "weights.pth")
     assert model.count_params() == 4_694_024  # 4.65 million and the statistics, as published
     images = rng.normal(size=(2, 3, 8, 8)).astype(np.float32)
-    for name, groups in (("_blocks-0-_depthwise_conv", 32), ("_blocks-1-_expand_conv", 1)):
-        kernel = state[f"{name.replace('-', '.')}.weight"]
+    for name, groups in (("blocks-0-depthwise_conv", 32), ("blocks-1-expand_conv", 1)):
+        layer = model.get_layer(name)
+        kernel = state[f"{lite0.published_name(layer)}.weight"]
         inputs = np.repeat(images, 11, axis=1)[:, : kernel.shape[1] * groups]
         expected = torch.nn.functional.conv2d(
             torch.from_numpy(inputs), kernel, padding=kernel.shape[-1] // 2, groups=groups
         )
-        found = model.get_layer(name)(inputs.transpose(0, 2, 3, 1))
+        found = layer(inputs.transpose(0, 2, 3, 1))
         np.testing.assert_allclose(
             keras.ops.convert_to_numpy(found), expected.numpy().transpose(0, 2, 3, 1), rtol=1e-4
         )
