@@ -7,9 +7,10 @@
     python benchmarks/compare_runs.py runs/harden/imagenette-lite0-*
 
 Every arm starts from the same model, trains as `harden` does, walks the same line and is scored
-once, on test images: the default suite and superimposed objects. The arms are Patch Mixing and
-its controls, which differ in what happens to half of the training images: nothing; CutMix, a box
-of another image; erasing, a box of noise of as many pixels. "original" is the model before. With
+once, on test images: the default suite and superimposed objects. "default" is what `harden` does:
+half of the training images get patches of other images, a quarter black ones. The other arms differ
+in what half of the images get: nothing; CutMix, a box of another image; erasing, a box of noise of
+as many pixels; Patch Mixing, and nothing else. "original" is the model before. With
 `--study`, the directory of occlusion_study.py's runs, the models are its networks trained without
 mixing, and "scratch" is its network trained with Patch Mixing. Runs that are finished are skipped.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-ARMS = ("original", "none", "cutmix", "erasing", "patchmix")
+ARMS = ("original", "none", "cutmix", "erasing", "patchmix", "default")
 PARTS = {
     # data set, pixels a side, epochs
     "imagenette-lite0": ("imagenette/160px-v2", 128, 3),
@@ -62,11 +63,16 @@ class Boxes:
         return {"images": images, "labels": labels}
 
 
-def mixing_of(arm, seed):
+def mixing_of(arm, size, seed):
     """Returns the argument `mixing` of `harden` for an arm; None is its default."""
+    from keras_patchmix.training.hardening import default_grid
+    from keras_patchmix.training.patch_occlusion import PatchOcclusion
+
     if arm == "none":
         return lambda batch: batch
-    return None if arm == "patchmix" else Boxes(arm == "cutmix", seed)
+    if arm == "patchmix":
+        return PatchOcclusion(default_grid((size, size)), black=0.0)
+    return None if arm == "default" else Boxes(arm == "cutmix", seed)
 
 
 def data_of(part, data_dir, seed):
@@ -155,7 +161,7 @@ def run(part, arm, seed, options):
         model = load_trained(options.study / f"{part}-patchmix-{seed}")
     elif arm != "original":
         result = training.harden(
-            model, train, validation, epochs=epochs, mixing=mixing_of(arm, seed), seed=seed
+            model, train, validation, epochs=epochs, mixing=mixing_of(arm, size, seed), seed=seed
         )
         result.to_json(directory / "line.json")
         print(f"{directory.name}\n{result}", flush=True)

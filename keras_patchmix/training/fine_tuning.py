@@ -11,7 +11,6 @@ import numpy as np
 
 from keras_patchmix._host import to_numpy
 from keras_patchmix.explain.class_scores import ClassScores
-from keras_patchmix.layers.base import MixingLayer
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.forward import layers_within, num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
@@ -32,7 +31,8 @@ class FineTuneSettings:
             a cosine.
         weight_decay: Of AdamW, for kernels.
         batch_size: Images a step. None is that of the data set, or 64 where it has no batches.
-        mixing: Layer of this package, or function of a dict with `"images"` and `"labels"`.
+        mixing: Object with `sample_plan` and `apply_plan`, as the layers of this package have them,
+            or a function of a dict with `"images"` and `"labels"`.
         distillation: Weight of what the original model says of the unmixed image in its label, in
             [0, 1].
         freeze_batch_norm: Whether batch normalization stays in inference mode.
@@ -157,7 +157,7 @@ class FineTuning:
 
     def _blended(self, images, rows, number):
         mixing = self.settings.mixing
-        if isinstance(mixing, MixingLayer):
+        if hasattr(mixing, "sample_plan"):
             plan = mixing.sample_plan(images, seed=(self.settings.seed, number))
             mixed = mixing.apply_plan(plan, {"images": images, "labels": rows})
         else:

@@ -11,7 +11,6 @@ import numpy as np
 
 from keras_patchmix._progress import Progress
 from keras_patchmix._types import FilePath, Size
-from keras_patchmix.layers import PatchMixing
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.page.chance import at_chance
 from keras_patchmix.occlusion.patch_drop import PatchDrop
@@ -20,6 +19,7 @@ from keras_patchmix.occlusion.suite import default_suite
 from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
 from keras_patchmix.training.hardened import Hardened
 from keras_patchmix.training.model_copy import copy_of
+from keras_patchmix.training.patch_occlusion import PatchOcclusion
 from keras_patchmix.training.training_batches import TrainingBatches
 from keras_patchmix.training.training_keeper import TrainingKeeper
 from keras_patchmix.training.weight_line import choose, point_of, weights_between
@@ -79,11 +79,11 @@ def harden(
             along half a cosine.
         weight_decay: Of AdamW, for kernels.
         batch_size: Images a step. The data set's own batch size when None, or 64.
-        mixing: Layer that mixes training batches. The plan of a layer of this package follows from
-            `seed` and the step. Any other callable takes a dict with `"images"` and `"labels"`
-            `(batch, classes)` float32, returns such a dict, and draws by itself, as
-            `keras.layers.CutMix()` does. None is Patch Mixing on the coarser grid of
-            `default_suite`, with probability 0.5 and no smoothing.
+        mixing: What happens to training batches: a `PatchOcclusion`, or a layer of this package,
+            whose plans follow from `seed` and the step. Any other callable takes a dict with
+            `"images"` and `"labels"` `(batch, classes)` float32, returns such a dict, and draws by
+            itself, as `keras.layers.CutMix()` does. None is `PatchOcclusion` on the coarser grid of
+            `default_suite`: half of the images get patches of other images, a quarter black ones.
         distillation: Weight, in [0, 1], of what the original says of the unmixed image in its
             label.
         freeze_batch_norm: Whether batch normalization stays in inference mode, so that its
@@ -124,7 +124,7 @@ def harden(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         batch_size=batches.batch_size,
-        mixing=default_mixing(batches.shape[:2]) if mixing is None else mixing,
+        mixing=_default_mixing(batches, value_range) if mixing is None else mixing,
         distillation=distillation,
         freeze_batch_norm=freeze_batch_norm,
         seed=seed,
@@ -249,22 +249,13 @@ def line_suite(image_size: Size) -> list[Any]:
     ]
 
 
-def default_mixing(
-    image_size: Size, grid_size: Size | None = None, probability: float = 0.5
-) -> Any:
-    """Returns the Patch Mixing that a model is hardened with.
+def default_grid(image_size: Size) -> Any:
+    """Returns the coarser grid of `default_suite`, on which images are mixed by default."""
+    return default_suite(image_size)[0].grid_size
 
-    Args:
-        image_size: (height, width).
-        grid_size: Integer or (rows, columns). None is the coarser grid of `default_suite`.
-        probability: How often an image is mixed.
-    """
-    return PatchMixing(
-        default_suite(image_size)[0].grid_size if grid_size is None else grid_size,
-        probability=probability,
-        label_smoothing=0.0,
-        data_format="channels_last",
-    )
+
+def _default_mixing(batches, value_range):
+    return PatchOcclusion(default_grid(batches.shape[:2]), value=value_range[0])
 
 
 def _check(model, max_clean_drop, epochs, minutes):

@@ -287,7 +287,7 @@ def test_another_mixing_takes_the_place_of_patch_mixing(trained):
     unmixed = run(trained, epochs=1, mixing=own)
     assert seen == [((32, SIZE, SIZE, 3), np.float32, 32)] * 8
     assert unmixed.settings["mixing"].endswith("own")
-    layer = PatchMixing(4, ratio=0.0, label_smoothing=0.0)  # moves nothing
+    layer = PatchMixing(4, ratio=0.0, label_smoothing=0.0, probability=1.0)  # moves nothing
     assert run(trained, epochs=1, mixing=layer).line == unmixed.line or BACKEND == "torch"
     assert run(trained, epochs=1, mixing=keras.layers.CutMix()).line != unmixed.line
 
@@ -297,7 +297,7 @@ def test_the_line_is_a_table_a_picture_and_data(trained, tmp_path):
     result = run(trained, epochs=1)
     assert "taken" in result.table()
     assert result.to_json(tmp_path / "line.json") is None
-    assert result.to_dict()["settings"]["mixing"]["probability"] == 0.5
+    assert result.to_dict()["settings"]["mixing"]["foreign"] == 0.5
     axes = result.plot(tmp_path / "line.png").axes[0]
     drawn = axes.lines[0].get_xydata()
     expected = [(100 * one.clean, 100 * one.occluded) for one in result.line]
