@@ -27,8 +27,8 @@ ARMS = ("original", "none", "cutmix", "erasing", "patchmix", "default")
 PARTS = {
     # data set, pixels a side, epochs
     "imagenette-lite0": ("imagenette/160px-v2", 128, 3),
-    "imagenette-convnext": ("imagenette/160px-v2", 64, 3),
-    "imagenette-vit": ("imagenette/160px-v2", 64, 3),
+    "imagenette-convnext": ("imagenette/160px-v2", 64, 10),
+    "imagenette-vit": ("imagenette/160px-v2", 64, 10),
     "cifar10-lite0": ("cifar10", 96, 3),
 }
 _BATCH = 64
