@@ -47,7 +47,7 @@ def contestants(names):
         return lambda x, y: layer({"images": x, "labels": y}, training=True)["images"]
 
     def variant(**arguments):
-        layer = kpm.PatchMixing(seed=1, **arguments)
+        layer = kpm.PatchMixing(probability=1.0, seed=1, **arguments)
         return lambda x, y: layer(x, y)[0]
 
     def with_ready_plan(foreign):
@@ -61,8 +61,8 @@ def contestants(names):
         grid = mixing.Grid(7)
         return mix
 
-    patch_mixing = kpm.PatchMixing(seed=1)
-    batch_mode = kpm.PatchMixing(seed=1, mode="batch")
+    patch_mixing = kpm.PatchMixing(seed=1, probability=1.0)
+    batch_mode = kpm.PatchMixing(seed=1, mode="batch", probability=1.0)
     variants = {
         "PatchMixing, 14x14": {"grid_size": 14},
         "PatchMixing, 6x6 (does not divide)": {"grid_size": 6},

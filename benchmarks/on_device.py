@@ -77,7 +77,7 @@ def make_batches(place, options):
         lambda x, y: (tf.image.random_flip_left_right(x), y), num_parallel_calls=tf.data.AUTOTUNE
     ).batch(options.batch_size, drop_remainder=True)
     if place == "in tf.data":
-        mix = kpm.PatchMixing(num_classes=NUM_CLASSES, seed=1)
+        mix = kpm.PatchMixing(num_classes=NUM_CLASSES, seed=1, probability=1.0)
         data = data.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     elif place == "no mixing":
         data = data.map(lambda x, y: (x, tf.one_hot(y, NUM_CLASSES)))
@@ -89,7 +89,7 @@ def make_turn(place, options):
     batches = make_batches(place, options)
     model = make_model(options.image_size, options.width, options.jit_compile)
     if place == "on the device":
-        layer = kpm.PatchMixing(num_classes=NUM_CLASSES, seed=1)
+        layer = kpm.PatchMixing(num_classes=NUM_CLASSES, seed=1, probability=1.0)
         kpm.training.mix_on_device(model, layer)
     stopwatch = Stopwatch()
 

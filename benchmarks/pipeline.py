@@ -84,7 +84,7 @@ def prepare(root, options):
     else:
         take_photographs(folder, options)
     for split in ("validation", "test"):  # not measured, but they must be there
-        for path in sorted((folder / "train").glob("*/*"))[:: options.images // 4]:
+        for path in sorted((folder / "train").glob("*/*"))[:: options.images // 8]:
             (folder / split / path.parent.name).mkdir(parents=True, exist_ok=True)
             (folder / split / path.parent.name / path.name).write_bytes(path.read_bytes())
     datasets.write_records(f"folder:{folder}", root / "records", shards=8, verbose=False)

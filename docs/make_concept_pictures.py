@@ -23,7 +23,9 @@ def patch_mixing():
     """Two images, the mask, and what they become."""
     images, labels = shapes.generate(range(10), "test", image_size=SIZE)
     pair, ids = images[[0, 3]], labels[[0, 3]]
-    mix = kpm.PatchMixing(grid_size=GRID, ratio=0.375, num_classes=10, label_smoothing=0.0)
+    mix = kpm.PatchMixing(
+        grid_size=GRID, ratio=0.375, probability=1.0, num_classes=10, label_smoothing=0.0
+    )
     plan = mix.sample_plan(pair, seed=(7, 0))
     mixed, rows = map(np.asarray, mix.apply_plan(plan, pair, ids))
     mask = np.kron(np.asarray(plan.mask)[0], np.ones((SIZE // GRID, SIZE // GRID)))
@@ -51,7 +53,9 @@ def patch_mixing():
 def selectivity():
     """A mixed image, and maps of a model that reads what belongs, and of one that reads all."""
     images, labels = shapes.generate(range(10), "test", image_size=SIZE)
-    mix = kpm.PatchMixing(grid_size=2, ratio=0.25, num_classes=10, label_smoothing=0.0)
+    mix = kpm.PatchMixing(
+        grid_size=2, ratio=0.25, probability=1.0, num_classes=10, label_smoothing=0.0
+    )
     pair = images[[0, 3]]
     plan = mix.sample_plan(pair, seed=(2, 0))
     mixed = np.asarray(mix.apply_plan(plan, pair, labels[[0, 3]])[0])[:1]
@@ -71,7 +75,9 @@ def selectivity():
 def contrast():
     """RISE for either class of a mixed image, and c-RISE, of a model of which all is known."""
     images, labels = shapes.generate(range(10), "test", image_size=SIZE)
-    mix = kpm.PatchMixing(grid_size=2, ratio=0.25, num_classes=10, label_smoothing=0.0)
+    mix = kpm.PatchMixing(
+        grid_size=2, ratio=0.25, probability=1.0, num_classes=10, label_smoothing=0.0
+    )
     pair = images[[0, 3]]
     plan = mix.sample_plan(pair, seed=(2, 0))
     mixed = np.asarray(mix.apply_plan(plan, pair, labels[[0, 3]])[0])[:1]

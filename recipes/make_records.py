@@ -6,8 +6,8 @@ r"""Writes a data set as sharded TFRecords, to train on what does not fit into m
     python recipes/train_convnext.py --dataset records:imagenet-records --image-size 224
 
 Images stay encoded as they are unless --image-size makes them smaller. Each is decoded once: one
-that cannot be is left out and named. Killed, the same command goes on after the last file that was
-finished. The last line printed is RESULT and a JSON object.
+that cannot be is left out and named. The directory appears when all is written; killed, the same
+command starts anew. The last line printed is RESULT and a JSON object.
 """
 
 import os

@@ -6,8 +6,7 @@ r"""Puts occluders in front of a data set's images: a data set with masks and tr
     python recipes/make_smd.py --dataset imagenette/160px-v2 --split validation \
         --image-size 224 --coverage 20 40 10-60 --max-examples 1000 --output data
 
-The last line printed is RESULT and a JSON object. Interrupted, the same command goes on where it
-was.
+The data set appears when all of it is written. The last line printed is RESULT and a JSON object.
 """
 
 import importlib.util
@@ -22,10 +21,10 @@ if importlib.util.find_spec("tensorflow") is None:
         "Install it with: pip install 'keras-patchmix[recipes]'"
     )
 
+try:
+    from keras_patchmix.datasets.superimposing import main
+except KeyboardInterrupt:
+    sys.exit(130)  # the imports take seconds, and there is nothing to save yet
+
 if __name__ == "__main__":
-    # Imported here, as further processes import this file without running it.
-    try:
-        from keras_patchmix.datasets.superimposing import main
-    except KeyboardInterrupt:
-        sys.exit(130)  # the imports take seconds, and there is nothing to save yet
     sys.exit(main(description=__doc__))

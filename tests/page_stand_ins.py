@@ -105,7 +105,7 @@ def made_data_set(monkeypatch, folder):
 
     text = (DOCS / "data_sets" / "your_own.md").read_text("utf-8")
     command = next(line for line in shell_lines(text) if "make_smd.py" in line)
-    assert main(description="", argv=[*shlex.split(command)[2:], "--jobs", "1"]) == 0
+    assert main(description="", argv=shlex.split(command)[2:]) == 0
 
 
 def _small_model(name, num_classes, input_shape, **kwargs):

@@ -1,8 +1,26 @@
-"""Which class id means which class, in words: the first lines of every command."""
+"""Names of classes: as TFDS keeps them, and which class id means which class, in words."""
 
-from keras_patchmix._names import quoted
+from keras_patchmix._names import distinct, quoted
 
 _FIRST, _LAST = 10, 2
+
+
+def label_names(class_names):
+    """Returns class names as TFDS' file of one name a line can hold them.
+
+    Args:
+        class_names: Sequence of strings, such as the names of folders.
+
+    Raises:
+        ValueError: Two names come out the same.
+    """
+    names = [name.strip() for name in distinct(class_names)]
+    if len(set(names)) != len(names) or not all(names):
+        raise ValueError(
+            "The names of classes must differ in more than white space at their ends. "
+            f"Received: {names}"
+        )
+    return names
 
 
 def class_lines(class_names):

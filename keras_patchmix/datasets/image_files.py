@@ -96,12 +96,12 @@ def read_bytes(path):
     return data
 
 
-def file_size(path, gone=0):
-    """Returns the bytes of a file, or `gone` where it cannot be looked at."""
+def file_size(path):
+    """Returns the bytes of a file, or 0 where it cannot be looked at."""
     try:
         return os.stat(path).st_size
     except OSError:
-        return gone
+        return 0
 
 
 def decode(data, decoder=None):

@@ -1,6 +1,7 @@
 """`load`: any supported data set by its name."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from keras_patchmix._types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder import open_folder
-from keras_patchmix.datasets.records.reading import open_records
 
 FOLDER_PREFIX = "folder:"
 RECORDS_PREFIX = "records:"
@@ -220,7 +220,7 @@ def open_tfds_split(tfds, name, split, data_dir, download):
 def prepared_builder(tfds, name, data_dir, download=True):
     """Returns a builder whose files are there; prepares them where they are not."""
     if name.startswith(RECORDS_PREFIX):
-        return open_records(tfds, name.removeprefix(RECORDS_PREFIX))
+        return _open_directory(tfds, name.removeprefix(RECORDS_PREFIX))
 
     def open_builder():
         try:
@@ -255,6 +255,17 @@ def prepared_builder(tfds, name, data_dir, download=True):
         if not open_builder().data_path.exists():
             raise
     return open_builder()
+
+
+def _open_directory(tfds, path):
+    path = os.path.expanduser(path)
+    try:
+        return tfds.builder_from_directory(path)
+    except Exception as error:  # TFDS says it with errors of many kinds
+        raise ValueError(
+            '`name` must be "records:PATH" with a directory of TFDS, such as write_records writes, '
+            f'with a dataset_info.json. Received: name="records:{path}"'
+        ) from error
 
 
 def _names(tfds):

@@ -50,7 +50,8 @@ class PatchMixing(MixingLayer):
             `(low, high)` for a uniform draw. `round-half-even(ratio * N)` of the N patches are
             replaced. Defaults to `None`.
         probability: Float in [0, 1], how often a sample (in mode `"batch"` a batch) is mixed.
-            Samples left unmixed are smoothed all the same. Defaults to `1.0`.
+            Samples left unmixed are smoothed all the same. Defaults to `0.5`: in our runs always
+            mixing cost clean accuracy and gained nothing under foreign patches.
         mode: `"sample"` draws coin, ratio and patches for every sample, `"batch"` once for all of
             a batch. Defaults to `"sample"`.
         num_classes: Integer: labels may then be integer class ids. Defaults to `None`.
@@ -102,7 +103,7 @@ class PatchMixing(MixingLayer):
         patch_size: Size | None = None,
         alpha: float = 1.0,
         ratio: float | Sequence[float] | None = None,
-        probability: float = 1.0,
+        probability: float = 0.5,
         mode: str = "sample",
         num_classes: int | None = None,
         label_smoothing: float = 0.1,

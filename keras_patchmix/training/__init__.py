@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_patchmix.training.on_device import mix_on_device as mix_on_device
     from keras_patchmix.training.options import TrainOptions as TrainOptions
     from keras_patchmix.training.options import parse_options as parse_options
+    from keras_patchmix.training.patch_occlusion import PatchOcclusion as PatchOcclusion
     from keras_patchmix.training.strategies import open_strategy as open_strategy
 
 __getattr__, __dir__, __all__ = attach(
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = attach(
     names={
         "TrainOptions": "options",
         "Hardened": "hardened",
+        "PatchOcclusion": "patch_occlusion",
         "attention_labels": "attention_step",
         "harden": "hardening",
         "main": "command",

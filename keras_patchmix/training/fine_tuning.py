@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import math
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from keras_patchmix._host import to_numpy
 from keras_patchmix.explain.class_scores import ClassScores
-from keras_patchmix.layers import PatchMixing
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.forward import layers_within, num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
@@ -31,10 +31,8 @@ class FineTuneSettings:
             a cosine.
         weight_decay: Of AdamW, for kernels.
         batch_size: Images a step. None is that of the data set, or 64 where it has no batches.
-        grid_size: Integer or (rows, columns), of Patch Mixing.
-        probability: How often an image is mixed.
-        ratio: Share of the patches that are replaced, or (low, high) of it.
-        label_smoothing: Of Patch Mixing.
+        mixing: Object with `sample_plan` and `apply_plan`, as the layers of this package have them,
+            or a function of a dict with `"images"` and `"labels"`.
         distillation: Weight of what the original model says of the unmixed image in its label, in
             [0, 1].
         freeze_batch_norm: Whether batch normalization stays in inference mode.
@@ -46,13 +44,21 @@ class FineTuneSettings:
     learning_rate: float = 3e-4
     weight_decay: float = 0.05
     batch_size: int | None = None
-    grid_size: Any = 7
-    probability: float = 0.5
-    ratio: Any = (0.0, 1.0)
-    label_smoothing: float = 0.0
+    mixing: Any = None
     distillation: float = 0.0
     freeze_batch_norm: bool = True
     seed: int = 0
+
+    def to_dict(self):
+        """Returns a dict of JSON values."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        mixing = self.mixing
+        if hasattr(mixing, "get_config"):
+            config = {key: value for key, value in mixing.get_config().items() if key != "name"}
+            fields["mixing"] = {"class_name": type(mixing).__name__, **config}
+        else:
+            fields["mixing"] = getattr(mixing, "__qualname__", type(mixing).__qualname__)
+        return json.loads(json.dumps(fields, default=str))
 
 
 class FineTuning:
@@ -83,13 +89,6 @@ class FineTuning:
         self._teacher = None
         if settings.distillation:
             self._teacher = ClassScores(original, settings.batch_size, from_logits, preprocess)
-        self._mix = PatchMixing(
-            settings.grid_size,
-            ratio=settings.ratio,
-            probability=settings.probability,
-            label_smoothing=settings.label_smoothing,
-            data_format="channels_last",
-        )
 
     @contextlib.contextmanager
     def frozen(self):
@@ -149,14 +148,21 @@ class FineTuning:
             share = self.settings.distillation
             said = self._teacher.finish(self._teacher.start(batch.images))
             rows = (1 - share) * rows + share * said / said.sum(axis=1, keepdims=True)
-        plan = self._mix.sample_plan(batch.images, seed=(self.settings.seed, number))
-        images, rows = self._mix.apply_plan(plan, (batch.images, rows))
-        images, rows = to_numpy(images), to_numpy(rows)
+        images, rows = self._blended(batch.images, rows, number)
         if self._preprocess is not None:
             images = self._preprocess(images)
         elif images.dtype.kind in "ui":
             images = images.astype(np.float32)
         return images, rows[:, 1:] if self._one_output else rows
+
+    def _blended(self, images, rows, number):
+        mixing = self.settings.mixing
+        if hasattr(mixing, "sample_plan"):
+            plan = mixing.sample_plan(images, seed=(self.settings.seed, number))
+            mixed = mixing.apply_plan(plan, {"images": images, "labels": rows})
+        else:
+            mixed = mixing({"images": images, "labels": rows})
+        return to_numpy(mixed["images"]), to_numpy(mixed["labels"])
 
 
 def _pace(progress):

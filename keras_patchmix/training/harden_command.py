@@ -26,6 +26,7 @@ from keras_patchmix.training.fine_tuning import FineTuneSettings
 from keras_patchmix.training.harden_options import HardenOptions, parse_options
 from keras_patchmix.training.hardening import Hardening, default_grid, line_suite
 from keras_patchmix.training.options import TrainOptions
+from keras_patchmix.training.patch_occlusion import PatchOcclusion
 from keras_patchmix.training.training_batches import StepBatches
 
 if TYPE_CHECKING:
@@ -139,8 +140,9 @@ def _harden(options, spec, directory):
         minutes=options.minutes,
         learning_rate=options.learning_rate,
         batch_size=training.batch_size,
-        grid_size=options.grid_size or default_grid(info.image_shape[:2]),
-        probability=options.probability,
+        mixing=PatchOcclusion(
+            options.grid_size or default_grid(info.image_shape[:2]), options.foreign, options.black
+        ),
         freeze_batch_norm=not options.train_batch_norm,
         seed=options.seed,
     )

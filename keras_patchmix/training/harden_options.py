@@ -53,7 +53,8 @@ class HardenOptions(CommandOptions):
     learning_rate: float = 3e-4
     batch_size: int = 64
     grid_size: int | None = None
-    probability: float = 0.5
+    foreign: float = 0.5
+    black: float = 0.25
     augmentation: str = "flip-shift"
     train_batch_norm: bool = False
     line_examples: int = 1000
@@ -117,7 +118,9 @@ def parse_options(
     add(training, "batch_size", "images a step", type=whole(2), metavar="N")
     text = "patches of Patch Mixing, N by N (default: by the image size)"
     add(training, "grid_size", text, type=whole(1), metavar="N")
-    add(training, "probability", "how often an image is mixed", type=share, metavar="P")
+    text = "how often an image gets patches of another one"
+    add(training, "foreign", text, type=share, metavar="P")
+    add(training, "black", "how often it gets black patches", type=share, metavar="P")
     text = "let batch normalization follow the mixed images; by default it stays as it was"
     add(training, "train_batch_norm", text, action="store_true")
     add(training, "seed", "of everything that is drawn", type=whole(0), metavar="N")

@@ -1,6 +1,5 @@
 """`harden`: a classifier stands more occlusion, for no more clean accuracy than allowed."""
 
-import dataclasses
 import math
 import sys
 import time
@@ -20,6 +19,7 @@ from keras_patchmix.occlusion.suite import default_suite
 from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
 from keras_patchmix.training.hardened import Hardened
 from keras_patchmix.training.model_copy import copy_of
+from keras_patchmix.training.patch_occlusion import PatchOcclusion
 from keras_patchmix.training.training_batches import TrainingBatches
 from keras_patchmix.training.training_keeper import TrainingKeeper
 from keras_patchmix.training.weight_line import choose, point_of, weights_between
@@ -40,10 +40,7 @@ def harden(
     learning_rate: float = 3e-4,
     weight_decay: float = 0.05,
     batch_size: int | None = None,
-    grid_size: Size | None = None,
-    probability: float = 0.5,
-    ratio: float | Sequence[float] = (0.0, 1.0),
-    label_smoothing: float = 0.0,
+    mixing: Callable[[Any], Any] | None = None,
     distillation: float = 0.0,
     freeze_batch_norm: bool = True,
     suite: str | Sequence[Any] | None = None,
@@ -82,11 +79,11 @@ def harden(
             along half a cosine.
         weight_decay: Of AdamW, for kernels.
         batch_size: Images a step. The data set's own batch size when None, or 64.
-        grid_size: Integer or (rows, columns) of Patch Mixing. None goes by the image size: the
-            coarser grid of `default_suite`.
-        probability: How often an image is mixed.
-        ratio: Share of the patches that come from the other image, or (low, high) of it.
-        label_smoothing: Smoothing of the labels.
+        mixing: What happens to training batches: a `PatchOcclusion`, or a layer of this package,
+            whose plans follow from `seed` and the step. Any other callable takes a dict with
+            `"images"` and `"labels"` `(batch, classes)` float32, returns such a dict, and draws by
+            itself, as `keras.layers.CutMix()` does. None is `PatchOcclusion` on the coarser grid of
+            `default_suite`: half of the images get patches of other images, a quarter black ones.
         distillation: Weight, in [0, 1], of what the original says of the unmixed image in its
             label.
         freeze_batch_norm: Whether batch normalization stays in inference mode, so that its
@@ -127,10 +124,7 @@ def harden(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         batch_size=batches.batch_size,
-        grid_size=default_grid(batches.shape[:2]) if grid_size is None else grid_size,
-        probability=probability,
-        ratio=ratio,
-        label_smoothing=label_smoothing,
+        mixing=_default_mixing(batches, value_range) if mixing is None else mixing,
         distillation=distillation,
         freeze_batch_norm=freeze_batch_norm,
         seed=seed,
@@ -196,7 +190,7 @@ class Hardening:
             hardened.compile_from_config(self._model.get_compile_config())
         known = ("n", "choice", "suite", "preprocess", "versions")
         described = {
-            **dataclasses.asdict(self._settings),
+            **self._settings.to_dict(),
             "max_clean_drop": max_clean_drop,
             "confident": confident,
             **{key: original.settings[key] for key in known},
@@ -255,9 +249,13 @@ def line_suite(image_size: Size) -> list[Any]:
     ]
 
 
-def default_grid(image_size):
-    """Returns the grid that images of a size are mixed on: the coarser one of the default suite."""
+def default_grid(image_size: Size) -> Any:
+    """Returns the coarser grid of `default_suite`, on which images are mixed by default."""
     return default_suite(image_size)[0].grid_size
+
+
+def _default_mixing(batches, value_range):
+    return PatchOcclusion(default_grid(batches.shape[:2]), value=value_range[0])
 
 
 def _check(model, max_clean_drop, epochs, minutes):

@@ -1,8 +1,6 @@
 """The state of a fine-tuning, kept after each epoch."""
 
 import contextlib
-import dataclasses
-import json
 
 from keras_patchmix.occlusion.backup import digest_of
 from keras_patchmix.training import state
@@ -21,7 +19,7 @@ class TrainingKeeper:
     def __init__(self, path, settings, model):
         self._folder = None if path is None else CheckpointFolder(path)
         self._settings = {
-            **json.loads(json.dumps(dataclasses.asdict(settings))),
+            **settings.to_dict(),
             "weights": None if path is None else digest_of(model),
         }
 

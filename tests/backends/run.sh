@@ -37,6 +37,7 @@ alone)
         tests/test_visualization.py
         tests/scoring
         tests/training/test_hardening.py
+        tests/training/test_patch_occlusion.py
         tests/occlusion/test_benchmark.py # the rest of it is NumPy's, and of no backend
         tests/occlusion/test_data.py
         tests/occlusion/test_golden_rows.py

@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,7 +11,6 @@ from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.image_files import read_image
 from keras_patchmix.datasets.superimposing import main
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "make_smd.py"
 SIZE, COUNT = 24, 30
 CLASSES = ("cat", "dog", "$\\owl$\n")
 Made = collections.namedtuple("Made", "photos occluders flags output path out")
@@ -62,7 +60,7 @@ def make_data_set(root):
     (photos / "cat" / "0.png").write_bytes(b"no image")
     (photos / "dog" / "broken.jpg").write_bytes(b"")
     flags = ["--occluders", occluders, "--coverage", "20", "50", "10-60", "--seed", "3"]
-    flags += ["--shards", "4", "--jobs", "1", "--progress", "off", "--name", "mine"]
+    flags += ["--progress", "off", "--name", "mine"]
     output = root / "data"
     asked = ["--dataset", f"folder:{photos}", "--split", "all", "--output", output, *flags]
     with contextlib.redirect_stdout(io.StringIO()) as out:

@@ -1,8 +1,8 @@
-"""Which id means which class, as the commands say it first."""
+"""Names of classes: as TFDS keeps them, and which id means which class."""
 
 import pytest
 
-from keras_patchmix.datasets.class_names import class_lines
+from keras_patchmix.datasets.class_names import class_lines, label_names
 
 
 def test_few_classes_are_all_named_by_their_ids():
@@ -43,3 +43,15 @@ def test_numbers_that_are_out_of_order_are_said_so(names, said):
     if said is not None:
         assert said in more[0]
         assert "class map" in more[0]
+
+
+def test_names_of_classes_fit_in_a_line_each():
+    names = ["cat", " dog ", "two\nlines", "tab\there", "caf\u00e9", "bad\udcff", "$x$", "a\u2028b"]
+    expected = ["cat", "dog", r"two\nlines", r"tab\there", "caf\u00e9", r"bad\xff", "$x$"]
+    assert label_names(names) == [*expected, r"a\u2028b"]
+    with pytest.raises(ValueError, match=r"names of classes must differ .* Received: "):
+        label_names(["dog", "dog "])
+
+
+def test_names_of_classes_of_one_printable_form_are_told_apart():
+    assert label_names(["a\udce9", r"a\xe9"]) == [r"a\xe9", r"a\xe9 (2)"]

@@ -1,17 +1,10 @@
 """One image with occluders in front: what is pure, without files."""
 
-import io
-import warnings
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from keras_patchmix.datasets.superimposing import Coverage, Superimposer
 from keras_patchmix.datasets.superimposing.coverage import check_coverage
-from keras_patchmix.datasets.superimposing.encoding import encode_image, encode_mask
-from keras_patchmix.datasets.superimposing.naming import label_names
-from keras_patchmix.datasets.superimposing.shards import Shards
 from keras_patchmix.occluders import Occluder
 from keras_patchmix.occlusion import Superimpose
 from tests.occluders.shapes import noisy
@@ -145,57 +138,3 @@ def test_placement_depends_on_seed_and_index_alone():
             masks.setdefault((seed, index), set()).add(one.mask.tobytes())
     assert all(len(found) == 1 for found in masks.values())
     assert len(set.union(*masks.values())) == 4
-
-
-def test_png_keeps_every_bit_and_jpeg_is_smaller():
-    smooth = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)[..., None].repeat(3, 2)
-
-    def decoded(data):
-        return np.asarray(Image.open(io.BytesIO(data)))
-
-    np.testing.assert_array_equal(decoded(encode_image(picture())), picture())
-    np.testing.assert_array_equal(decoded(encode_image(smooth)), smooth)
-    near = decoded(encode_image(smooth, "jpeg", 90)).astype(int)
-    assert 0 < np.abs(near - smooth).max() < 20
-    assert len(encode_image(picture(), "jpeg", 90)) < len(encode_image(picture()))
-    assert len(encode_image(picture(), "jpeg", 30)) < len(encode_image(picture(), "jpeg", 90))
-    mask = (picture()[..., :1] > 100).astype(np.uint8)
-    np.testing.assert_array_equal(decoded(encode_mask(mask)), mask[..., 0])
-
-
-def test_names_of_classes_fit_in_a_line_each():
-    names = ["cat", " dog ", "two\nlines", "tab\there", "caf\u00e9", "bad\udcff", "$x$", "a\u2028b"]
-    expected = ["cat", "dog", r"two\nlines", r"tab\there", "caf\u00e9", r"bad\xff", "$x$"]
-    assert label_names(names) == [*expected, r"a\u2028b"]
-    with pytest.raises(ValueError, match=r"names of classes must differ .* Received: "):
-        label_names(["dog", "dog "])
-
-
-def test_names_of_classes_of_one_printable_form_are_told_apart():
-    assert label_names(["a\udce9", r"a\xe9"]) == [r"a\xe9", r"a\xe9 (2)"]
-
-
-def test_a_shard_whose_record_is_damaged_is_left_out_with_a_warning(tmp_path):
-    shards = Shards(tmp_path, "name", ["a"], 4, 3)
-    for shard in range(2):
-        with shards.write(shard) as writer:
-            writer.add(shard, [(b"example", 3)])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # the third one is not there, and no damage
-        assert sorted(shards.finished()) == [0, 1]
-    path = tmp_path / "part-00001.json"
-    for content in (path.read_text()[:-9], '{"labels": [1]}'):
-        path.write_text(content)
-        with pytest.warns(UserWarning, match=r"left out.*part-00001\.json' is damaged"):
-            assert list(shards.finished()) == [0]
-
-
-@pytest.mark.parametrize(("count", "number"), [(10, 3), (7, 7), (1000, 13), (5, 1)])
-def test_shards_are_ranges_of_nearly_one_length(tmp_path, count, number):
-    shards = Shards(tmp_path, "name", ["a"], count, number)
-    found = [shards.of(index) for index in range(count)]
-    assert found == sorted(found)
-    lengths = np.bincount(found, minlength=number)
-    assert len(lengths) == number
-    assert lengths.min() >= count // number
-    assert lengths.max() <= -(-count // number)

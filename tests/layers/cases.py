@@ -26,7 +26,15 @@ LABELS = {
 
 
 def layer(**arguments):
-    return kpm.PatchMixing(**{"num_classes": BATCH, "label_smoothing": 0.0, "seed": 1, **arguments})
+    return kpm.PatchMixing(
+        **{
+            "num_classes": BATCH,
+            "probability": 1.0,
+            "label_smoothing": 0.0,
+            "seed": 1,
+            **arguments,
+        }
+    )
 
 
 def images(dtype="uint8", size=(28, 28)):

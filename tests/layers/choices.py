@@ -16,7 +16,7 @@ def choice(*layers, **arguments):
 def four(**arguments):
     """Patch Mixing, CutMix, MixUp and none."""
     layers = (
-        kpm.PatchMixing(),
+        kpm.PatchMixing(probability=1.0),
         keras.layers.CutMix(seed=2),
         keras.layers.MixUp(seed=3, alpha=1.0),
         None,

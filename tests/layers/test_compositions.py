@@ -117,7 +117,9 @@ def test_an_augmenter_of_keras_cv(tf, keras_cv, place):
 @pytest.mark.parametrize("name", ["CutMix", "MixUp"])
 def test_a_choice_between_patches_and_keras_cv(tf, keras_cv, name):
     mix = kpm.layers.RandomChoice(
-        [kpm.PatchMixing(), getattr(keras_cv.layers, name)(), None], num_classes=BATCH, seed=1
+        [kpm.PatchMixing(probability=1.0), getattr(keras_cv.layers, name)(), None],
+        num_classes=BATCH,
+        seed=1,
     )
     for mixed, labels in dataset(tf, (images(), IDS)).repeat(8).map(mix):
         assert mixed.dtype == "uint8"
@@ -168,7 +170,7 @@ def test_patches_before_and_after_other_mixing(tf, name, first):
 def test_multi_hot_labels_train_with_binary_cross_entropy():
     rng = np.random.default_rng(0)
     rows = (rng.random((BATCH, 5)) < 0.5).astype("float32")
-    mix = kpm.PatchMixing(label_smoothing=0.0, seed=1)
+    mix = kpm.PatchMixing(label_smoothing=0.0, seed=1, probability=1.0)
     model = keras.Sequential(
         [keras.Input((28, 28, 5)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)]
     )
@@ -187,7 +189,7 @@ def test_multi_hot_labels_train_with_binary_cross_entropy():
 def test_smoothing_keeps_the_number_of_labels_of_multi_hot_rows():
     rows = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]], "float32")
     plain, smoothed = (
-        kpm.PatchMixing(label_smoothing=amount, seed=1)(coloured(rows), rows)[1]
+        kpm.PatchMixing(label_smoothing=amount, seed=1, probability=1.0)(coloured(rows), rows)[1]
         for amount in (0.0, 0.2)
     )
     plain, smoothed = to_numpy(plain), to_numpy(smoothed)
@@ -344,7 +346,7 @@ def test_mixing_on_the_device_warns_where_layer_and_loss_smooth(choice):
     model.add(keras.layers.Dense(BATCH))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     model.compile("sgd", loss)
-    mix = kpm.PatchMixing(num_classes=BATCH)
+    mix = kpm.PatchMixing(num_classes=BATCH, probability=1.0)
     if choice:
         mix = kpm.layers.RandomChoice([mix, None], num_classes=BATCH)
     with pytest.warns(UserWarning, match="smoothed twice"):

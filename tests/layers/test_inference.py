@@ -9,10 +9,15 @@ from tests.arrays import BACKEND, to_numpy
 from tests.layers.cases import BATCH, IDS, images
 
 MAKE = {
-    "PatchMixing": lambda: kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=1),
+    "PatchMixing": lambda: kpm.PatchMixing(
+        num_classes=BATCH, label_smoothing=0, seed=1, probability=1.0
+    ),
     "MaskMix": lambda: kpm.layers.MaskMix(4, 2, num_classes=BATCH, label_smoothing=0, seed=1),
     "RandomChoice": lambda: kpm.layers.RandomChoice(
-        [kpm.PatchMixing(), keras.layers.MixUp()], num_classes=BATCH, label_smoothing=0, seed=1
+        [kpm.PatchMixing(probability=1.0), keras.layers.MixUp()],
+        num_classes=BATCH,
+        label_smoothing=0,
+        seed=1,
     ),
 }
 each_layer = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE.keys())

@@ -32,7 +32,10 @@ ERRORS = {
         "`data` must be images.*`numpy.stack`.*list of 8 and further arguments",
     ),
     "a list of images alone": (lambda: layer()([*images()]), "`numpy.stack`.*list of 8"),
-    "no num_classes": (lambda: kpm.PatchMixing()(images(), IDS), "give `num_classes`"),
+    "no num_classes": (
+        lambda: kpm.PatchMixing(probability=1.0)(images(), IDS),
+        "give `num_classes`",
+    ),
     "unbatched label": (lambda: layer()(images(), np.int64(3)), "`labels` must be batched"),
     "dense labels": (
         lambda: layer()(images(), np.ones((BATCH, 28, 28))),
@@ -138,11 +141,11 @@ def test_a_patch_as_large_as_the_image_exchanges_whole_images():
 
 def test_a_misspelled_argument_is_asked_for():
     with pytest.raises(ValueError, match=r"'gridsize'.* Did you mean 'grid_size'\?"):
-        kpm.PatchMixing(gridsize=4)
+        kpm.PatchMixing(gridsize=4, probability=1.0)
     with pytest.raises(ValueError, match=r"Did you mean 'probability'\?"):
         kpm.layers.MaskMix(probabilty=0.5)
     with pytest.raises(ValueError, match="colour") as error:
-        kpm.PatchMixing(colour=4)
+        kpm.PatchMixing(colour=4, probability=1.0)
     assert "Did you mean" not in str(error.value)
 
 

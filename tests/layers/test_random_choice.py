@@ -14,7 +14,7 @@ from tests.layers.choices import choice, coloured, four, mean_pixel
 
 
 def unsmoothed():
-    return kpm.PatchMixing(label_smoothing=0.0)
+    return kpm.PatchMixing(label_smoothing=0.0, probability=1.0)
 
 
 WAYS = {  # how, and how exact its labels are
@@ -37,7 +37,7 @@ def test_every_way_of_mixing_gives_labels_that_fit_the_pixels(make, tolerance):
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
 def test_labels_of_every_form_become_float32_rows(labels):
-    mix = choice(kpm.PatchMixing(), None)
+    mix = choice(kpm.PatchMixing(probability=1.0), None)
     for _ in range(4):
         mixed, rows = mix(images(), labels)
         assert dtype_name(rows) == "float32"
@@ -105,7 +105,7 @@ def test_what_a_layer_returns_is_rounded_and_clipped_to_the_dtype_of_the_images(
 
 
 def test_choices_follow_the_weights():
-    mix = choice(None, kpm.PatchMixing(), None, None, weights=[3, 1, 0, 4])
+    mix = choice(None, kpm.PatchMixing(probability=1.0), None, None, weights=[3, 1, 0, 4])
     count = 4000
     drawn = [int(mix.sample_plan(images(), seed=(7, i)).index) for i in range(count)]
     shares = np.bincount(drawn, minlength=4) / count
@@ -144,7 +144,10 @@ def test_only_the_layer_drawn_is_called():
 
 
 def test_a_plan_means_what_it_means_to_the_layer_drawn():
-    layers = [kpm.PatchMixing(grid_size=(3, 5), num_classes=BATCH), kpm.PatchMixing(patch_size=4)]
+    layers = [
+        kpm.PatchMixing(grid_size=(3, 5), num_classes=BATCH, probability=1.0),
+        kpm.PatchMixing(patch_size=4, probability=1.0),
+    ]
     mix = choice(*layers, label_smoothing=0.1)
     weights = np.linspace(0.5, 2, BATCH).astype("float32").reshape(BATCH, 1)
     data = {
@@ -170,7 +173,9 @@ def test_a_plan_means_what_it_means_to_the_layer_drawn():
 
 
 def test_plans_are_functions_of_the_seed_and_follow_the_kind_of_the_data():
-    mix = choice(kpm.PatchMixing(), kpm.PatchMixing(grid_size=4), None)
+    mix = choice(
+        kpm.PatchMixing(probability=1.0), kpm.PatchMixing(grid_size=4, probability=1.0), None
+    )
     for kind in ("numpy", BACKEND):
         x, y = as_kind(images(), kind), as_kind(IDS, kind)
         results = [mix.apply_plan(mix.sample_plan(x, seed=(1, i)), x, y) for i in (5, 5, 6)]
@@ -182,7 +187,11 @@ def test_plans_are_functions_of_the_seed_and_follow_the_kind_of_the_data():
 
 def test_consecutive_batches_differ_and_the_seed_decides_them():
     def run(seed):
-        mix = choice(kpm.PatchMixing(), kpm.PatchMixing(patch_size=4), seed=seed)
+        mix = choice(
+            kpm.PatchMixing(probability=1.0),
+            kpm.PatchMixing(patch_size=4, probability=1.0),
+            seed=seed,
+        )
         return np.stack([to_numpy(mix(images(), IDS)[1]) for _ in range(4)])
 
     first, again, other = run(1), run(1), run(2)
@@ -194,7 +203,7 @@ def test_consecutive_batches_differ_and_the_seed_decides_them():
 def test_without_a_seed_keras_global_seed_decides():
     def run():
         keras.utils.set_random_seed(3)
-        return to_numpy(choice(kpm.PatchMixing(), seed=None)(images(), IDS)[1])
+        return to_numpy(choice(kpm.PatchMixing(probability=1.0), seed=None)(images(), IDS)[1])
 
     np.testing.assert_array_equal(run(), run())
 
@@ -204,7 +213,9 @@ class TestJaxJit:
     def test_a_seed_given_chooses_as_it_does_without_jit(self):
         import jax
 
-        mix = choice(kpm.PatchMixing(), kpm.PatchMixing(grid_size=4), None)
+        mix = choice(
+            kpm.PatchMixing(probability=1.0), kpm.PatchMixing(grid_size=4, probability=1.0), None
+        )
         x, y = as_kind(images(), BACKEND), as_kind(IDS, BACKEND)
 
         def draw_and_mix(seed):
@@ -220,7 +231,7 @@ class TestJaxJit:
     def test_the_layers_own_seeds_travel_with_its_state(self):
         import jax
 
-        mix = choice(kpm.PatchMixing())
+        mix = choice(kpm.PatchMixing(probability=1.0))
         step = jax.jit(lambda state, x, y: mix.stateless_call([], state, x, labels=y))
         state = [variable.value for variable in mix.non_trainable_variables]
         first, state = step(state, images(), IDS)
@@ -243,7 +254,9 @@ class TestJaxJit:
 def test_policies_of_half_precision_leave_labels_and_pixels_alone(policy):
     keras.config.set_dtype_policy(policy)
     try:
-        mix = choice(keras.layers.MixUp(alpha=1.0, dtype="float32"), kpm.PatchMixing())
+        mix = choice(
+            keras.layers.MixUp(alpha=1.0, dtype="float32"), kpm.PatchMixing(probability=1.0)
+        )
         for _ in range(6):
             mixed, labels = mix(coloured(), IDS)
             assert dtype_name(mixed) == dtype_name(labels) == "float32"
@@ -253,7 +266,9 @@ def test_policies_of_half_precision_leave_labels_and_pixels_alone(policy):
 
 
 def test_channels_first():
-    mix = choice(kpm.PatchMixing(data_format="channels_first"), data_format="channels_first")
+    mix = choice(
+        kpm.PatchMixing(data_format="channels_first", probability=1.0), data_format="channels_first"
+    )
     mixed, labels = mix(np.moveaxis(images(), -1, 1), IDS)
     assert_exact(mixed, labels)
 
@@ -285,7 +300,7 @@ def test_mixing_on_the_device_takes_the_choice():
     model = keras.Sequential([keras.Input((28, 28, 3)), keras.layers.Flatten()])
     model.add(keras.layers.Dense(BATCH))
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-    kpm.training.mix_on_device(model, choice(kpm.PatchMixing(), None))
+    kpm.training.mix_on_device(model, choice(kpm.PatchMixing(probability=1.0), None))
     history = model.fit(images("float32") / 8, IDS, batch_size=4, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     kpm.training.mix_on_device(model, four())
@@ -295,6 +310,6 @@ def test_mixing_on_the_device_takes_the_choice():
 
 def test_smoothing_of_a_layer_within_may_be_the_default_none_or_the_same():
     for amount in (0.1, 0.0, 0.3):
-        mix = choice(kpm.PatchMixing(label_smoothing=amount), label_smoothing=0.3)
+        mix = choice(kpm.PatchMixing(label_smoothing=amount, probability=1.0), label_smoothing=0.3)
         labels = to_numpy(mix(images(), IDS)[1])
         np.testing.assert_allclose(labels.min(1), 0.3 / BATCH, rtol=1e-5)

@@ -24,7 +24,7 @@ ARGUMENTS = {
 
 def nested():
     return [
-        kpm.PatchMixing(grid_size=(3, 5), alpha=0.4, data_format="channels_first"),
+        kpm.PatchMixing(grid_size=(3, 5), alpha=0.4, data_format="channels_first", probability=1.0),
         keras.layers.CutMix(factor=(0.2, 0.4), seed=3, data_format="channels_first"),
         None,
     ]
@@ -45,7 +45,7 @@ def test_config_round_trip():
 def test_a_functional_model_saves_and_loads_in_a_new_process(tmp_path):
     x = keras.Input((28, 28, 3), dtype="uint8")
     y = keras.Input((), dtype="int32")
-    mix = choice(kpm.PatchMixing(), keras.layers.CutMix(), None, weights=[1, 0, 0])
+    mix = choice(kpm.PatchMixing(probability=1.0), keras.layers.CutMix(), None, weights=[1, 0, 0])
     model = keras.Model([x, y], mix(x, y))
     assert model.output_shape == [(None, 28, 28, 3), (None, BATCH)]
     assert [output.dtype for output in model.outputs] == ["uint8", "float32"]
@@ -79,7 +79,7 @@ def with_masks():
 ERRORS = {
     "no layers": (lambda: choice(), ValueError, "`layers` must be a list of at least one"),
     "one layer": (
-        lambda: kpm.layers.RandomChoice(kpm.PatchMixing()),
+        lambda: kpm.layers.RandomChoice(kpm.PatchMixing(probability=1.0)),
         ValueError,
         "`layers` must be a list",
     ),
@@ -101,12 +101,12 @@ ERRORS = {
     "infinite weights": (lambda: choice(None, weights=[np.inf]), ValueError, "`weights` must be"),
     "weights of text": (lambda: choice(None, weights="1"), ValueError, "`weights` must be"),
     "smoothing within": (
-        lambda: choice(kpm.PatchMixing(label_smoothing=0.3)),
+        lambda: choice(kpm.PatchMixing(label_smoothing=0.3, probability=1.0)),
         ValueError,
         r"`label_smoothing` belongs to RandomChoice.*label_smoothing=0\.0 and.*=0\.3",
     ),
     "other classes within": (
-        lambda: choice(kpm.PatchMixing(num_classes=9)),
+        lambda: choice(kpm.PatchMixing(num_classes=9, probability=1.0)),
         ValueError,
         "`num_classes` belongs to.*num_classes=8 and, in PatchMixing.*num_classes=9",
     ),

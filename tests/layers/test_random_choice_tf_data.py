@@ -75,7 +75,7 @@ def test_unknown_sizes_a_ragged_last_batch_and_a_batch_of_one():
     signature = (tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
     batches = tf.data.Dataset.from_generator(generate, output_signature=signature).repeat(6)
     # CutMix of Keras 3.15 does not run where height or width are unknown.
-    mixed = batches.map(choice(kpm.PatchMixing(), keras.layers.MixUp(seed=3), None))
+    mixed = batches.map(choice(kpm.PatchMixing(probability=1.0), keras.layers.MixUp(seed=3), None))
     assert mixed.element_spec[0] == signature[0]
     assert mixed.element_spec[1] == tf.TensorSpec((None, BATCH), tf.float32)
     for (x, _), (mixed_x, rows) in zip(batches, mixed, strict=True):
@@ -89,7 +89,9 @@ def test_unknown_sizes_a_ragged_last_batch_and_a_batch_of_one():
 @pytest.mark.parametrize("first_step", [None, 3])
 def test_seeded_maps_are_equal_however_many_run_in_parallel(first_step):
     def run(parallel):
-        mix = choice(kpm.PatchMixing(), kpm.PatchMixing(grid_size=4), None)
+        mix = choice(
+            kpm.PatchMixing(probability=1.0), kpm.PatchMixing(grid_size=4, probability=1.0), None
+        )
         data = kpm.layers.map_seeded(
             dataset((images(), IDS)).repeat(20),
             mix,
@@ -108,14 +110,18 @@ def test_seeded_maps_are_equal_however_many_run_in_parallel(first_step):
 
 def test_a_parallel_map_never_uses_a_plan_twice():
     data = dataset((images(), IDS)).repeat(200)
-    data = data.map(choice(kpm.PatchMixing()), num_parallel_calls=8, deterministic=False)
+    data = data.map(
+        choice(kpm.PatchMixing(probability=1.0)), num_parallel_calls=8, deterministic=False
+    )
     assert len({labels.numpy().tobytes() for _, labels in data}) == 200
 
 
 @on_tensorflow
 @pytest.mark.parametrize("xla", [False, True])
 def test_tf_function(xla):
-    mix = choice(kpm.PatchMixing(), kpm.PatchMixing(grid_size=(5, 6)), None)
+    mix = choice(
+        kpm.PatchMixing(probability=1.0), kpm.PatchMixing(grid_size=(5, 6), probability=1.0), None
+    )
     compiled = tf.function(lambda x, y: mix(x, y), jit_compile=xla)
     results = [compiled(tf.constant(images()), tf.constant(IDS)) for _ in range(8)]
     for mixed, labels in results:

@@ -22,7 +22,7 @@ def labels_of(data):
 
 
 def mixed(seed=7, data=None, **arguments):
-    layer = kpm.PatchMixing(num_classes=10)
+    layer = kpm.PatchMixing(num_classes=10, probability=1.0)
     return kpm.layers.map_seeded(dataset() if data is None else data, layer, seed, **arguments)
 
 
@@ -79,9 +79,9 @@ def test_steps_resume_in_the_middle():
 
 
 def test_the_layers_own_stream_is_not_used():
-    layer = kpm.PatchMixing(num_classes=10, seed=1)
+    layer = kpm.PatchMixing(num_classes=10, seed=1, probability=1.0)
     plan = layer.sample_plan(np.zeros((4, 14, 14, 3)))
-    layer = kpm.PatchMixing(num_classes=10, seed=1)
+    layer = kpm.PatchMixing(num_classes=10, seed=1, probability=1.0)
     labels_of(kpm.layers.map_seeded(dataset(), layer, seed=7))
     np.testing.assert_array_equal(plan.mask, layer.sample_plan(np.zeros((4, 14, 14, 3))).mask)
 

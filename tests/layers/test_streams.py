@@ -284,7 +284,7 @@ class TestTorchsDataLoader:
     def test_without_workers_tensors_of_torch_are_served_under_every_backend(self):
         import torch
 
-        mix = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=1)
+        mix = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=1, probability=1.0)
         results = [mix(torch.tensor(images()), torch.tensor(IDS)) for _ in range(2)]
         for mixed_images, labels in results:
             assert isinstance(labels, torch.Tensor)

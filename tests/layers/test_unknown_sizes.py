@@ -102,7 +102,9 @@ def test_nor_does_it_pass_where_nothing_is_mixed(data, message):
 
 def test_a_choice_finds_every_grid_that_does_not_fit_whichever_is_drawn():
     choice = kpm.layers.RandomChoice(
-        [kpm.PatchMixing(), kpm.PatchMixing(grid_size=16)], weights=[1, 0], num_classes=BATCH
+        [kpm.PatchMixing(probability=1.0), kpm.PatchMixing(grid_size=16, probability=1.0)],
+        weights=[1, 0],
+        num_classes=BATCH,
     )
     data = {"images": images(size=(28, 14)), "labels": IDS}
     with pytest.raises(tf.errors.InvalidArgumentError, match="must not be finer than the image"):
@@ -174,7 +176,9 @@ def test_xla_stops_where_images_are_too_small(fault):
 
 def test_xla_stops_in_a_choice_whichever_layer_is_drawn():
     choice = kpm.layers.RandomChoice(
-        [kpm.PatchMixing(), kpm.PatchMixing(grid_size=16)], weights=[1, 0], num_classes=BATCH
+        [kpm.PatchMixing(probability=1.0), kpm.PatchMixing(grid_size=16, probability=1.0)],
+        weights=[1, 0],
+        num_classes=BATCH,
     )
     data, message = OF_SIZES["a finer grid than pixels"]
     with pytest.raises(tf.errors.InvalidArgumentError, match=under_xla(message)):

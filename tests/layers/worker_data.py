@@ -13,10 +13,13 @@ STEPS = 4
 
 def make(kind="patches", seed=1):
     """A layer that has been used, so that it has a state."""
-    mix = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=seed)
+    mix = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=seed, probability=1.0)
     if kind == "choice":
         mix = kpm.layers.RandomChoice(
-            [mix, kpm.PatchMixing(grid_size=5)], num_classes=BATCH, label_smoothing=0, seed=seed
+            [mix, kpm.PatchMixing(grid_size=5, probability=1.0)],
+            num_classes=BATCH,
+            label_smoothing=0,
+            seed=seed,
         )
     if kind == "pipeline":
         mix = keras.layers.Pipeline([mix])

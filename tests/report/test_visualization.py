@@ -12,7 +12,7 @@ X = oracle.constant_images(4, 14, 14) * 60
 
 
 def mix():
-    return kpm.PatchMixing(num_classes=4, seed=1, ratio=0.5, label_smoothing=0.0)
+    return kpm.PatchMixing(num_classes=4, seed=1, ratio=0.5, label_smoothing=0.0, probability=1.0)
 
 
 def batch_of(kind):
@@ -67,7 +67,7 @@ def test_weights_that_come_from_smoothing_alone_are_not_shown(row, caption, dtyp
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_smoothed_batch_shows_the_classes_that_are_in_its_images(kind):
-    mix = kpm.PatchMixing(num_classes=7, seed=1, ratio=0.5, label_smoothing=0.2)
+    mix = kpm.PatchMixing(num_classes=7, seed=1, ratio=0.5, label_smoothing=0.2, probability=1.0)
     figure = kpm.visualize(mix(as_kind(X, kind), as_kind(np.arange(4), kind)))
     for i, axis in enumerate(figure.axes[:4]):
         shown = [int(line.split()[0]) for line in axis.get_title().split("\n")]

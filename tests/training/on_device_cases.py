@@ -68,7 +68,9 @@ def data(dtype="uint8", steps=2, labels="ids"):
 
 
 def mixing(seed=3, **arguments):
-    return kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=seed, **arguments)
+    return kpm.PatchMixing(
+        num_classes=BATCH, probability=1.0, label_smoothing=0, seed=seed, **arguments
+    )
 
 
 def make_model(dtype="uint8", cls=keras.Model):

@@ -1,9 +1,12 @@
 """A hardened model: better under occlusion where that can be had, never worse, no other class."""
 
+import hypothesis
+import hypothesis.strategies as st
 import keras
 import numpy as np
 import pytest
 
+from keras_patchmix.layers import PatchMixing
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement, evaluate
 from keras_patchmix.training import harden
 from keras_patchmix.training.weight_line import LinePoint, choose, weights_between
@@ -86,6 +89,40 @@ def test_what_can_be_gained_is_found_and_the_users_model_is_untouched(trained):
     # The line is that of the benchmark itself.
     own = evaluate(result.model, *data(128, 1), suite=SUITE, batch_size=32, verbose=False)
     assert own.rows[1].top1 == result.chosen.rows[own.rows[1].name]
+
+
+@hypothesis.settings(max_examples=5, deadline=None, derandomize=True)
+@hypothesis.given(
+    st.integers(1, 2),
+    st.sampled_from([1e-4, 1e-2, 0.3]),
+    st.integers(0, 10),
+    st.booleans(),
+    st.sampled_from([0.0, 1.5, 100.0]),
+    st.booleans(),
+)
+def test_it_is_never_worse_than_the_original_by_its_own_measure(
+    epochs, rate, seed, batch_norm, most, confident
+):
+    model = network(seed, batch_norm)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(*data(256, seed), batch_size=32, epochs=4, verbose=0)
+    result = run(
+        model,
+        epochs=epochs,
+        learning_rate=rate,
+        seed=seed,
+        max_clean_drop=most,
+        confident=confident,
+    )
+    settings = {"suite": SUITE, "batch_size": 32, "seed": seed, "verbose": False}
+    before, after = (evaluate(one, *data(128, 1), **settings) for one in (model, result.model))
+    occluded = [np.mean([row.top1 for row in report.rows[1:]]) for report in (before, after)]
+    assert occluded[1] >= occluded[0]
+    assert after.rows[0].top1 >= before.rows[0].top1 - most / 100 - 1e-9
+    if confident and result.chosen.share > 0:
+        assert after.compare(before).rows[0].low >= -most / 100 - 1e-9
+    # It is the best point of the line that costs no more than it may.
+    assert result.chosen.occluded == max(one.occluded for one in result.line if one.allowed)
 
 
 def test_the_result_is_an_ordinary_model_of_the_same_class(trained, tmp_path):
@@ -240,12 +277,27 @@ def test_what_cannot_be_hardened_is_refused_by_name(trained):
         run(trained, learning_rate=1e30)
 
 
+def test_another_mixing_takes_the_place_of_patch_mixing(trained):
+    seen = []
+
+    def own(batch):
+        seen.append((batch["images"].shape, batch["labels"].dtype, batch["labels"].sum()))
+        return {"images": batch["images"], "labels": batch["labels"]}
+
+    unmixed = run(trained, epochs=1, mixing=own)
+    assert seen == [((32, SIZE, SIZE, 3), np.float32, 32)] * 8
+    assert unmixed.settings["mixing"].endswith("own")
+    layer = PatchMixing(4, ratio=0.0, label_smoothing=0.0, probability=1.0)  # moves nothing
+    assert run(trained, epochs=1, mixing=layer).line == unmixed.line or BACKEND == "torch"
+    assert run(trained, epochs=1, mixing=keras.layers.CutMix()).line != unmixed.line
+
+
 @pytest.mark.needs("matplotlib")
 def test_the_line_is_a_table_a_picture_and_data(trained, tmp_path):
     result = run(trained, epochs=1)
     assert "taken" in result.table()
     assert result.to_json(tmp_path / "line.json") is None
-    assert result.to_dict()["settings"]["probability"] == 0.5
+    assert result.to_dict()["settings"]["mixing"]["foreign"] == 0.5
     axes = result.plot(tmp_path / "line.png").axes[0]
     drawn = axes.lines[0].get_xydata()
     expected = [(100 * one.clean, 100 * one.occluded) for one in result.line]

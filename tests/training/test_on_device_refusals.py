@@ -179,7 +179,7 @@ SMOOTHING_LOSS = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
 
 
 def test_smoothing_twice_is_said_once_and_for_every_loss():
-    layer = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0.1)
+    layer = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0.1, probability=1.0)
     model = make_model()
     model.compile("sgd", SMOOTHING_LOSS)
     with pytest.warns(UserWarning, match="smoothed twice"):
@@ -205,17 +205,17 @@ def test_losses_that_smooth_are_found(loss):
     model = make_model()
     model.compile("sgd", loss)
     with pytest.warns(UserWarning, match=r"PatchMixing\(label_smoothing=0\.1\)"):
-        warn_if_smoothed_twice(model, kpm.PatchMixing())
+        warn_if_smoothed_twice(model, kpm.PatchMixing(probability=1.0))
 
 
 @pytest.mark.parametrize(
     ("loss", "layer"),
     [
-        (SMOOTHING_LOSS, kpm.PatchMixing(label_smoothing=0)),
+        (SMOOTHING_LOSS, kpm.PatchMixing(label_smoothing=0, probability=1.0)),
         (SMOOTHING_LOSS, keras.layers.Dropout(0.5)),
-        (keras.losses.CategoricalCrossentropy(), kpm.PatchMixing()),
-        ("categorical_crossentropy", kpm.PatchMixing()),
-        (None, kpm.PatchMixing()),
+        (keras.losses.CategoricalCrossentropy(), kpm.PatchMixing(probability=1.0)),
+        ("categorical_crossentropy", kpm.PatchMixing(probability=1.0)),
+        (None, kpm.PatchMixing(probability=1.0)),
     ],
 )
 def test_smoothing_once_is_not_warned_about(loss, layer, recwarn):

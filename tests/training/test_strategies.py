@@ -243,7 +243,7 @@ def test_a_mixing_step_compiles_for_an_accelerator_once():
     model = Spy(plain.inputs, plain.outputs)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(0.01, clipnorm=1.0), loss, jit_compile=True)
-    mix_on_device(model, kpm.PatchMixing(3, num_classes=worker.CLASSES, seed=1))
+    mix_on_device(model, kpm.PatchMixing(3, num_classes=worker.CLASSES, seed=1, probability=1.0))
     before = worker.weights_of(model)
     batches = worker.training(LocalBatches(8, 4, 0, 2))
     model.fit(batches, steps_per_epoch=3, shuffle=False, verbose=0)

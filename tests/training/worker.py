@@ -179,7 +179,7 @@ def mixed(strategy):
     with strategy.scope():
         labels = Labels(strategy.num_replicas)
         model = compile_model(make_model(), keras.optimizers.SGD(0.1), weighted_metrics=[labels])
-    layer = kpm.PatchMixing(12, num_classes=CLASSES, ratio=(0.2, 0.8), seed=3)
+    layer = kpm.PatchMixing(12, num_classes=CLASSES, ratio=(0.2, 0.8), seed=3, probability=1.0)
     # Before and after `prepare` are the same to the trainer; here the harder one.
     mix_on_device(strategy.prepare(model), layer)
     local = strategy.local_batches(BATCH)
@@ -226,7 +226,7 @@ def spied(strategy):
         model = Spy(inputs, outputs)
         model.seen = []
         compile_model(model, keras.optimizers.SGD(0.01), metrics=["accuracy"])
-    mix_on_device(model, kpm.PatchMixing(num_classes=8, label_smoothing=0, seed=3))
+    mix_on_device(model, kpm.PatchMixing(num_classes=8, label_smoothing=0, seed=3, probability=1.0))
     ids = np.tile(np.arange(8), 4)
     images = np.broadcast_to(ids[:, None, None, None], (32, 14, 14, 1)).astype("float32")
     model.fit(images, ids, batch_size=16, epochs=2, shuffle=False, verbose=0)

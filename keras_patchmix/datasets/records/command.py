@@ -10,18 +10,17 @@ from keras_patchmix._flags import Parser, named, whole
 from keras_patchmix._names import say
 from keras_patchmix.datasets.records.writing import write_records
 
-# The flags of `write_records`' arguments, and of `load`'s, which it calls.
+# The flags of `write_records`' arguments, and of those of `load`, which it calls.
 _FLAGS = {
     "source": "--dataset",
     "name": "--dataset",
+    "data_dir": "--data-dir",
     "directory": "--output",
     "splits": "--splits",
     "split": "--splits",
     "image_size": "--image-size",
     "quality": "--quality",
     "shards": "--shards",
-    "seed": "--seed",
-    "data_dir": "--data-dir",
 }
 
 
@@ -34,20 +33,11 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
 
     Returns:
         The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
-        after a signal to terminate, after a line that says how to go on.
+        after a signal to terminate.
 
     Raises:
         SystemExit: With status 2, where the flags are wrong.
     """
-    arguments = vars(_parser(description).parse_args(argv))
-    return exit_status(
-        lambda: _write(arguments),
-        "; the same command goes on",
-        named=lambda message: named(message, _FLAGS),
-    )
-
-
-def _parser(description):
     parser = Parser(
         description=description,
         allow_abbrev=False,
@@ -67,10 +57,13 @@ def _parser(description):
     add("image_size", text, type=whole(1), metavar="N")
     text = "JPEG quality of what is encoded anew (default: 95)"
     add("quality", text, type=whole(1, 100), default=95, metavar="Q")
-    add("shards", "files of each split (default: of about 128 MiB)", type=whole(1), metavar="N")
-    text = "of the order of a folder's images (default: 0)"
-    add("seed", text, type=whole(0), default=0, metavar="N")
-    return parser
+    add("shards", "files of each split (default: of 64 MiB to 1 GiB)", type=whole(1), metavar="N")
+    arguments = vars(parser.parse_args(argv))
+    return exit_status(
+        lambda: _write(arguments),
+        "; nothing is left, and the same command starts anew",
+        named=lambda message: named(message, _FLAGS),
+    )
 
 
 def _write(arguments):
@@ -80,5 +73,4 @@ def _write(arguments):
         for name, reason in part["skipped"].items():
             say(f"left out of {split}: {name}: {reason}", file=sys.stderr)
         part["skipped"] = len(part["skipped"])
-    result = {"output": arguments["directory"], "splits": written}
-    say(result_line(result))
+    say(result_line({"output": arguments["directory"], "splits": written}))

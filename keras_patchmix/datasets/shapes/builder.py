@@ -3,13 +3,11 @@
 import dataclasses
 import functools
 
-import numpy as np
-
 from keras_patchmix._optional import require
 from keras_patchmix.datasets.shapes.generation import generate
 from keras_patchmix.datasets.shapes.sampling import CLASS_NAMES
 from keras_patchmix.datasets.superimposing import Superimposer
-from keras_patchmix.datasets.superimposing.features import make_features
+from keras_patchmix.datasets.superimposing.features import make_example, make_features
 
 tfds = require("tensorflow_datasets", "The shapes data set as TFRecord files")
 
@@ -140,17 +138,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     def _generate_occluded(self, superimposed, level, count):
         for index in range(count):
             levels, label = superimposed(index)
-            shown = levels[level]
-            yield (
-                index,
-                {
-                    "image": shown.image,
-                    "label": label,
-                    "mask": shown.mask,
-                    "coverage": np.float32(shown.pixels / shown.mask.size),
-                    "index": index,
-                },
-            )
+            yield index, make_example(levels[level], label, index)
 
     def _one(self, split, index):
         config = self.builder_config

@@ -11,11 +11,11 @@ from keras_patchmix._lazy import attach
 
 if TYPE_CHECKING:
     from keras_patchmix.datasets.superimposing.command import main as main
+    from keras_patchmix.datasets.superimposing.command import parse_options as parse_options
     from keras_patchmix.datasets.superimposing.coverage import Coverage as Coverage
     from keras_patchmix.datasets.superimposing.options import (
         SuperimposingOptions as SuperimposingOptions,
     )
-    from keras_patchmix.datasets.superimposing.options import parse_options as parse_options
     from keras_patchmix.datasets.superimposing.running import run as run
     from keras_patchmix.datasets.superimposing.superimposer import Superimposer as Superimposer
 
@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = attach(
         "Superimposer": "superimposer",
         "SuperimposingOptions": "options",
         "main": "command",
-        "parse_options": "options",
+        "parse_options": "command",
         "run": "running",
     },
 )

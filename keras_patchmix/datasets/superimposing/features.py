@@ -33,3 +33,29 @@ def make_features(image_size, class_names, image_format="png"):
             "index": tfds.features.Scalar(np.int64, doc="Position of the image in its source."),
         }
     )
+
+
+def make_example(shown, label, index, image_format="png", quality=95):
+    """Returns an example of these features.
+
+    Args:
+        shown: A `Superimposed`.
+        label: Integer.
+        index: Integer.
+        image_format: `"png"`, bit-exact, or `"jpeg"`, smaller.
+        quality: Quality of JPEG, 1 to 100.
+    """
+    tf = require("tensorflow", "Writing a data set")
+    if image_format == "png":
+        # On photographs of 224 pixels level 1 takes a fifth of the time of TFDS' own level, for
+        # 11 % more bytes.
+        image = tf.io.encode_png(shown.image, compression=1)
+    else:
+        image = tf.io.encode_jpeg(shown.image, quality=quality)
+    return {
+        "image": image.numpy(),
+        "label": label,
+        "mask": shown.mask,
+        "coverage": np.float32(shown.pixels / shown.mask.size),
+        "index": index,
+    }

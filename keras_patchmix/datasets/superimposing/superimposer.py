@@ -65,10 +65,8 @@ class Superimposer:
     ):
         self.coverage = check_coverage(coverage)
         self.seed = seed
-        # The levels are set for each image, in `_corruption`; here the occluders are loaded.
         loaded = Superimpose(occluders, sha256=sha256)
         self.occluders, self.sha256 = loaded.occluders, loaded.sha256
-        self._made = {}
 
     def __call__(self, image, index):
         """Superimposes occluders at every coverage.
@@ -87,7 +85,9 @@ class Superimposer:
         levels = tuple(sorted({share for share in asked if share}))
         layers = {}
         if levels:
-            plan = self._corruption(levels).plan(image[None], None, [index], seed=self.seed)
+            plan = Superimpose(self.occluders, levels).plan(
+                image[None], None, [index], seed=self.seed
+            )
             layers = dict(zip(levels, plan["layers"][0], strict=True))
         found = []
         for share in asked:
@@ -95,10 +95,3 @@ class Superimposer:
             mask = (cover[..., 3:] >= COVERED).astype(np.uint8)
             found.append(Superimposed(blend(image, cover), mask, covered(cover)))
         return found
-
-    def _corruption(self, levels):
-        if any(one.is_range for one in self.coverage):
-            return Superimpose(self.occluders, levels)  # other levels for every image
-        if levels not in self._made:
-            self._made[levels] = Superimpose(self.occluders, levels)
-        return self._made[levels]

@@ -134,17 +134,16 @@ def _groups(reports):
     return [list(names) for names in groups.values()]
 
 
-def comparison(first, second, compared, rows):
+def comparison(names, compared, rows):
     """The differences of two models, with intervals and p-values.
 
     Args:
-        first: Name of a model.
-        second: Name of the other one.
+        names: Pair of the models' names.
         compared: A `Comparison`.
         rows: Dict from names to rows, to say in words what a row is.
 
     Returns:
-        Tuple (first, second, `Table`, how it was compared, notes).
+        Tuple of both names, a `Table`, how they were compared, and notes.
     """
     lines = [
         TableRow(
@@ -161,9 +160,9 @@ def comparison(first, second, compared, rows):
         )
         for row in compared.rows
     ]
-    head = ["Condition", first, second, "Difference", "95 % interval", "p", "Images"]
+    head = ["Condition", *names, "Difference", "95 % interval", "p", "Images"]
     table = Table("Difference of two models", head, [lines], kind="pairs")
-    return first, second, table, _how(compared), compared.notes
+    return *names, table, _how(compared), compared.notes
 
 
 def _how(compared):

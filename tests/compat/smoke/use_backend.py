@@ -15,7 +15,7 @@ found = [name for name in sorted(others) if importlib.util.find_spec(name)]
 assert not found, f"{found} installed beside {backend}"
 
 images, labels = kpm.datasets.shapes.generate(range(64), "train", 32)
-mix = kpm.PatchMixing(num_classes=10, seed=1)
+mix = kpm.PatchMixing(num_classes=10, seed=1, probability=1.0)
 mixed, rows = mix(images, labels)
 assert mixed.shape == images.shape
 assert rows.shape == (64, 10)
