@@ -76,7 +76,7 @@ def write_page(
         grids=grid_notes(named),
         summary=summary_table(named),
         curves=curves_of(named),
-        differences=[comparison(*pair, rows) for pair in compared.items()],
+        differences=[comparison(names, each, rows) for names, each in compared.items()],
         line=line,
         examples=examples_of(named, examples or ()),
         selectivity=selectivity_of(selective, named),
