@@ -99,6 +99,11 @@ VARIANTS = {
         functools.partial(Patched, own=True, ratio=(0, 0.6)),
         {},
     ),
+    "half black, nothing foreign": (functools.partial(Patched, 0.5, probability=0.0), {}),
+    "labels of the image itself, ratio up to 0.6, a quarter black": (
+        functools.partial(Patched, 0.25, own=True, ratio=(0, 0.6)),
+        {},
+    ),
     "labels sharpened": (functools.partial(Patched, sharp=True), {}),
     "smoothing 0.1": (functools.partial(mixed, label_smoothing=0.1), {}),
     "half of the label by the original": (mixed, {"distillation": 0.5}),
