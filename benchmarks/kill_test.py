@@ -3,11 +3,12 @@
     python benchmarks/kill_test.py --kills 10
 
 A small model with batch normalisation, dropout and stochastic depth is trained by the recipe on
-images made here, with a checkpoint every other step. Each process is killed by SIGKILL: every other
-one while it writes a checkpoint, the others a random moment after one. Then the same command is
-started again, until it ends by itself. All must be as in the undisturbed run: weights, state of the
-optimizer and of every seed bit for bit, metrics.csv, occlusion.jsonl (but for its times),
-report.json. Disks are too fast to be met in the middle of a file, so writing takes longer here.
+images made here, in short epochs that end in the middle of a pass over them. Each process is killed
+by SIGKILL: every other one while it writes a checkpoint, the others a random moment after one. Then
+the same command is started again, until it ends by itself. All must be as in the undisturbed run:
+weights, state of the optimizer and of every seed bit for bit, metrics.csv, occlusion.jsonl (but for
+its times), report.json. Disks are too fast to be met in the middle of a file, so writing takes
+longer here.
 
 The last line printed is RESULT and a JSON object; the exit status is 1 where something differs.
 """
@@ -22,9 +23,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-STEPS, EVERY, BATCH = 6, 2, 8
+STEPS, BATCH = 6, 8  # a pass has 8 steps
 TIMES = ("seconds", "share_of_epoch")
 LIMIT_SECONDS = 240
 PROCESSES = multiprocessing.get_context("spawn")
@@ -33,7 +36,6 @@ PROCESSES = multiprocessing.get_context("spawn")
 def write_inputs(root):
     """Writes a folder data set and an untrained model, which the runs begin with."""
     import keras
-    import numpy as np
 
     from keras_patchmix.models.blocks import DropPath
 
@@ -61,7 +63,7 @@ def arguments_of(root, output, flags):
     return [
         *("--dataset", f"folder:{root / 'photos'}", "--init", str(root / "start.keras")),
         *f"--steps-per-epoch {STEPS} --batch-size {BATCH}".split(),
-        *f"--checkpoint-every {EVERY} --occlusion-examples 6 --occlusion-every 2".split(),
+        *"--occlusion-examples 6 --occlusion-every 2".split(),
         *("--output", str(output)),
         *flags,
     ]
@@ -101,28 +103,28 @@ def finish(target, *arguments):
         raise SystemExit(f"{target.__name__} ended with status {process.exitcode}")
 
 
-def kill_one(root, output, flags, step, writing, pause):
+def kill_one(root, output, flags, epoch, writing, pause):
     """Starts a run and kills it.
 
     Args:
         root: Where the inputs are.
         output: The run directory.
         flags: Further flags.
-        step: The least step of the newest checkpoint before it is killed.
+        epoch: The least epoch of the newest checkpoint before it is killed.
         writing: Whether to kill it in the middle of the next checkpoint; else `pause` seconds on.
         pause: See above.
 
     Returns:
-        Dict that says at which step it was killed, and which half-written file it left.
+        Dict that says after which epoch it was killed, and which half-written file it left.
     """
     process = start(train, root, output, flags, 0.15)
     deadline = time.monotonic() + LIMIT_SECONDS
     folder = output / "checkpoints"
-    least = max(step, newest_step(folder) + 1)  # every process gets on a little
+    least = max(epoch, newest_epoch(folder) + 1)  # every process gets on a little
     left = set(half_written(folder))
-    while newest_step(folder) < least or (writing and set(half_written(folder)) <= left):
+    while newest_epoch(folder) < least or (writing and set(half_written(folder)) <= left):
         if not process.is_alive():
-            return {"step": None, "half_written": [], "status": process.exitcode}
+            return {"epoch": None, "half_written": [], "status": process.exitcode}
         if time.monotonic() > deadline:
             process.kill()
             raise SystemExit("The run does not get on:\n" + (root / "log.txt").read_text()[-3000:])
@@ -132,17 +134,17 @@ def kill_one(root, output, flags, step, writing, pause):
     process.kill()  # by SIGKILL
     process.join()
     written = sorted(set(half_written(folder)) - left)
-    return {"step": newest_step(folder), "half_written": written}
+    return {"epoch": newest_epoch(folder), "half_written": written}
 
 
-def newest_step(folder):
-    """Returns the step of the newest whole checkpoint, -1 where there is none."""
-    return max((int(path.stem.split("-")[1]) for path in folder.glob("step-*.ckpt")), default=-1)
+def newest_epoch(folder):
+    """Returns the number of epochs that the newest whole checkpoint holds."""
+    return max((int(path.stem.split("-")[1]) for path in folder.glob("epoch-*.npz")), default=0)
 
 
 def half_written(folder):
     """Returns the names of files that are being written, or were."""
-    return [path.name for path in folder.glob(".step-*.tmp")]
+    return [path.name for path in folder.glob(".epoch-*.tmp")]
 
 
 def differences(first, second):
@@ -155,11 +157,16 @@ def differences(first, second):
         found.append("occlusion.jsonl")
     if weights(first) != weights(second):
         found.append("model.keras")
-    states = [path / "checkpoints" for path in (first, second)]
-    names = [sorted(path.name for path in folder.glob("*.ckpt"))[-1] for folder in states]
-    if len({(folder / name).read_bytes() for folder, name in zip(states, names, strict=True)}) > 1:
-        found.append(f"checkpoints ({' and '.join(names)})")
+    newest = [max((path / "checkpoints").glob("*.npz")) for path in (first, second)]
+    if newest[0].name != newest[1].name or state(newest[0]) != state(newest[1]):
+        found.append("checkpoints")
     return found
+
+
+def state(path):
+    """Returns the arrays of a checkpoint as bytes: the file itself holds times."""
+    with np.load(path) as arrays:
+        return {name: arrays[name].tobytes() for name in arrays}
 
 
 def scored(directory):
@@ -169,13 +176,14 @@ def scored(directory):
 
 
 def weights(directory):
-    """Returns the weights in model.keras as bytes, in their order."""
+    """Returns the variables of the model and its optimizer as bytes, in their order."""
     import keras
 
     import keras_patchmix  # noqa: F401 - registers the layers of the model
 
-    model = keras.models.load_model(directory / "model.keras", compile=False)
-    return [value.tobytes() for value in model.get_weights()]
+    model = keras.models.load_model(directory / "model.keras")
+    variables = [*model.variables, *model.optimizer.variables]
+    return [keras.ops.convert_to_numpy(variable).tobytes() for variable in variables]
 
 
 def main(argv=None):
@@ -187,7 +195,7 @@ def main(argv=None):
     text = "fork processes from one that has imported TensorFlow, which saves its import each time"
     parser.add_argument("--fork", action="store_true", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments")
-    parser.add_argument("--epochs", type=int, default=8, metavar="N", help="(default: 8)")
+    parser.add_argument("--epochs", type=int, default=16, metavar="N", help="(default: 16)")
     parser.add_argument("--directory", metavar="DIR", help="keep all files in this new directory")
     options, flags = parser.parse_known_args(argv)
     flags = [*flags, "--epochs", str(options.epochs)]
@@ -198,29 +206,27 @@ def main(argv=None):
         PROCESSES = multiprocessing.get_context("fork")
     rng = random.Random(options.seed)
     # Kept from the end, which a kill may be too late for.
-    last = options.epochs * STEPS - EVERY * options.kills
-    steps = sorted(rng.randrange(0, max(last, 1)) for _ in range(options.kills))
+    last = options.epochs - 1 - options.kills
+    epochs = sorted(rng.randrange(0, max(last, 1)) for _ in range(options.kills))
     with tempfile.TemporaryDirectory() as place:
         root = Path(options.directory or place).absolute()
         root.mkdir(exist_ok=True)
         finish(write_inputs, root)
         finish(train, root, root / "undisturbed", flags, 0.0)
         kills = []
-        for number, step in enumerate(steps):
-            kill = kill_one(
-                root, root / "killed", flags, step, number % 2 == 0, rng.uniform(0, 0.4)
-            )
+        for number, epoch in enumerate(epochs):
+            writing, pause = number % 2 == 0, rng.uniform(0, 0.4)
+            kill = kill_one(root, root / "killed", flags, epoch, writing, pause)
             print(f"kill {number + 1}: {json.dumps(kill)}", flush=True)
             kills.append(kill)
         finish(train, root, root / "killed", flags, 0.0)
         different = differences(root / "undisturbed", root / "killed")
         log = (root / "log.txt").read_text()
-    done = [kill for kill in kills if kill["step"] is not None]
+    done = [kill for kill in kills if kill["epoch"] is not None]
     result = {
         "kills": len(done),
-        "inside_epochs": sum(kill["step"] % STEPS > 0 for kill in done),
         "while_writing": sum(bool(kill["half_written"]) for kill in done),
-        "went_on": log.count("Going on after step"),
+        "went_on": log.count("Going on after epoch"),
         "different": different,
     }
     print("RESULT " + json.dumps(result), flush=True)

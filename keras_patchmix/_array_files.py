@@ -8,7 +8,6 @@ import numpy as np
 
 from keras_patchmix._schema import Mismatch, check
 
-_MOST_LISTED = 2**17  # bytes of the list of arrays at the end of an archive
 _BLOCK = 2**20
 
 
@@ -24,12 +23,14 @@ def to_bytes(arrays, compressed=False):
     return file.getvalue()
 
 
-def from_bytes(data, most):
+def from_bytes(data, most, listed=2**17):
     """Reads the arrays of an archive. Python objects are refused.
 
     Args:
         data: Bytes of the archive.
         most: Bytes that all arrays may have together.
+        listed: Bytes that the list of arrays at the end of the archive may have, some 60 an array.
+            Defaults to 128 KiB.
 
     Returns:
         Dict from names to arrays.
@@ -38,6 +39,7 @@ def from_bytes(data, most):
         Mismatch: It is something else, is damaged, or holds more.
     """
     file = _Bounded(data)
+    file.most = listed
     try:
         with zipfile.ZipFile(file) as archive:
             file.most = None
@@ -51,7 +53,7 @@ def from_bytes(data, most):
 class _Bounded(io.BytesIO):
     """A file whose single reads are short: `zipfile` makes objects of the whole list at once."""
 
-    most = _MOST_LISTED
+    most = None
 
     def read(self, size=-1):
         left = len(self.getbuffer()) - self.tell()

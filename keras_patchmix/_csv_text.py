@@ -1,11 +1,10 @@
-"""CSV as text: written so that no spreadsheet takes a name for a formula, and read back."""
+"""CSV as text, written so that no spreadsheet takes a name for a formula."""
 
 import csv
 import io
 import json
 
 from keras_patchmix._names import printable
-from keras_patchmix._schema import Mismatch, check
 
 # What spreadsheets take for the beginning of a formula, in full width too.
 _FORMULA = tuple("=+-@＝＋－＠")
@@ -30,28 +29,6 @@ def write(columns, rows):
     return file.getvalue()
 
 
-def read(text):
-    """Reads what `write` returned, numbers as text.
-
-    Returns:
-        List of dicts from columns to text.
-
-    Raises:
-        Mismatch: It is no such table: columns that repeat, lines of differing length.
-    """
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise Mismatch("", str(error)) from error
-    check(len(lines) > 0, "", "it is empty")
-    head, *rows = ([_unmarked(cell) for cell in line] for line in lines)
-    check(len(set(head)) == len(head), "", "two columns have one name")
-    for number, row in enumerate(rows, start=2):
-        same = len(row) == len(head)
-        check(same, f"line {number}", f"has {len(row)} cells, and the head {len(head)}")
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
 def _cell(value):
     if value is None:
         return ""
@@ -61,8 +38,3 @@ def _cell(value):
         return value
     text = printable(value)
     return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
-
-
-def _unmarked(cell):
-    marked = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
-    return cell[1:] if marked else cell

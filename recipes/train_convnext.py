@@ -10,8 +10,8 @@ With no flags: the built-in data set "shapes", a network sized for two CPU cores
     python recipes/train_convnext.py --config convnext_tiny_300 --dataset imagenet2012
 
 The last line printed is RESULT and a JSON object. Interrupted or killed, the same command with the
-same --output goes on where it was. Exit status: 1 error, 2 wrong flags, 3 the loss was not finite,
-130 Ctrl-C, 143 SIGTERM.
+same --output goes on after the last whole epoch. Exit status: 1 error, 2 wrong flags, 3 the loss
+was not finite, 130 Ctrl-C, 143 SIGTERM.
 """
 
 import os

@@ -8,8 +8,9 @@ With no flags: the built-in data set "shapes", a network sized for two CPU cores
     python recipes/train_vit.py --config deit_small_300 --dataset imagenet2012
 
 It shares its run with train_convnext.py: any --model works in both. The last line printed is RESULT
-and a JSON object. Interrupted or killed, the same command with the same --output goes on where it
-was. Exit status: 1 error, 2 wrong flags, 3 the loss was not finite, 130 Ctrl-C, 143 SIGTERM.
+and a JSON object. Interrupted or killed, the same command with the same --output goes on after the
+last whole epoch. Exit status: 1 error, 2 wrong flags, 3 the loss was not finite, 130 Ctrl-C, 143
+SIGTERM.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""CSV that no spreadsheet takes for formulas, and that reads back as it was."""
+"""CSV that no spreadsheet takes for formulas, and that readers of CSV read as it was."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from keras_patchmix import _csv_text
 from keras_patchmix._names import printable
-from keras_patchmix._schema import Mismatch
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
@@ -41,29 +40,9 @@ names = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("'=+-
 
 
 @given(st.dictionaries(names, names, min_size=1))
-def test_what_is_written_is_read_as_it_was(row):
-    written = _csv_text.write(row, [row])
-    expected = {printable(key): printable(value) for key, value in row.items()}
-    if len(expected) < len(row):
-        return
-    if len(row) == 1 and written.endswith('\n""\n') is False and set(expected.values()) == {""}:
-        return  # a line of one empty cell
-    assert _csv_text.read(written) == [expected]
-    for line in cells(written):
-        assert not any(cell.startswith(STARTS) for cell in line)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "empty"),
-        ("a,a\n1,2\n", "two columns"),
-        ("a,b\n1\n", "line 2: has 1 cells, and the head 2"),
-        ("a,b\n1,2,3\n", "line 2: has 3 cells"),
-        ('a\n"1\n', "end of data"),
-        (f"a\n{'1' * 200_000}\n", "field larger"),
-    ],
-)
-def test_what_is_no_table_is_refused(text, reason):
-    with pytest.raises(Mismatch, match=reason):
-        _csv_text.read(text)
+def test_readers_find_the_printable_text_behind_an_apostrophe_at_most(row):
+    found = cells(_csv_text.write(row, [row]))
+    for texts, expected in zip(found, (row.keys(), row.values()), strict=False):
+        for text, one in zip(texts, map(printable, expected), strict=True):
+            assert text in (one, f"'{one}")
+            assert not text.startswith(STARTS)

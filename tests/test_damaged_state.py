@@ -28,7 +28,7 @@ from keras_patchmix.occlusion import (
 from keras_patchmix.occlusion.backup import Backup
 from keras_patchmix.occlusion.passes import Pass, Passes
 from keras_patchmix.occlusion.tally import Tally
-from keras_patchmix.training.metrics_file import MetricsFile, read
+from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder, read
 from tests.mutations import damaged_bytes, damaged_json
 from tests.occlusion.closed_form import K, constant_data, pixel_reader
 from tests.occlusion.occluded_data import occluded
@@ -181,24 +181,16 @@ def load_lines(path):
     return EpochLines(path, "OcclusionBenchmark").before(10)
 
 
-def write_metrics(path):
-    callback = MetricsFile(path)
-    callback.on_epoch_begin(0)
-    for epoch in range(3):
-        logs = {"loss": -0.5 / (epoch + 1), "val_acc": float("nan"), "=x": 1e-7}
-        callback.on_epoch_end(epoch, logs if epoch else {"loss": float("inf")})
+def write_checkpoint(path):
+    history = {"loss": [0.5, float("inf")], "val_acc": [float("nan"), 1e-7]}
+    arrays = {**ARRAYS, "seeds": np.array([3, 2**32 - 1], np.uint32)}
+    CheckpointFolder(path.parent).save(Checkpoint(2, arrays, {"keras": "3"}, history))
 
 
-def load_metrics(path):
-    rows = read(path)
-    epochs = [row["epoch"] for row in rows]
-    assert epochs == sorted(set(epochs))
-    for row in rows:
-        assert all(value is None or isinstance(value, float) for value in list(row.values())[1:])
-    callback = MetricsFile(path, writes=False)
-    callback.on_epoch_begin(2)
-    callback.on_epoch_end(2, {"loss": 0.5})
-    return [{name: repr(value) for name, value in row.items()} for row in rows]
+def load_checkpoint(path):
+    found = read(path)
+    arrays = {name: values.tolist() for name, values in found.arrays.items()}
+    return found.epoch, found.settings, repr(found.history), arrays
 
 
 def directory_of(path):
@@ -224,7 +216,7 @@ TARGETS = [
     Target("maps.npz", write_explanation, load_explanation),
     Target("selectivity.npz", write_maps, load_maps),
     Target("occlusion.jsonl", write_lines, load_lines),
-    Target("metrics.csv", write_metrics, load_metrics),
+    Target("epoch-000002.npz", write_checkpoint, load_checkpoint),
     Target("config.json", write_config, load_config),
 ]
 

@@ -1,63 +1,46 @@
-"""Files that hold the whole state of a training, each of them either complete or not there.
+"""Checkpoints: the whole state of a training after an epoch, in files that are complete or absent.
 
-A file is a line of its format, a line of JSON, the bytes of all arrays one after the other, and
-the SHA-256 of all that. Keras' own files would not do: they leave out the counters of
-`SeedGenerator`s and the state of metrics.
+Keras' own files leave out the counters of `SeedGenerator`s, so that dropout would repeat itself.
 """
 
-import hashlib
 import json
-import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_patchmix import _atomic
+from keras_patchmix import _array_files, _atomic, _state_files
+from keras_patchmix._names import quoted
 from keras_patchmix._schema import check, conform
-from keras_patchmix._state_files import parse_json
 
-_FORMAT = b"keras_patchmix checkpoint 1\n"
-_DIGEST = hashlib.sha256().digest_size
+_ABOUT, _METRIC = "about", "metric "  # an array of JSON text; the beginning of metrics' names
 _KEPT = 2
+_MOST_LISTED = 2**22  # bytes: some 60,000 arrays
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training after some steps.
+    """The state of a training after an epoch.
 
     Attributes:
-        epoch: The epoch, counted from 0.
-        step: Steps of that epoch that are done, from 0 to all of them.
-        arrays: Dict from names to NumPy arrays.
+        epoch: Number of epochs that are done, at least 1.
+        arrays: Dict from names to NumPy arrays, as `state.arrays_of` returns it.
         settings: Dict of JSON values, such as versions of packages.
+        history: Dict from names of metrics to lists of floats, one for each epoch.
     """
 
     epoch: int
-    step: int
     arrays: dict
     settings: dict
+    history: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Array:
-    name: str
-    dtype: str
-    shape: list[int]
-
-
-@dataclass(frozen=True)
-class _Header:
+class _About:
     epoch: int
-    step: int
     settings: dict[str, Any]
-    arrays: list[_Array]
-
-
-class DamagedCheckpoint(ValueError):
-    """A file that is no checkpoint, or not a whole one."""
 
 
 class CheckpointFolder:
@@ -72,97 +55,70 @@ class CheckpointFolder:
 
     def files(self):
         """Returns the paths of the checkpoints, newest first."""
-        return sorted(self.path.glob("step-*.ckpt"), reverse=True)
+        return sorted(self.path.glob("epoch-*.npz"), reverse=True)
 
-    def save(self, checkpoint, global_step):
-        """Writes a checkpoint atomically, then deletes those before the last two.
-
-        Args:
-            checkpoint: A `Checkpoint`.
-            global_step: Steps of the whole training that are done.
-
-        Returns:
-            The path of the file.
-        """
-        path = self.path / f"step-{global_step:09d}.ckpt"
-        _atomic.write_bytes(path, encode(checkpoint))
+    def save(self, checkpoint):
+        """Writes a `Checkpoint` atomically, then deletes those before the last two."""
+        path = self.path / f"epoch-{checkpoint.epoch:06d}.npz"
+        about = {"epoch": checkpoint.epoch, "settings": checkpoint.settings}
+        arrays = {
+            _ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8),
+            **{_METRIC + name: np.array(values) for name, values in checkpoint.history.items()},
+            **checkpoint.arrays,
+        }
+        _atomic.write_bytes(path, _array_files.to_bytes(arrays))
         for old in self.files()[_KEPT:]:
             old.unlink(missing_ok=True)
-        return path
 
     def load(self):
-        """Returns the newest checkpoint that is whole, or None where there is none.
+        """Returns the newest `Checkpoint` that is whole, or None where there is none.
+
+        Raises:
+            ValueError: There is one of a version that saved within epochs.
 
         Warns:
-            UserWarning: A newer one is damaged; it is left out, and deleted.
+            UserWarning: A newer one is damaged, and left out.
         """
+        for path in self.path.glob("step-*.ckpt"):
+            raise ValueError(
+                f"{quoted(path)} is a checkpoint of keras-patchmix 0.1, which this version does "
+                "not read: finish the run with that version, or begin it anew in another directory"
+            )
         for path in self.files():
             try:
-                return decode(path.read_bytes())
-            except DamagedCheckpoint as error:
-                warnings.warn(
-                    f"The checkpoint {str(path)!r} is damaged ({error}): training goes on from "
-                    "the one before, or from the start.",
-                    stacklevel=2,
-                )
-                path.unlink()
+                return read(path)
+            except _state_files.DamagedFile as error:
+                advice = "The training goes on from the checkpoint before, or from the start."
+                warnings.warn(str(error.advised(advice)), stacklevel=2)
         return None
 
-    def remove_leftovers(self):
-        """Deletes half-written files that a process which was killed left."""
-        for path in self.path.glob(".step-*.tmp"):
-            path.unlink(missing_ok=True)
 
+def read(path):
+    """Reads the file of a checkpoint.
 
-def encode(checkpoint):
-    """Returns the bytes of a `Checkpoint`."""
-    values = [np.ascontiguousarray(value) for value in checkpoint.arrays.values()]
-    header = {
-        "epoch": checkpoint.epoch,
-        "step": checkpoint.step,
-        "settings": checkpoint.settings,
-        "arrays": [
-            {"name": name, "dtype": value.dtype.name, "shape": np.shape(original)}
-            for (name, original), value in zip(checkpoint.arrays.items(), values, strict=True)
-        ],
-    }
-    parts = [_FORMAT, json.dumps(header).encode() + b"\n", *(value.tobytes() for value in values)]
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return b"".join([*parts, digest.digest()])
+    Args:
+        path: The file.
 
-
-def decode(data):
-    """Returns the `Checkpoint` that `encode` made bytes of.
+    Returns:
+        A `Checkpoint`.
 
     Raises:
-        DamagedCheckpoint: The bytes are something else, or not all of them.
+        keras_patchmix._state_files.DamagedFile: It is something else, or not whole.
     """
-    if not data.startswith(_FORMAT):
-        raise DamagedCheckpoint("it does not begin as one")
-    body = memoryview(data)[:-_DIGEST]
-    if hashlib.sha256(body).digest() != data[-_DIGEST:]:
-        raise DamagedCheckpoint("its content does not match its checksum")
-    end = data.find(b"\n", len(_FORMAT)) + 1
-    try:
-        header = conform(parse_json(data[len(_FORMAT) : end].decode("utf-8")), _Header)
-        arrays = {}
-        for entry in header.arrays:
-            check(min(entry.shape, default=0) >= 0, entry.name, "no shape of an array")
-            dtype, size = _dtype(entry.dtype), math.prod(entry.shape)
-            value = np.frombuffer(body, dtype, size, end)
-            arrays[entry.name] = value.reshape(entry.shape)
-            end += value.nbytes
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DamagedCheckpoint(str(error)) from error
-    return Checkpoint(header.epoch, header.step, arrays, header.settings)
-
-
-def _dtype(name):
-    try:
-        return np.dtype(name)
-    except TypeError:
-        import ml_dtypes  # bfloat16 and its kind, which NumPy does not know by itself
-
-        return np.dtype(getattr(ml_dtypes, name))
+    data = Path(path).read_bytes()
+    with _state_files.named(path, "a checkpoint"):
+        arrays = _array_files.from_bytes(data, len(data), _MOST_LISTED)
+        check(_ABOUT in arrays, _ABOUT, "is missing")
+        text = arrays.pop(_ABOUT).tobytes().decode("utf-8", "replace")
+        about = conform(_state_files.parse_json(text), _About)
+        check(about.epoch > 0, "epoch", "must be at least 1")
+        history = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_METRIC)}
+        for name, values in history.items():
+            check(values.dtype == float, name, "must be float64")
+            check(values.shape == (about.epoch,), name, "must be a value for each epoch")
+    return Checkpoint(
+        about.epoch,
+        arrays,
+        about.settings,
+        {name.removeprefix(_METRIC): values.tolist() for name, values in history.items()},
+    )

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_patchmix._command_line import again
-from keras_patchmix._exit_status import FAILED
+from keras_patchmix._exit_status import FAILED, exit_status
 from keras_patchmix._names import say
 from keras_patchmix._optional import require
 from keras_patchmix.datasets import broken_files
 from keras_patchmix.training.experiment import run
-from keras_patchmix.training.interruption import Interrupted, Interruption
 from keras_patchmix.training.keeping import Diverged
 from keras_patchmix.training.multiworker import task_of_this_process
 from keras_patchmix.training.options import parse_options
@@ -31,8 +30,8 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
 
     Returns:
         The exit status: 0; 1 after an error, which is printed in a line; 3 where the loss was no
-        longer finite; 130 after Ctrl-C and 143 after a signal to terminate, after the state was
-        saved and a line has said how to go on.
+        longer finite; 130 after Ctrl-C and 143 after a signal to terminate, after lines that say
+        from which epoch the run goes on, and how.
 
     Raises:
         SystemExit: With status 2, where the flags are wrong.
@@ -42,24 +41,18 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
     options = dataclasses.replace(options, output=options.directory())
     arguments = sys.argv[1:] if argv is None else list(argv)
     program = os.path.basename(sys.argv[0])
-    interruption = Interruption()
-    try:
+
+    def work():
         if asked_for is None and os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
             raise ValueError("--output must be given, the same on all workers that TF_CONFIG names")
-        with interruption.taken(), broken_files.noted() as broken:
-            run(options, interruption)
-    except Interrupted as interrupted:
-        say(
-            f"\n{program}: interrupted. To go on: {again(arguments, options.output)}",
-            file=sys.stderr,
-        )
-        return interrupted.status
+        run(options)
+
+    try:
+        with broken_files.noted() as broken:
+            return exit_status(work, f". To go on: {again(arguments, options.output)}")
     except Diverged as error:
         say(f"{program}: {error}", file=sys.stderr)
         return DIVERGED
-    except (ValueError, OSError, ImportError) as error:
-        say(f"{program}: {error}", file=sys.stderr)
-        return FAILED
     except Exception as error:
         if not broken or not _is_of_pipeline(error):
             raise
@@ -70,7 +63,6 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
             file=sys.stderr,
         )
         return FAILED
-    return 0
 
 
 def _is_of_pipeline(error):

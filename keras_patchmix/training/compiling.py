@@ -41,6 +41,8 @@ def make_model(options, info):
 def compile_model(model, options, steps):
     """Compiles a model with AdamW, a cosine schedule after a linear warm-up, and accuracy.
 
+    The optimizer is built, so that a state can be restored before the first step.
+
     Args:
         model: A `keras.Model` of logits.
         options: A `TrainOptions`.
@@ -60,6 +62,7 @@ def compile_model(model, options, steps):
         metrics=["accuracy"],
         jit_compile=_use_xla(options.xla),
     )
+    model.optimizer.build(model.trainable_variables)  # not `optimizer`: Keras may wrap it
 
 
 def schedule(options, steps):

@@ -7,6 +7,8 @@ from keras_patchmix import _state_files
 _PRESETS = Path(__file__).parent / "presets"
 # What a run directory's config.json and the presets hold beside settings.
 _NOT_SETTINGS = ("about", "source", "not_covered", "recipe", "files", "output")
+# Settings of earlier versions, and what to use in their place.
+_RETIRED = {"checkpoint_every": "steps_per_epoch, which makes epochs short: each is saved"}
 
 
 def preset_names():
@@ -27,8 +29,8 @@ def arguments_of(name, fields):
         List of strings.
 
     Raises:
-        ValueError: There is no such file, it is damaged or no JSON object, a key is unknown, or a
-            value is neither a number nor a string nor a list of such.
+        ValueError: There is no such file, it is damaged or no JSON object, a key is unknown or of
+            an earlier version, or a value is neither a number nor a string nor a list of such.
     """
     path = _PRESETS / f"{name}.json" if name in preset_names() else Path(name)
     try:
@@ -41,6 +43,12 @@ def arguments_of(name, fields):
     if not isinstance(settings, dict):
         raise ValueError(f"{name!r} must hold a JSON object, got {type(settings).__name__}")
     settings = {key: value for key, value in settings.items() if key not in _NOT_SETTINGS}
+    retired = [key for key in _RETIRED if settings.pop(key, None) is not None]
+    if retired:
+        raise ValueError(
+            f"{name!r} holds keys of an earlier version: "
+            + "; ".join(f"{key} (use {_RETIRED[key]})" for key in retired)
+        )
     unknown = sorted(set(settings) - set(fields))
     if unknown:
         raise ValueError(

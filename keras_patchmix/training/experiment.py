@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_patchmix._command_line import result_line
 from keras_patchmix._names import say
@@ -32,7 +32,7 @@ class TrainDirectory(RunDirectory):
 
     def __init__(self, path, options):
         self._all_options = options.to_dict()
-        results = ("*.ckpt", "model.keras", "report.json")
+        results = ("epoch-*.npz", "model.keras", "report.json")
         super().__init__(path, "train", options.deciding(), [options.init], results, flag)
 
     def _encode(self, recipe, options, files):
@@ -43,17 +43,16 @@ class TrainDirectory(RunDirectory):
         return data["recipe"], options, data["files"]
 
 
-def run(options: "TrainOptions", interruption: Any = None) -> "dict[str, Report]":
+def run(options: "TrainOptions") -> "dict[str, Report]":
     """Trains, scores under occlusion, and writes the run directory.
 
     It holds config.json, metrics.csv, occlusion.jsonl, checkpoints, model.keras, report.json,
     report.csv, report.html and curves.png. With `options.compare` a folder of that name inside
     holds the same for the second model, and curves.png shows both. A run that was stopped goes on
-    where it was; a finished one is only printed again.
+    after its last whole epoch; a finished one is only printed again.
 
     Args:
         options: A `keras_patchmix.training.TrainOptions`.
-        interruption: A `keras_patchmix.training.interruption.Interruption`, or None.
 
     Returns:
         Dict from the mixing to its `keras_patchmix.occlusion.Report` on the test split.
@@ -61,7 +60,7 @@ def run(options: "TrainOptions", interruption: Any = None) -> "dict[str, Report]
     Raises:
         FileExistsError: The directory asked for holds something else.
         ValueError: It holds a run with other options, or something in them does not fit.
-        OSError: It cannot be written to, has too little room, or is in use.
+        OSError: It cannot be written to, or is in use.
         keras_patchmix.training.keeping.Diverged: The loss is no longer finite.
     """
     strategy = open_strategy(options.strategy)
@@ -79,14 +78,14 @@ def run(options: "TrainOptions", interruption: Any = None) -> "dict[str, Report]
         }
     else:
         with directory.held() if strategy.is_chief else contextlib.nullcontext():
-            reports = _train_all(options, directory, folders, strategy, interruption)
+            reports = _train_all(options, directory, folders, strategy)
     say("\n" + comparison(reports) + "\n")
     say(f"Picture: {path / 'curves.png'}   Data: {path / 'report.json'}")
     say(result_line(_result(options, reports, path)))
     return reports
 
 
-def _train_all(options, directory, folders, strategy, interruption):
+def _train_all(options, directory, folders, strategy):
     data = pipeline.load(options)
     first = (
         f"{options.dataset}: {data.num_train} training images of "
@@ -102,7 +101,7 @@ def _train_all(options, directory, folders, strategy, interruption):
         own = dataclasses.replace(options, mixing=mixing)
         if folder != directory.path and strategy.is_chief:
             write_config(own, folder)
-        reports[mixing] = fit(data, own, folder, strategy, interruption)
+        reports[mixing] = fit(data, own, folder, strategy)
     if strategy.is_chief:
         plot_reports(
             {label_of(mixing): report for mixing, report in reports.items()},

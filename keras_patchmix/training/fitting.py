@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -13,34 +14,32 @@ from keras_patchmix import _atomic, occlusion
 from keras_patchmix._names import say
 from keras_patchmix.callbacks import OcclusionBenchmark
 from keras_patchmix.occlusion import Report
-from keras_patchmix.training import pipeline, state
+from keras_patchmix.training import pipeline
 from keras_patchmix.training.averaging import AveragedOcclusionBenchmark, AveragedValidation
-from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder
+from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.compiling import compile_model, make_model
-from keras_patchmix.training.keeping import KeepState, check_space
-from keras_patchmix.training.metrics_file import MetricsFile, has_epoch
+from keras_patchmix.training.keeping import EpochCheckpoint
 
 
-def fit(data, options, directory, strategy, interruption=None):
+def fit(data, options, directory, strategy):
     """Trains a model, scores it on the test split, and writes the run directory.
 
     What is there already is not made again: a directory with a report is done; one with a trained
-    model is scored; one with checkpoints is trained on from the newest. Of several workers the
-    chief writes and scores, and all must see the same directory.
+    model is scored; one with checkpoints is trained on after its last whole epoch. Of several
+    workers the chief writes and scores, and all must see the same directory.
 
     Args:
         data: A `pipeline.Data`.
         options: A `TrainOptions`.
         directory: Path of a directory, made if it is not there.
         strategy: A `keras_patchmix.training.strategies.Strategy`.
-        interruption: A `keras_patchmix.training.interruption.Interruption`, or None.
 
     Returns:
         The `keras_patchmix.occlusion.Report` of the test split.
 
     Raises:
         keras_patchmix.training.keeping.Diverged: The loss is no longer finite.
-        OSError: The directory has too little room.
+        ValueError: The directory holds checkpoints of another version or model.
     """
     directory = Path(directory)
     report = directory / "report.json"
@@ -48,14 +47,14 @@ def fit(data, options, directory, strategy, interruption=None):
         return Report.load(report)
     directory.mkdir(parents=True, exist_ok=True)
     if strategy.is_chief:
-        for leftover in directory.glob(".*.tmp*"):
+        for leftover in directory.rglob(".*.tmp*"):
             leftover.unlink(missing_ok=True)
     keras.config.set_dtype_policy(options.precision)
     keras.utils.set_random_seed(options.seed)
     suite = occlusion.default_suite(data.info.image_shape[0])
     trained = directory / "model.keras"
     if not trained.exists():
-        _train(data, options, directory, suite, strategy, interruption)
+        _train(data, options, directory, suite, strategy)
     strategy.barrier("trained")
     if strategy.is_chief:
         # From the file in every case, so that the report does not depend on what was interrupted.
@@ -65,70 +64,41 @@ def fit(data, options, directory, strategy, interruption=None):
     return Report.load(report)
 
 
-def _train(data, options, directory, suite, strategy, interruption):
+def _train(data, options, directory, suite, strategy):
     steps = options.steps_per_epoch or data.num_train // options.batch_size
-    total = steps * options.epochs
     with strategy.scope():
         model = make_model(options, data.info)
         compile_model(model, options, steps)
-        state.build(model, data.info.num_classes)
     model = strategy.prepare(model)
     folder = CheckpointFolder(directory / "checkpoints")
-    if strategy.is_chief:
-        folder.remove_leftovers()
-    strategy.barrier("made")
-    begun = _begun(folder, directory / "metrics.csv", steps, options.epochs)
-    strategy.barrier("read")
-    first_step = 0
-    if begun is None:
-        check_space(directory, model)
-    else:
-        first_step = begun.epoch * steps + begun.step
-        say(f"Going on after step {first_step} of {total}")
+    settings = _versions() | {"cache": data.cache}
+    begun, writes = folder.load(), strategy.is_chief
+    done = 0 if begun is None else begun.epoch
+    if begun is not None:
+        _warn_of_changes(begun.settings, settings)
+        say(f"Going on after epoch {done} of {options.epochs}")
     local = strategy.local_batches(options.batch_size)
-    batches = pipeline.training_batches(data, options, total, first_step, local)
-    writes = strategy.is_chief
-    model.fit(
-        strategy.distribute(batches),
-        initial_epoch=0 if begun is None else begun.epoch,
-        epochs=options.epochs,
-        steps_per_epoch=steps,
-        validation_data=strategy.evaluation_batches(
-            data.validation, options.batch_size, pipeline.one_hot(data)
-        ),
-        callbacks=[
-            *_scoring_callbacks(data, options, directory, suite),
-            MetricsFile(directory / "metrics.csv", writes),
-            KeepState(
-                folder,
-                steps,
-                begun,
-                options.checkpoint_every,
-                _versions() | {"cache": data.cache},
-                # One worker cannot save alone, so there a signal stops it at once.
-                interruption if strategy.num_workers == 1 else None,
-                writes,
+    total = steps * options.epochs
+    batches = pipeline.training_batches(data, options, total, steps * done, local)
+    keeping = EpochCheckpoint(folder, directory / "metrics.csv", begun, settings, writes)
+    try:
+        model.fit(
+            strategy.distribute(batches),
+            initial_epoch=done,
+            epochs=options.epochs,
+            steps_per_epoch=steps,
+            validation_data=strategy.evaluation_batches(
+                data.validation, options.batch_size, pipeline.one_hot(data)
             ),
-        ],
-        shuffle=False,  # the stream is shuffled
-        verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,
-    )
+            callbacks=[*_scoring_callbacks(data, options, directory, suite), keeping],
+            shuffle=False,  # the stream is shuffled
+            verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        epoch = f"epoch {keeping.epoch + 1} of {options.epochs}"
+        say(f"\nStopped in {epoch}. The run will go on from the start of it.", file=sys.stderr)
+        raise
     _save_model(model, directory / "model.keras", writes)
-
-
-def _begun(folder, metrics, steps, epochs):
-    """Returns the checkpoint to go on from, or None.
-
-    The one after the last step of an epoch is taken for the beginning of the next one, where that
-    epoch was scored and written too. The last epoch is always ended anew, as the end of a training
-    writes pictures of it.
-    """
-    begun = folder.load()
-    if begun is None or begun.step < steps or begun.epoch == epochs - 1:
-        return begun
-    if not has_epoch(metrics, begun.epoch):
-        return begun
-    return Checkpoint(begun.epoch + 1, 0, begun.arrays, begun.settings)
 
 
 def _scoring_callbacks(data, options, directory, suite):
@@ -177,6 +147,16 @@ def _versions():
     backend = keras.backend.backend()
     versions[backend] = getattr(sys.modules.get(backend), "__version__", None)
     return versions
+
+
+def _warn_of_changes(before, now):
+    for name, value in now.items():
+        if before.get(name, value) != value:
+            warnings.warn(
+                f"The checkpoint was written with {name} {before[name]} and training goes on with "
+                f"{value}: the result may differ.",
+                stacklevel=2,
+            )
 
 
 def write_config(options, directory):

@@ -77,7 +77,7 @@ def run(options: "HardenOptions") -> "Hardened | None":
     """
     (spec,) = model_specs(options)
     files = [spec.source, *options.imports]
-    results = (_MODEL, "*.ckpt")
+    results = (_MODEL, "epoch-*.npz")
     directory = RunDirectory(options.output, "harden", options.deciding(), files, results, flag)
     path, result = directory.path, None
     with directory.held():

@@ -20,8 +20,6 @@ from keras_patchmix.training.mixing_steps import MIXINGS, parts_of
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 XLA = ("auto", "on", "off")
 ORDERS = ("exact", "fast")
-# They decide where and how often something is written, not what.
-_FREE = ("output", "checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,6 @@ class TrainOptions:
     occlusion_examples: int = 500
     test_examples: int | None = None
     seed: int = 1
-    checkpoint_every: int | None = None
     output: str | None = None
 
     def directory(self):
@@ -85,7 +82,7 @@ class TrainOptions:
 
     def deciding(self):
         """Those of `to_dict` that decide the results: the same ones are needed to go on."""
-        return {key: value for key, value in self.to_dict().items() if key not in _FREE}
+        return {key: value for key, value in self.to_dict().items() if key != "output"}
 
 
 def flag(field):
@@ -217,7 +214,9 @@ def _add_mixing(parser, add):
 def _add_training(parser, add):
     training = parser.add_argument_group("training")
     add(training, "--epochs", "passes over the training images", type=_flags.whole(1), metavar="N")
-    text = "batches an epoch, where not all of the training images"
+    text = (
+        "batches an epoch, which ends with scores and a checkpoint; by default all training images"
+    )
     add(training, "--steps-per-epoch", text, type=_flags.whole(1), metavar="N")
     add(training, "--batch-size", "images a step", type=_flags.whole(1), metavar="N")
     add(training, "--learning-rate", "peak of the cosine schedule", type=_positive, metavar="RATE")
@@ -240,11 +239,9 @@ def _add_results(parser, add):
     add(results, "--occlusion-examples", text, type=_flags.whole(1), metavar="N")
     text = "test images scored at the end, where not all"
     add(results, "--test-examples", text, type=_flags.whole(1), metavar="N")
-    text = "steps between two checkpoints, beside the one at the end of every epoch"
-    add(results, "--checkpoint-every", text, type=_flags.whole(1), metavar="STEPS")
     text = (
         "directory for the results: a new one, or that of the same command, which then goes on "
-        "where it was stopped (default: runs/TIME-DATASET-MIXING)"
+        "after its last whole epoch (default: runs/TIME-DATASET-MIXING)"
     )
     add(results, "--output", text, metavar="DIR")
 

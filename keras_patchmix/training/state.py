@@ -1,4 +1,4 @@
-"""All that decides how a training goes on: weights, counters of seeds, optimizer, metrics."""
+"""All that decides how a training goes on: weights, states of seeds, the optimizer."""
 
 import contextlib
 
@@ -6,42 +6,33 @@ import keras
 import numpy as np
 
 
-def build(model, num_classes):
-    """Makes the variables that Keras would make in the first step of training.
-
-    Call it in the scope of a `tf.distribute` strategy, where there is one; there the metrics are
-    left to `fit`, which makes them before its first step.
+def arrays_of(model):
+    """Returns the values of the variables of a model and its optimizer, and of global generators.
 
     Args:
-        model: A compiled `keras.Model` of one input and one output.
-        num_classes: Number of its outputs.
+        model: A compiled `keras.Model` whose optimizer is built.
+
+    Returns:
+        Dict from names to NumPy arrays. Types that NumPy lacks, such as bfloat16, are float32.
     """
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    if _is_distributed():
-        return
-    images = np.zeros((1, *(side or 32 for side in model.input_shape[1:])), "float32")
-    rows = np.eye(1, num_classes, dtype="float32")
-    # Metrics are made by being used; `fit` resets them at the beginning of an epoch.
-    model.compute_metrics(images, keras.ops.convert_to_tensor(rows), rows)
-    model.reset_metrics()
-
-
-def arrays_of(model):
-    """Returns the values of all variables of a training as a dict from names to NumPy arrays."""
-    return {
-        name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()
-    }
+    arrays = {}
+    for name, variable in _variables(model).items():
+        value = keras.ops.convert_to_numpy(variable)
+        arrays[name] = value.astype(np.float32) if value.dtype.kind == "V" else value
+    for name, generator in _torch_generators().items():
+        arrays[name] = generator.get_state().numpy()
+    return arrays
 
 
 def restore(model, arrays):
-    """Gives all variables the values that `arrays_of` returned.
+    """Gives everything the values that `arrays_of` returned.
 
     Raises:
-        ValueError: They are of another model, optimizer or list of metrics.
+        ValueError: They are of another model or optimizer.
     """
-    variables = _variables(model)
+    variables, generators = _variables(model), _torch_generators()
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    shapes |= {name: tuple(one.get_state().shape) for name, one in generators.items()}
     there = {name: value.shape for name, value in arrays.items()}
     if shapes != there:
         different = sorted(set(shapes.items()) ^ set(there.items()))
@@ -49,51 +40,32 @@ def restore(model, arrays):
             "The checkpoint is of another model or optimizer. Different: "
             + ", ".join(f"{name} {list(shape)}" for name, shape in different[:4])
         )
-    with _scope_of(model):
+    strategy = getattr(model, "distribute_strategy", None)
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
         for name, variable in variables.items():
             variable.assign(arrays[name])
-
-
-def size_of(model):
-    """Returns about the bytes that a checkpoint takes: most variables are of 32 bits."""
-    return sum(4 * int(np.prod(variable.shape)) for variable in _variables(model).values())
-
-
-def first_not_finite(arrays):
-    """Returns the name of an array that holds a nan or an infinity, or None."""
-    for name, value in arrays.items():
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            return name
-    return None
-
-
-def _is_distributed():
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return tf.distribute.has_strategy()
-
-
-def _scope_of(model):
-    strategy = getattr(model, "distribute_strategy", None)
-    return contextlib.nullcontext() if strategy is None else strategy.scope()
+    for name, generator in generators.items():
+        generator.set_state(generator.get_state().new_tensor(arrays[name]))
 
 
 def _variables(model):
-    """Returns a dict from names to variables: of the model, its optimizer, its metrics.
+    """Returns a dict from names to variables.
 
     They are known by their positions: names in Keras depend on what else the process has made.
     """
-    parts = {
-        "model": model.variables,
-        "optimizer": model.optimizer.variables,
-        "metrics": model.metrics_variables,
+    parts = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {
+        f"{part} {place}": variable
+        for part, variables in parts.items()
+        for place, variable in enumerate(variables)
     }
-    found, seen = {}, set()
-    for part, variables in parts.items():
-        for place, variable in enumerate(variables):
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                found[f"{part} {place}"] = variable
-    return found
+
+
+def _torch_generators():
+    """Returns PyTorch's own generators by name: on it, dropout without a seed draws from them."""
+    if keras.backend.backend() != "torch":
+        return {}
+    import torch
+
+    of_gpus = torch.cuda.default_generators if torch.cuda.is_available() else ()
+    return {f"generator {n}": one for n, one in enumerate((torch.default_generator, *of_gpus))}

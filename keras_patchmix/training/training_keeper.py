@@ -39,7 +39,7 @@ class TrainingKeeper:
     def save(self, model, epochs):
         """Saves the state after some epochs."""
         if self._folder is not None:
-            self._folder.save(Checkpoint(epochs, 0, state.arrays_of(model), self._settings), epochs)
+            self._folder.save(Checkpoint(epochs, state.arrays_of(model), self._settings))
 
     def remove(self):
         """Deletes what was kept."""

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from keras_patchmix import datasets
+from keras_patchmix._command_line import again
 from keras_patchmix.occlusion import Report
-from keras_patchmix.training import main
+from keras_patchmix.training import fitting, main
 from keras_patchmix.training.checkpoints import CheckpointFolder
-from keras_patchmix.training.interruption import Interrupted
+from keras_patchmix.training.keeping import EpochCheckpoint
 from tests import odd_names
 
 pytest.importorskip("tensorflow")
@@ -166,7 +167,7 @@ def test_what_is_missing_of_a_run_is_made_again_alone(finished, run_here):
         (root / "copy" / name).unlink()
     (root / "copy" / ".curves.png.0123456789ab.tmp").write_text("left by a killed process")
     flags = ["copy" if flag == "out" else flag for flag in FLAGS]
-    status, printed, error = run_here(*flags, "--checkpoint-every", 1)
+    status, printed, error = run_here(*flags)
     assert status == 0, error
     assert "Epoch" not in printed, "nothing is trained again"
     for name in ("report.json", "report.csv", "model.keras", "metrics.csv"):
@@ -191,22 +192,54 @@ def test_a_loss_that_is_not_finite_has_a_status_of_its_own(finished, run_here):
         *"--batch-size 4 --learning-rate 1e30 --warmup-epochs 0 --gradient-clip 0".split(),
     )
     assert status == 3
-    assert "last good checkpoint is diverged/checkpoints/step-" in error
+    assert "of epoch 1. Last good checkpoint: none" in error
     assert not (root / "diverged" / "model.keras").exists()
     assert not (root / "diverged" / "metrics.csv").exists()
 
 
-def test_an_interrupted_run_says_how_to_go_on(run_here, monkeypatch):
-    def interrupted(*arguments):
-        raise Interrupted(signal.SIGTERM)
+def test_a_signal_stops_at_once_and_says_from_where_and_how_the_run_goes_on(
+    finished, run_here, monkeypatch
+):
+    root, _ = finished
+    flags = [flag for flag in FLAGS if flag not in ("--compare", "none", "--output", "out")]
+    trained = []
 
-    monkeypatch.setattr("keras_patchmix.training.experiment.fit", interrupted)
-    status, _, error = run_here("--dataset", "folder:photos", "--batch-size", 4)
+    def send(self, batch, logs=None):
+        trained.append((self.epoch, batch))
+        if trained[-1] == (1, 0):
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EpochCheckpoint, "on_train_batch_end", send)
+        status, _, error = run_here(*flags)
     assert status == 143
-    assert error.strip().count("\n") == 0
-    assert "interrupted. To go on: " in error
+    assert trained == [(0, 0), (0, 1), (1, 0)]
     (directory,) = Path("runs").iterdir()
-    assert error.strip().endswith(f"--output {directory}")
+    assert "Stopped in epoch 2 of 2." in error
+    assert error.strip().endswith(f"interrupted. To go on: {again(flags, str(directory))}")
+    status, printed, _ = run_here(*flags, "--output", directory)
+    assert status == 0
+    assert "Going on after epoch 1 of 2\n" in printed
+    for name in ("metrics.csv", "report.json"):
+        assert (directory / name).read_bytes() == (root / "out" / name).read_bytes()
+
+
+def test_a_run_of_a_version_that_saved_within_epochs_is_refused(finished, run_here):
+    root, _ = finished
+    (root / "old" / "checkpoints").mkdir(parents=True)
+    config = json.loads((root / "out" / "config.json").read_text())
+    (root / "old" / "config.json").write_text(json.dumps({**config, "checkpoint_every": 2}))
+    (root / "old" / "checkpoints" / "step-000000002.ckpt").write_bytes(b"")
+    status, _, error = run_here(*["old" if flag == "out" else flag for flag in FLAGS])
+    assert status == 1
+    assert error.count("\n") == 1
+    assert "'old/checkpoints/step-000000002.ckpt' is a checkpoint of keras-patchmix 0.1" in error
+
+
+def test_other_versions_are_warned_about():
+    now = {"keras": "3.2", "numpy": "2", "cache": "decoded"}
+    with pytest.warns(UserWarning, match=r"written with keras 3\.1 and training goes on with 3\.2"):
+        fitting._warn_of_changes({"keras": "3.1", "numpy": "2"}, now)
 
 
 def test_every_kind_of_flag_reaches_the_training(finished, run_here):
@@ -224,15 +257,14 @@ def test_every_kind_of_flag_reaches_the_training(finished, run_here):
     assert model.get_layer("stage_2_block_1_drop_path").rate == pytest.approx(0.2)
     optimizer = model.optimizer
     assert (optimizer.clipnorm, optimizer.use_ema, optimizer.ema_momentum) == (0.5, True, 0.75)
-    # The weights that are saved are the averages, those that are trained stand in the checkpoint.
-    arrays = CheckpointFolder(root / "all" / "checkpoints").load().arrays
-    trained, averages = (
-        {value.tobytes() for name, value in arrays.items() if name.startswith(part)}
-        for part in ("model", "optimizer")
+    # The weights that are saved are the averages.
+    saved, averages = (
+        {keras.ops.convert_to_numpy(v).tobytes() for v in variables}
+        for variables in (model.trainable_variables, model.optimizer.variables)
     )
-    saved = {keras.ops.convert_to_numpy(v).tobytes() for v in model.trainable_variables}
     assert saved <= averages
-    assert not saved <= trained
+    (checkpoint,) = CheckpointFolder(root / "all" / "checkpoints").files()
+    assert checkpoint.name == "epoch-000001.npz"
     rows = list(csv.DictReader((root / "all" / "metrics.csv").open()))
     loaded = Report.load(root / "all")
     assert loaded.rows[0].n == 6

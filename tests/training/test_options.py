@@ -36,7 +36,6 @@ def test_flags_arrive():
         ("--gradient-clip 0", "gradient_clip", 0.0),
         ("--ema 0.999", "ema", 0.999),
         ("--strategy cpu", "strategy", "cpu"),
-        ("--checkpoint-every 100", "checkpoint_every", 100),
         ("--model vit_tiny16", "model", "vit_tiny16"),
     ],
 )
@@ -69,7 +68,7 @@ def test_every_flag_sets_its_field_alone(flags, field, value):
         ("--gradient-clip -1", "argument --gradient-clip: must be a number of at least 0"),
         ("--precision float16", "argument --precision: invalid choice: 'float16'"),
         ("--strategy gpu", "argument --strategy: invalid choice: 'gpu'"),
-        ("--checkpoint-every 0", "argument --checkpoint-every: must be a whole number"),
+        ("--steps-per-epoch 0", "argument --steps-per-epoch: must be a whole number"),
         ("--config nowhere.json", "argument --config: must be one of"),
     ],
 )
@@ -98,12 +97,16 @@ def test_the_settings_of_a_run_are_settings(tmp_path):
     options = parse_options("--mixing cutmix+mixup --mixing-weights 1 3 --seed 5".split())
     path = written(tmp_path, {"recipe": "train", **options.to_dict(), "files": {}, "output": "x"})
     assert parse_options(["--config", path]) == options
+    # As runs of earlier versions wrote it.
+    path = written(tmp_path, {**options.to_dict(), "checkpoint_every": None})
+    assert parse_options(["--config", path]) == options
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ({"epoch": 3}, "holds unknown keys: epoch. Known: "),
+        ({"checkpoint_every": 100}, "checkpoint_every (use steps_per_epoch"),
         ({"epochs": 0}, "argument --epochs: must be a whole number of at least 1, got '0'"),
         ("{", "not JSON"),
         ([1], "must hold a JSON object, got list"),
@@ -140,9 +143,9 @@ def test_the_directory_names_time_data_and_mixing():
     assert TrainOptions(output="here").directory() == "here"
 
 
-def test_where_and_how_often_is_written_decides_nothing():
+def test_where_is_written_decides_nothing():
     free = set(TrainOptions().to_dict()) - set(TrainOptions().deciding())
-    assert free == {"output", "checkpoint_every"}
+    assert free == {"output"}
 
 
 def test_the_help_names_every_setting(capsys):
