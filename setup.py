@@ -68,7 +68,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
-    package_data={"keras_patchmix": ["py.typed", "training/presets/*.json", "report/templates/*"]},
+    package_data={"keras_patchmix": ["py.typed", "cli/train/presets/*.json", "report/templates/*"]},
     install_requires=["keras>=3.10", "numpy>=1.26", "ml-dtypes>=0.5.1"],
     extras_require={
         "tensorflow": TENSORFLOW,

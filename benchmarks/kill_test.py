@@ -81,7 +81,7 @@ def train(root, output, flags, delay):
     log = os.open(root / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    from keras_patchmix.training import main as recipe
+    from keras_patchmix.cli.train import main as recipe
 
     sys.argv = ["train_convnext.py"]
     sys.exit(recipe(arguments_of(root, output, flags)))
@@ -200,7 +200,7 @@ def main(argv=None):
     options, flags = parser.parse_known_args(argv)
     flags = [*flags, "--epochs", str(options.epochs)]
     if options.fork:
-        import keras_patchmix.training.command  # noqa: F401 - imports, and computes nothing
+        import keras_patchmix.cli.train.command  # noqa: F401 - imports, and computes nothing
 
         global PROCESSES
         PROCESSES = multiprocessing.get_context("fork")

@@ -2,20 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix import _backend  # noqa: F401  first, as it says what Keras itself lacks
+from keras_patchmix._version import __version__
+from keras_patchmix.base import keras_backend  # noqa: F401  first, as it says what Keras itself lacks
 
 # Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
-from keras_patchmix._lazy import attach
-from keras_patchmix._version import __version__
+from keras_patchmix.base.lazy import attach
 from keras_patchmix.layers.patch_mixing import PatchMixing
 from keras_patchmix.models import blocks as _blocks  # noqa: F401
+from keras_patchmix.models import saved as _saved  # noqa: F401
+from keras_patchmix.models import tokens as _tokens  # noqa: F401
 
 if TYPE_CHECKING:
     from keras_patchmix import callbacks as callbacks
     from keras_patchmix import datasets as datasets
-    from keras_patchmix import evaluation as evaluation
     from keras_patchmix import explain as explain
-    from keras_patchmix import explaining as explaining
     from keras_patchmix import layers as layers
     from keras_patchmix import mixing as mixing
     from keras_patchmix import models as models
@@ -31,9 +31,7 @@ __getattr__, __dir__, __all__ = attach(
     submodules=(
         "callbacks",
         "datasets",
-        "evaluation",
         "explain",
-        "explaining",
         "layers",
         "mixing",
         "models",

@@ -20,7 +20,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
-    from keras_patchmix.explaining import main
+    from keras_patchmix.cli.explain import main
 except KeyboardInterrupt:
     sys.exit(130)  # the imports take seconds, and there is nothing to save yet
 except ImportError:

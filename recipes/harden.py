@@ -24,7 +24,7 @@ if importlib.util.find_spec("tensorflow") is None:
     )
 
 try:
-    from keras_patchmix.training.harden_command import main
+    from keras_patchmix.cli.harden.command import main
 except KeyboardInterrupt:
     sys.exit(130)  # the imports take seconds, and there is nothing to save yet
 

@@ -16,7 +16,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
-    from keras_patchmix.datasets.records.command import main
+    from keras_patchmix.cli.records import main
 except KeyboardInterrupt:
     sys.exit(130)  # the imports take seconds, and there is nothing to save yet
 

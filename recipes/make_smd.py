@@ -22,7 +22,7 @@ if importlib.util.find_spec("tensorflow") is None:
     )
 
 try:
-    from keras_patchmix.datasets.superimposing import main
+    from keras_patchmix.cli.occlude import main
 except KeyboardInterrupt:
     sys.exit(130)  # the imports take seconds, and there is nothing to save yet
 

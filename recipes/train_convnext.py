@@ -19,7 +19,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from keras_patchmix.training import main
+from keras_patchmix.cli.train import main
 
 if __name__ == "__main__":
     sys.exit(main(description=__doc__))

@@ -18,7 +18,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from keras_patchmix.training import main
+from keras_patchmix.cli.train import main
 
 if __name__ == "__main__":
     sys.exit(main(description=__doc__, model="vit_mini4", learning_rate=1e-3, warmup_epochs=2.0))

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from keras_patchmix._state_files import sealed
+from keras_patchmix.base.state_files import sealed
 
 _DEEP = json.loads("[" * 45 + "]" * 45)
 _ODD = (

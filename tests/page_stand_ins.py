@@ -101,7 +101,7 @@ def smd_archives(monkeypatch, folder):
 def made_data_set(monkeypatch, folder):
     """The data set that the first command of data_sets/your_own.md makes."""
     few_records(monkeypatch, folder, count=64)
-    from keras_patchmix.datasets.superimposing import main
+    from keras_patchmix.cli.occlude import main
 
     text = (DOCS / "data_sets" / "your_own.md").read_text("utf-8")
     command = next(line for line in shell_lines(text) if "make_smd.py" in line)

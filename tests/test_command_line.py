@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from keras_patchmix._command_line import again, new_directory
+from keras_patchmix.cli.command_line import again, new_directory
 
 
 @pytest.mark.parametrize(

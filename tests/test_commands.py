@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from keras_patchmix._exit_status import exit_status
-from keras_patchmix._flags import named
+from keras_patchmix.cli.exit_status import exit_status
+from keras_patchmix.cli.flags import named
 
 FLAGS = {"name": "--dataset", "image_size": "--image-size"}
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_patchmix import _array_files
-from keras_patchmix._state_files import DamagedFile, sealed
+from keras_patchmix.base import array_files
+from keras_patchmix.base.state_files import DamagedFile, sealed
 from tests.mutations import damaged_arrays
 from tests.test_damaged_state import (
     ARRAYS,
@@ -78,7 +78,7 @@ def target(request, tmp_path_factory):
 def test_arrays_are_what_they_must_be_or_the_file_is_named(target, seed):
     path, pack, load, counts, found = target
     arrays = damaged_arrays(ARRAYS, random.Random(seed))
-    pack(path, _array_files.to_bytes(arrays, compressed=seed % 2 == 0))
+    pack(path, array_files.to_bytes(arrays, compressed=seed % 2 == 0))
     read, error = loaded(load, path)
     found["refused" if error else "read"] += 1
     if error is not None:
@@ -109,6 +109,6 @@ def loaded(load, path):
 @pytest.mark.parametrize("values", [np.full((2, 3, 4), "x"), np.full((2, 3, 4), b"x", "S4")])
 def test_maps_of_text_are_named(target, values):
     path, pack, load, _, _ = target
-    pack(path, _array_files.to_bytes({**ARRAYS, "maps": values}))
+    pack(path, array_files.to_bytes({**ARRAYS, "maps": values}))
     with pytest.raises(ValueError, match=rf"{path.name}' is damaged.*maps: must be float32"):
         load(path)

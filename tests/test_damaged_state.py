@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_patchmix._run_directory import RunDirectory
-from keras_patchmix._state_files import DamagedFile
+from keras_patchmix.base.run_directory import RunDirectory
+from keras_patchmix.base.state_files import DamagedFile
 from keras_patchmix.callbacks.epoch_lines import EpochLines
-from keras_patchmix.evaluation import selectivity
+from keras_patchmix.cli.explain.explanation import Explanation
+from keras_patchmix.cli.score import selectivity
 from keras_patchmix.explain import SelectivityReport
 from keras_patchmix.explain.measured import Measured
 from keras_patchmix.explain.selectivity_report import SelectivityRow
-from keras_patchmix.explaining.explanation import Explanation
 from keras_patchmix.occlusion import (
     DatasetOcclusion,
     PatchDrop,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_patchmix import _hashing as hashing
+from keras_patchmix.base import hashing
 
 
 def test_mix_is_the_splitmix64_of_the_literature():

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_patchmix import _ops, mixing
-from keras_patchmix._ratio import beta_distribution, count_table
+from keras_patchmix import mixing
+from keras_patchmix.mixing import arrays
+from keras_patchmix.mixing.ratio import beta_distribution, count_table
 from tests import mixing_oracle as oracle
 from tests.arrays import KINDS, as_kind, dtype_name, to_numpy
 
@@ -66,7 +67,7 @@ def test_images_are_those_of_a_loop_over_patches(select, case, dtype, channels_f
     for kind in KINDS:
         x = as_kind(given_images, kind)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_ops.of(x), "prefers_selection", lambda *_: select)
+            patch.setattr(arrays.of(x), "prefers_selection", lambda *_: select)
             mixed = mixing.apply_to_images(x, plan, grid, data_format)
         assert type(mixed) is type(x)
         assert mixed.dtype == x.dtype

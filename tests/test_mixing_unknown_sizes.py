@@ -70,7 +70,7 @@ def test_under_xla_the_selection_is_chosen_and_exact(grid):
     seen = []
 
     def mix(x):
-        from keras_patchmix._ops import tensorflow_ops
+        from keras_patchmix.mixing.arrays import tensorflow_ops
 
         seen.append(tensorflow_ops.in_xla_context())
         return mixing.apply_to_images(x, plan, grid)

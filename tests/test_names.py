@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_patchmix._names import distinct, printable, printable_values, quoted, say
+from keras_patchmix.base.printable import (
+    distinct,
+    printable,
+    printable_values,
+    quoted,
+    say,
+)
 from tests.odd_names import assert_printable
 
 

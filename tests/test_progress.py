@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_patchmix._progress import Progress
+from keras_patchmix.base.progress import Progress
 
 
 def bar_of(capsys):

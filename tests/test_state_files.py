@@ -11,9 +11,9 @@ from typing import Any, TypedDict
 import numpy as np
 import pytest
 
-from keras_patchmix import _array_files, _state_files
-from keras_patchmix._schema import Mismatch, conform
-from keras_patchmix._state_files import DamagedFile
+from keras_patchmix.base import array_files, state_files
+from keras_patchmix.base.schema import Mismatch, conform
+from keras_patchmix.base.state_files import DamagedFile
 
 
 class Open(TypedDict, total=False):
@@ -86,7 +86,7 @@ def test_what_is_no_json_file_is_refused_by_its_name(tmp_path, content, reason):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(DamagedFile, match=reason) as error:
-        _state_files.read_json(path, "a report")
+        state_files.read_json(path, "a report")
     assert error.value.path == str(path)
     assert f"'{path}' is damaged or is not a report" in str(error.value)
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     with open(path, "wb") as file:
         file.truncate(2**40)  # it takes no room on most disks
     with pytest.raises(DamagedFile, match="more than 256 MiB"):
-        _state_files.read_json(path, "a report")
+        state_files.read_json(path, "a report")
 
 
 def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
@@ -104,7 +104,7 @@ def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
     path.write_text("[]")
     with (
         pytest.raises(DamagedFile, match=r"\\x1b\[31m\\xe9\.json"),
-        _state_files.named(path, "a report"),
+        state_files.named(path, "a report"),
     ):
         conform(["\x1b"], Closed)
 
@@ -112,19 +112,19 @@ def test_the_message_holds_nothing_that_turns_a_terminal(tmp_path):
 def test_a_seal_holds_whatever_the_order_of_keys(tmp_path):
     path = tmp_path / "x.json"
     content = {"b": [1.5, None, "é\x1b"], "a": {"2": True, 1: (1, 2)}}
-    _state_files.write_json(path, content)
-    found = _state_files.read_json(path, "x")
+    state_files.write_json(path, content)
+    found = state_files.read_json(path, "x")
     plain = {"b": [1.5, None, "é\\x1b"], "a": {"2": True, "1": [1, 2]}}
-    assert _state_files.unsealed(found, needed=True) == plain
+    assert state_files.unsealed(found, needed=True) == plain
     turned = dict(reversed(found.items()))
-    assert _state_files.unsealed(turned) == plain
+    assert state_files.unsealed(turned) == plain
     found["b"][0] = 1.25
     with pytest.raises(Mismatch, match="sha256: the checksum is not"):
-        _state_files.unsealed(found)
+        state_files.unsealed(found)
     del found["sha256"]
-    assert _state_files.unsealed(found)["b"][0] == 1.25
+    assert state_files.unsealed(found)["b"][0] == 1.25
     with pytest.raises(Mismatch, match="sha256"):
-        _state_files.unsealed(found, needed=True)
+        state_files.unsealed(found, needed=True)
 
 
 def test_arrays_are_read_bit_by_bit_and_no_more_than_asked_for():
@@ -138,18 +138,18 @@ def test_arrays_are_read_bit_by_bit_and_no_more_than_asked_for():
     }
     size = sum(values.nbytes for values in arrays.values())
     for compressed in (False, True):
-        data = _array_files.to_bytes(arrays, compressed)
-        found = _array_files.from_bytes(data, size)
+        data = array_files.to_bytes(arrays, compressed)
+        found = array_files.from_bytes(data, size)
         assert list(found) == list(arrays)
         for name, values in arrays.items():
             np.testing.assert_array_equal(found[name], values)
             assert found[name].dtype == values.dtype
         with pytest.raises(Mismatch, match=f"more than {size - 1} bytes"):
-            _array_files.from_bytes(data, size - 1)
+            array_files.from_bytes(data, size - 1)
     with pytest.raises(Mismatch, match="not a plain array"):
-        _array_files.from_bytes(_array_files.to_bytes({"a": np.array([{}])}), 10**6)
+        array_files.from_bytes(array_files.to_bytes({"a": np.array([{}])}), 10**6)
     with pytest.raises(Mismatch, match="not an archive of arrays"):
-        _array_files.from_bytes(b"PK", 10**6)
+        array_files.from_bytes(b"PK", 10**6)
 
 
 def test_an_array_that_claims_to_be_huge_is_refused_unread():
@@ -160,7 +160,7 @@ def test_an_array_that_claims_to_be_huge_is_refused_unread():
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.npy", header.getvalue())
     with pytest.raises(Mismatch, match="a: all arrays have more than"):
-        _array_files.from_bytes(file.getvalue(), 2**31)
+        array_files.from_bytes(file.getvalue(), 2**31)
 
 
 def test_a_header_that_claims_much_costs_no_memory():
@@ -171,7 +171,7 @@ def test_a_header_that_claims_much_costs_no_memory():
         archive.writestr("a.npy", header)
     assert len(file.getvalue()) < 2**17
     with pytest.raises(Mismatch, match="unknown version"), at_most(2**22):
-        _array_files.from_bytes(file.getvalue(), 2**31)
+        array_files.from_bytes(file.getvalue(), 2**31)
 
 
 def test_a_list_of_very_many_arrays_is_refused_unread():
@@ -180,7 +180,7 @@ def test_a_list_of_very_many_arrays_is_refused_unread():
         for number in range(3000):
             archive.writestr(f"{number}.npy", b"")
     with pytest.raises(Mismatch, match="too many arrays"), at_most(2**21):
-        _array_files.from_bytes(file.getvalue(), 2**31)
+        array_files.from_bytes(file.getvalue(), 2**31)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -189,7 +189,7 @@ def test_other_compressions_are_refused(compression):
     with zipfile.ZipFile(file, "w", compression) as archive:
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00")
     with pytest.raises(Mismatch, match="unknown compression"):
-        _array_files.from_bytes(file.getvalue(), 2**31)
+        array_files.from_bytes(file.getvalue(), 2**31)
 
 
 @contextlib.contextmanager
@@ -211,12 +211,12 @@ def at_most(most):
 def test_what_would_not_be_read_is_not_written(tmp_path, content, most):
     path = tmp_path / "x.json"
     with pytest.raises(ValueError, match="too large to be read again"):
-        _state_files.write_json(path, content, most=most)
+        state_files.write_json(path, content, most=most)
     assert not path.exists()
-    _state_files.write_json(path, {"a": "x" * 1000}, most=1200)
+    state_files.write_json(path, {"a": "x" * 1000}, most=1200)
     with pytest.raises(DamagedFile, match="more than"):
-        _state_files.read_json(path, "a report", 900)
-    assert _state_files.read_json(path, "a report", 1200)["a"] == "x" * 1000
+        state_files.read_json(path, "a report", 900)
+    assert state_files.read_json(path, "a report", 1200)["a"] == "x" * 1000
 
 
 def test_advice_stands_at_the_end():
@@ -226,5 +226,5 @@ def test_advice_stands_at_the_end():
 
 
 def test_a_report_written_by_others_is_read_by_json(tmp_path):
-    _state_files.write_json(tmp_path / "x.json", {"a": 1}, indent=2)
+    state_files.write_json(tmp_path / "x.json", {"a": 1}, indent=2)
     assert json.loads((tmp_path / "x.json").read_text())["a"] == 1

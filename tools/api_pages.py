@@ -29,8 +29,6 @@ ROOMS = (
     "keras_patchmix.datasets.realistic_occlusion_dataset",
     "keras_patchmix.occluders",
     "keras_patchmix.training",
-    "keras_patchmix.evaluation",
-    "keras_patchmix.explaining",
 )
 NOTHING_TO_SHOW = {"__version__"}
 

@@ -15,7 +15,7 @@ from keras_patchmix.callbacks.epoch_lines import EpochLines
 from keras_patchmix.callbacks.neighbours import callbacks_around
 from keras_patchmix.callbacks.random_state import unchanged_random_state
 from keras_patchmix.callbacks.tensorboard_figure import TensorBoardFigure
-from keras_patchmix.callbacks.workers import is_chief
+from keras_patchmix.devices.workers import is_chief
 
 # They read logs, or, as BackupAndRestore does, count an epoch as done before it was scored.
 _LATER = (

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TypedDict
 
-from keras_patchmix import _atomic, _state_files
-from keras_patchmix._schema import check, conform
+from keras_patchmix.base import atomic, state_files
+from keras_patchmix.base.schema import check, conform
 
 
 class _Measured(TypedDict, total=False):
@@ -52,17 +52,17 @@ class EpochLines:
             return []
         try:
             entries = self._read()
-        except _state_files.DamagedFile as error:
+        except state_files.DamagedFile as error:
             advice = "Move it away or choose another `directory`"
             raise error.advised(advice) from error
         return [entry for entry in entries if entry["epoch"] < epoch]
 
     def _read(self):
         kind = f"a file of {self._owner}"
-        lines = _state_files.read_text(self.path, kind).splitlines()
-        with _state_files.named(self.path, kind):
+        lines = state_files.read_text(self.path, kind).splitlines()
+        with state_files.named(self.path, kind):
             entries = [
-                conform(_state_files.parse_json(line), Line, f"line {number}")
+                conform(state_files.parse_json(line), Line, f"line {number}")
                 for number, line in enumerate(lines, start=1)
             ]
             epochs = [entry["epoch"] for entry in entries]
@@ -72,4 +72,4 @@ class EpochLines:
 
     def write(self, entries):
         """Writes all entries, atomically."""
-        _atomic.write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in entries))
+        atomic.write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in entries))

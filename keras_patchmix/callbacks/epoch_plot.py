@@ -1,7 +1,7 @@
 """Accuracy under occlusion over the epochs of a training, as a picture."""
 
-from keras_patchmix import _atomic
-from keras_patchmix._optional import require
+from keras_patchmix.base import atomic
+from keras_patchmix.base.optional import require
 from keras_patchmix.occlusion.panels import curve_title
 from keras_patchmix.report.curves import SETS_TITLE, set_title
 from keras_patchmix.report.style import open_axes
@@ -56,7 +56,7 @@ def plot_epochs(timeline, curves, path=None):
     best = max(entry["values"][name] for entry in entries for name in names)
     axes[0].set_ylim(0, min(max(5, 108 * best), 102))
     if path is not None:
-        _atomic.write_figure(path, figure)
+        atomic.write_figure(path, figure)
     return figure
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.callbacks.epoch_scores import log_name, log_values

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from keras_patchmix._types import FilePath, Size
+from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.selectivity_plot import plot_examples, plot_selectivity
 from keras_patchmix.explain.arguments import checked_whole
@@ -22,7 +22,7 @@ from keras_patchmix.scoring.score_kind import returns_logits
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from keras_patchmix.occlusion.base import Corruption
+    from keras_patchmix.corruptions.base import Corruption
 
 _SUM_SLACK = 0.01  # of half precision over 1,000 classes
 _NAME = "val_patch_selectivity"

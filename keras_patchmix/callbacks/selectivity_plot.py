@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_patchmix import _atomic
-from keras_patchmix._optional import require
+from keras_patchmix.base import atomic
+from keras_patchmix.base.optional import require
 from keras_patchmix.explain.figure import plot_saliency
 from keras_patchmix.report.style import open_axes
 
@@ -54,7 +54,7 @@ def plot_selectivity(timeline, path=None):
     axis.legend(frameon=False, fontsize=9)
     open_axes(axis, "y")
     if path is not None:
-        _atomic.write_figure(path, figure)
+        atomic.write_figure(path, figure)
     return figure
 
 

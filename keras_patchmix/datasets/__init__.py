@@ -8,7 +8,7 @@ finds them. Without it the package imports all the same.
 import importlib.util
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
     from keras_patchmix.datasets import realistic_occlusion_dataset as realistic_occlusion_dataset

@@ -2,7 +2,7 @@
 
 import warnings
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.archives import ArchiveError
 
 

@@ -13,7 +13,7 @@ import warnings
 import zlib
 from pathlib import Path
 
-from keras_patchmix._names import printable
+from keras_patchmix.base.printable import printable
 from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_BYTES
 from keras_patchmix.datasets.tar_stream import TarStream

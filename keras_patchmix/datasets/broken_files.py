@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from keras_patchmix._names import printable, quoted
+from keras_patchmix.base.printable import printable, quoted
 
 _listening: list[list] = []
 

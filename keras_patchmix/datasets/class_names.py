@@ -1,6 +1,6 @@
 """Names of classes: as TFDS keeps them, and which class id means which class, in words."""
 
-from keras_patchmix._names import distinct, quoted
+from keras_patchmix.base.printable import distinct, quoted
 
 _FIRST, _LAST = 10, 2
 

@@ -3,7 +3,7 @@
 import functools
 import os
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.broken_files import BrokenImageFile
 from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.image_files import ImageFileError, decode, file_size, read_bytes

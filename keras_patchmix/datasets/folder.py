@@ -5,8 +5,8 @@ import os
 import warnings
 from pathlib import Path
 
-from keras_patchmix._names import printable, quoted
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable, quoted
 from keras_patchmix.datasets.broken_files import BrokenImageFile
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout

@@ -5,7 +5,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from keras_patchmix._names import distinct, printable, quoted
+from keras_patchmix.base.printable import distinct, printable, quoted
 from keras_patchmix.datasets.image_files import IMAGE_SUFFIXES
 
 SPLIT_FOLDERS = {

@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM"
 # What the names of images end with, in lower case.

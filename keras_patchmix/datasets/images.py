@@ -1,6 +1,6 @@
 """Images to one form: RGB, uint8, one size. For use inside `tf.data`."""
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_PIXELS, MAX_SIDE, PNG
 

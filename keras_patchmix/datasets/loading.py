@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._names import distinct
-from keras_patchmix._optional import require
-from keras_patchmix._suggestions import meant
-from keras_patchmix._types import FilePath, Size
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import distinct
+from keras_patchmix.base.suggestions import meant
+from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.folder import open_folder

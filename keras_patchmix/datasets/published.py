@@ -1,6 +1,6 @@
 """What SMD and ROD, the data sets of Lee et al. 2023, have in common as TFDS builders."""
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 _CITATION = (
     "Lee, Bargal, Kasera, Sclaroff, Saenko, Ruiz: Hardwiring ViT Patch Selectivity into CNNs using "

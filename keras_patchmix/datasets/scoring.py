@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._names import printable
-from keras_patchmix._optional import require
-from keras_patchmix._types import FilePath, Size
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable
+from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import choose_images, open_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_image

@@ -1,7 +1,7 @@
 """The splits that a data set has of its own."""
 
-from keras_patchmix._optional import require
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, check_name, prepared_builder
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.occlusion.describing import check_range
 
 

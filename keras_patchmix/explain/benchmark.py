@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from keras_patchmix._progress import Progress
-from keras_patchmix._types import FilePath, Size
+from keras_patchmix.base.progress import Progress
+from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.explain.arguments import checked_images
 from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.explain.measured import Measured
@@ -21,7 +21,7 @@ from keras_patchmix.scoring.preprocessing import preprocessing_of
 from keras_patchmix.scoring.score_kind import returns_logits
 
 if TYPE_CHECKING:
-    from keras_patchmix.occlusion.base import Corruption
+    from keras_patchmix.corruptions.base import Corruption
 
 # Images of one call of `c_rise`: enough that an accelerator does not wait for the host, few enough
 # that little is lost with a process that is killed.

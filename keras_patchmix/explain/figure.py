@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_patchmix import _atomic
-from keras_patchmix._host import to_numpy
-from keras_patchmix._optional import require
-from keras_patchmix._types import FilePath, Tensor
+from keras_patchmix.base import atomic
+from keras_patchmix.base.host import to_numpy
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.types import FilePath, Tensor
 from keras_patchmix.explain.arguments import checked_images, checked_maps
 from keras_patchmix.explain.selectivity import patch_selectivity
 from keras_patchmix.report.saliency import draw_image, draw_map, outline
@@ -91,7 +91,7 @@ def plot_saliency(
     if masks is not None:
         figure.supxlabel("outlined: out of context; numbers: patch selectivity", fontsize=7)
     if path is not None:
-        _atomic.write_figure(path, figure)
+        atomic.write_figure(path, figure)
     return figure
 
 

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from keras_patchmix import _array_files, _atomic, _state_files
-from keras_patchmix._schema import check
+from keras_patchmix.base import array_files, atomic, state_files
+from keras_patchmix.base.schema import check
 
 KIND = "an archive of images and maps"
 _MOST_BYTES = 2**30  # of the arrays of a file
@@ -37,7 +37,7 @@ def check_arrays(arrays, kinds, count):
         count: Of how many images they must be.
 
     Raises:
-        keras_patchmix._schema.Mismatch: There are others, or they are something else.
+        keras_patchmix.base.schema.Mismatch: There are others, or they are something else.
     """
     check(set(arrays) == set(kinds), "arrays", f"must be {sorted(kinds)}")
     for name, (shape, dtype) in kinds.items():
@@ -67,8 +67,8 @@ def write(path, arrays):
         raise ValueError(
             f"`arrays` must be of at most {most} images of {height}x{width}. Received: {count}"
         )
-    data = _array_files.to_bytes(arrays, compressed=True)
-    _atomic.write_bytes(path, data)
+    data = array_files.to_bytes(arrays, compressed=True)
+    atomic.write_bytes(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -85,14 +85,14 @@ def read(path, counts, sha256=None, masks=False):
         Dict from names to arrays.
 
     Raises:
-        keras_patchmix._state_files.DamagedFile: The file is damaged, or holds something else.
+        keras_patchmix.base.state_files.DamagedFile: The file is damaged, or holds something else.
         OSError: It is not there, or cannot be read.
     """
-    data = _state_files.read_bytes(path, KIND, _MOST_FILE)
-    with _state_files.named(path, KIND):
+    data = state_files.read_bytes(path, KIND, _MOST_FILE)
+    with state_files.named(path, KIND):
         same = sha256 in (None, hashlib.sha256(data).hexdigest())
         check(same, "", "the other files were written with another one")
-        arrays = _array_files.from_bytes(data, _MOST_BYTES)
+        arrays = array_files.from_bytes(data, _MOST_BYTES)
         check("images" in arrays, "arrays", "must hold images")
         shape = arrays["images"].shape
         check(len(shape) == 4 and shape[0] in counts, "images", "not of as many images as rows")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_patchmix._hashing import integers_below, stream, uniform
-from keras_patchmix._types import Size
+from keras_patchmix.base.hashing import integers_below, stream, uniform
+from keras_patchmix.base.types import Size
 
 
 class RandomMasks:

@@ -4,8 +4,8 @@ import base64
 
 import numpy as np
 
-from keras_patchmix import _array_files
-from keras_patchmix._schema import Mismatch, check, conform
+from keras_patchmix.base import array_files
+from keras_patchmix.base.schema import Mismatch, check, conform
 from keras_patchmix.explain import map_archive
 
 
@@ -15,7 +15,7 @@ class Measured:
     It is what `keras_patchmix.occlusion.backup.Backup` saves: an object with a `state`.
 
     Args:
-        row: The type of a row, see `keras_patchmix._schema.conform`.
+        row: The type of a row, see `keras_patchmix.base.schema.conform`.
         kinds: Dict from names of arrays, "maps" among them, to (shape, dtype) of one image.
         most: Of how many images, the first ones, arrays are kept.
 
@@ -51,7 +51,7 @@ class Measured:
 
     def state(self):
         """Returns everything as a dict of JSON values, arrays bit by bit."""
-        data = _array_files.to_bytes(self.stacked())
+        data = array_files.to_bytes(self.stacked())
         return {"rows": self.rows, "arrays": base64.b64encode(data).decode()}
 
     def of_state(self, state):
@@ -61,7 +61,7 @@ class Measured:
             state: JSON values.
 
         Raises:
-            keras_patchmix._schema.Mismatch: They are something else.
+            keras_patchmix.base.schema.Mismatch: They are something else.
         """
         found = Measured(self._row, self._kinds, self._most)
         check(sorted(state) == ["arrays", "rows"], "state", "must hold rows and arrays")
@@ -70,7 +70,7 @@ class Measured:
             data = base64.b64decode(conform(state["arrays"], str, "arrays"), validate=True)
         except ValueError as error:
             raise Mismatch("arrays", str(error)) from error
-        arrays = _array_files.from_bytes(data, self.most_bytes)
+        arrays = array_files.from_bytes(data, self.most_bytes)
         count = min(len(found.rows), self._most)
         if count or arrays:
             map_archive.check_arrays(arrays, self._kinds, count)

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_patchmix.corruptions.bank import build_bank
+from keras_patchmix.corruptions.base import Corruption
+from keras_patchmix.corruptions.patch_replacement import PatchReplacement
 from keras_patchmix.explain.arguments import checked_whole
 from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.occlusion.bank import build_bank
-from keras_patchmix.occlusion.base import Corruption
 from keras_patchmix.occlusion.choice import warn_of_first
 from keras_patchmix.occlusion.data import ExampleSource
-from keras_patchmix.occlusion.patch_replacement import PatchReplacement
 
 
 class MixedBatch(NamedTuple):

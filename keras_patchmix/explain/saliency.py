@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from keras_patchmix._progress import spanning
-from keras_patchmix._types import Size, Tensor
+from keras_patchmix.base.progress import spanning
+from keras_patchmix.base.types import Size, Tensor
 from keras_patchmix.explain.arguments import (
     checked_format,
     checked_ids,

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._host import to_numpy
-from keras_patchmix._types import Tensor
+from keras_patchmix.base.host import to_numpy
+from keras_patchmix.base.types import Tensor
 
 
 def patch_selectivity(saliency: Tensor, out_of_context_mask: Tensor) -> Any:

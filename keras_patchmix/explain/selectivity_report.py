@@ -5,11 +5,11 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from keras_patchmix import _atomic, _state_files
-from keras_patchmix._hashing import hash_integers, stream
-from keras_patchmix._names import printable, printable_values
-from keras_patchmix._schema import check, conform
-from keras_patchmix._types import FilePath
+from keras_patchmix.base import atomic, state_files
+from keras_patchmix.base.hashing import hash_integers, stream
+from keras_patchmix.base.printable import printable, printable_values
+from keras_patchmix.base.schema import check, conform
+from keras_patchmix.base.types import FilePath
 
 _RESAMPLES = 10_000
 _KIND = "a report of patch selectivity"
@@ -168,8 +168,8 @@ class SelectivityReport:
 
     def to_json(self, path: FilePath | None = None) -> str:
         """Returns the report as JSON text, or writes it atomically to `path`."""
-        text = _state_files.sealed_text(self.to_dict(), indent=2)
-        return text if path is None else _atomic.write_text(path, text)
+        text = state_files.sealed_text(self.to_dict(), indent=2)
+        return text if path is None else atomic.write_text(path, text)
 
     @classmethod
     def load(cls, path: FilePath) -> "SelectivityReport":
@@ -178,9 +178,9 @@ class SelectivityReport:
         Raises:
             ValueError: The file is damaged, or holds something else; the message names it.
         """
-        found = _state_files.read_json(path, _KIND)
-        with _state_files.named(path, _KIND):
-            content = conform(printable_values(_state_files.unsealed(found)), Content)
+        found = state_files.read_json(path, _KIND)
+        with state_files.named(path, _KIND):
+            content = conform(printable_values(state_files.unsealed(found)), Content)
             check(content.schema_version == 1, "schema_version", "must be 1")
             check(len(content.rows) > 0, "rows", "must not be empty")
             for place, row in enumerate(content.rows):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 # Imported at once, so that Keras finds the classes when it loads a saved model.
 from keras_patchmix.layers.mask_mix import MaskMix

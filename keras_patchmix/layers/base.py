@@ -8,12 +8,13 @@ import random
 
 import keras
 
-from keras_patchmix import _ops, mixing
-from keras_patchmix._ops.lineage import Lineage
-from keras_patchmix._suggestions import meant
+from keras_patchmix import mixing
+from keras_patchmix.base.suggestions import meant
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.labels import check_mask_dtype, encode_labels, encode_weights
 from keras_patchmix.layers.sizes import check_sizes
+from keras_patchmix.mixing import arrays
+from keras_patchmix.mixing.arrays.lineage import Lineage
 
 _CHANNELS = (1, 3, 4)
 _STREAM = "_seeds_of_"
@@ -60,7 +61,7 @@ class MixingLayer(keras.layers.Layer):
         self.label_smoothing = float(label_smoothing)
         self.seed = None if seed is None else int(seed)
         self.data_format = data_format or keras.config.image_data_format()
-        ops = _ops.of_backend()
+        ops = arrays.of_backend()
         if ops.in_function():
             raise RuntimeError(
                 f"{type(self).__name__} must be made once, outside the function that is mapped or "
@@ -97,7 +98,7 @@ class MixingLayer(keras.layers.Layer):
             others["training"] = False
         kwargs.update({name: value for name, value in others.items() if value is not None})
         # Keras would convert tensors of tf.data into its backend's, which a graph cannot do.
-        foreign = _ops.is_foreign(*structures.leaves(data), *kwargs.values())
+        foreign = arrays.is_foreign(*structures.leaves(data), *kwargs.values())
         return put_back((self.call if foreign else super().__call__)(data, **kwargs))
 
     def _read(self, data, labels=None, sample_weight=None):
@@ -144,7 +145,7 @@ class MixingLayer(keras.layers.Layer):
 
     def _next_seed(self, ops):
         """The next of the layer's own seeds, for tensors of the kind that `ops` is for."""
-        return self._stream(_ops.of_seeds(ops)).next()
+        return self._stream(arrays.of_seeds(ops)).next()
 
     def _stream(self, ops):
         name = _STREAM + ops.__name__.rpartition(".")[-1]

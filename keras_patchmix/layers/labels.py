@@ -3,8 +3,8 @@
 import ml_dtypes
 import numpy as np
 
-from keras_patchmix import _ops
 from keras_patchmix.layers.sizes import check_sizes
+from keras_patchmix.mixing import arrays
 
 
 def encode_labels(labels, num_classes, batch_size):
@@ -25,7 +25,7 @@ def encode_labels(labels, num_classes, batch_size):
             the way out. Numbers of images and labels that a graph learns when it runs are compared
             then.
     """
-    ops = _ops.of(labels)
+    ops = arrays.of(labels)
     rank = ops.rank(labels)
     if rank is None:
         raise ValueError("`labels` must have a known rank: call `set_shape` on them first.")
@@ -67,7 +67,7 @@ def encode_weights(sample_weight, batch_size):
         ValueError: The weights have another shape, or one is negative or not finite. Compilers
             drop the check of values, as that of class ids: such a weight is nan there.
     """
-    ops = _ops.of(sample_weight)
+    ops = arrays.of(sample_weight)
     if ops.rank(sample_weight) is None:
         raise ValueError("`sample_weight` must have a known rank: call `set_shape` on it first.")
     shape = tuple(sample_weight.shape)

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from keras_patchmix._grid import Grid
-from keras_patchmix._ratio import count_table
-from keras_patchmix._types import Size
+from keras_patchmix.base.types import Size
 from keras_patchmix.layers.patch_mixing import PatchMixing
 from keras_patchmix.layers.sizes import check_size
+from keras_patchmix.mixing.grid import Grid
+from keras_patchmix.mixing.ratio import count_table
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")

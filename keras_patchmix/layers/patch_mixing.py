@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_patchmix import mixing
-from keras_patchmix._ratio import count_table
-from keras_patchmix._types import Size, Tensor
+from keras_patchmix.base.types import Size, Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
 from keras_patchmix.layers.sizes import check_size
+from keras_patchmix.mixing.ratio import count_table
 
 if TYPE_CHECKING:
     from keras_patchmix.mixing import MixingPlan

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_patchmix import _ops, mixing
-from keras_patchmix._types import Tensor
+from keras_patchmix import mixing
+from keras_patchmix.base.types import Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
 from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
+from keras_patchmix.mixing import arrays
 
 _DEFAULT_SMOOTHING = inspect.signature(PatchMixing).parameters["label_smoothing"].default
 _PLAN = "follow a seed or a plan: others draw from seeds of their own"
@@ -172,9 +173,9 @@ class RandomChoice(MixingLayer):
 
     def _draw(self, images, seed):
         if seed is None:
-            seed = self._next_seed(_ops.of(images))
+            seed = self._next_seed(arrays.of(images))
         seed = tuple(seed) if isinstance(seed, list) else seed
-        ops = _ops.of(images, *(seed if isinstance(seed, tuple) else (seed,)))
+        ops = arrays.of(images, *(seed if isinstance(seed, tuple) else (seed,)))
         uniform = ops.match(ops.random_uniform((3,), seed), images)
         bounds = ops.match(_bounds(self._given_weights, len(self.layers)), uniform)
         index = ops.cast(ops.searchsorted(bounds, uniform[:1])[0], "int32")
@@ -311,7 +312,7 @@ def _mix_by_foreign(layer, batch):
 
 def _restored(layer, key, value, like):
     """What a foreign layer returned, in the shape and the dtype of what it was given."""
-    ops = _ops.of(like)
+    ops = arrays.of(like)
     value = ops.match(value, like)
     sizes = zip(value.shape, like.shape, strict=False)
     if len(value.shape) != len(like.shape) or any(
@@ -346,7 +347,7 @@ def _describe(layer):
 
 def _run_one(index, branches):
     """Runs the branch of that number, and no other, in compiled code too; all return one form."""
-    if _is_of(_ops.of(index), "tensorflow"):
+    if _is_of(arrays.of(index), "tensorflow"):
         return sys.modules["tensorflow"].switch_case(index, branches)
     if _is_traced_by_jax(index):
         return sys.modules["jax"].lax.switch(index, branches)

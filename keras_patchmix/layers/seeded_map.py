@@ -3,7 +3,7 @@
 import numbers
 from typing import Any
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 
 def map_seeded(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix import _ops
+from keras_patchmix.mixing import arrays
 
 IMAGES, LABELS, MASKS, WEIGHTS = "images", "labels", "segmentation_masks", "sample_weight"
 _KEYS = (IMAGES, LABELS, MASKS, WEIGHTS)
@@ -116,7 +116,7 @@ def _names(data):
 
 
 def _batch(*parts, form):
-    ops = _ops.of(*parts)
+    ops = arrays.of(*parts)
     tensors = (
         None if part is None else _tensor(ops, name, part)
         for name, part in zip(_KEYS, parts, strict=True)

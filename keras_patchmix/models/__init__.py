@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
     from keras_patchmix.models.backbones import ConvMixerBackbone as ConvMixerBackbone

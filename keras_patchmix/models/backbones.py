@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from keras_patchmix._optional import not_installed
+from keras_patchmix.base.optional import not_installed
 from keras_patchmix.models import convmixer, convnext, vit
 from keras_patchmix.models.tokens import PatchFeatures
 

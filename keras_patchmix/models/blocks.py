@@ -5,9 +5,6 @@ from typing import Any
 import keras
 from keras import ops
 
-# A saved model may hold their classes too, and this module is imported with the package.
-from keras_patchmix.models import saved, tokens  # noqa: F401
-
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
 class LayerScale(keras.layers.Layer):

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_patchmix._suggestions import meant
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.suggestions import meant
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.models import applications, convmixer, convnext, hub, vit
 
 _FAMILIES: tuple[tuple[Mapping[str, Any], Callable[..., Any]], ...] = (

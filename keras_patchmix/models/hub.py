@@ -5,7 +5,7 @@ import importlib.util
 import keras
 from keras import layers
 
-from keras_patchmix._optional import not_installed
+from keras_patchmix.base.optional import not_installed
 from keras_patchmix.models.inputs import imagenet_normalization, unseeded_layers_draw_from
 
 # Table 7 of Liu et al. 2021 (Swin, arXiv 2103.14030); drop_path as its section A2.1 has it.

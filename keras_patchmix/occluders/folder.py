@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_patchmix._optional import require
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.occluders.occluder import Occluder
 
 # A small file can claim any size: it is refused before it is unpacked.

@@ -2,23 +2,28 @@
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
-    from keras_patchmix.occlusion.bank import Bank as Bank
-    from keras_patchmix.occlusion.bank import build_bank as build_bank
-    from keras_patchmix.occlusion.base import Corruption as Corruption
+    from keras_patchmix.corruptions.bank import Bank as Bank
+    from keras_patchmix.corruptions.bank import build_bank as build_bank
+    from keras_patchmix.corruptions.base import Corruption as Corruption
+    from keras_patchmix.corruptions.member import Condition as Condition
+    from keras_patchmix.corruptions.patch_drop import PatchDrop as PatchDrop
+    from keras_patchmix.corruptions.patch_permutation import (
+        PatchPermutation as PatchPermutation,
+    )
+    from keras_patchmix.corruptions.patch_replacement import (
+        PatchReplacement as PatchReplacement,
+    )
+    from keras_patchmix.corruptions.superimpose import Superimpose as Superimpose
     from keras_patchmix.occlusion.benchmark import Benchmark as Benchmark
     from keras_patchmix.occlusion.comparison import Comparison as Comparison
     from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion as DatasetOcclusion
     from keras_patchmix.occlusion.evaluation import evaluate as evaluate
-    from keras_patchmix.occlusion.member import Condition as Condition
     from keras_patchmix.occlusion.occluded_set import OccludedSet as OccludedSet
     from keras_patchmix.occlusion.outcomes import Outcomes as Outcomes
     from keras_patchmix.occlusion.page import write_page as write_page
-    from keras_patchmix.occlusion.patch_drop import PatchDrop as PatchDrop
-    from keras_patchmix.occlusion.patch_permutation import PatchPermutation as PatchPermutation
-    from keras_patchmix.occlusion.patch_replacement import PatchReplacement as PatchReplacement
     from keras_patchmix.occlusion.per_class import ClassRow as ClassRow
     from keras_patchmix.occlusion.plot import plot_reports as plot_reports
     from keras_patchmix.occlusion.report import Report as Report
@@ -27,27 +32,26 @@ if TYPE_CHECKING:
     from keras_patchmix.occlusion.serialization import serialize as serialize
     from keras_patchmix.occlusion.suite import default_suite as default_suite
     from keras_patchmix.occlusion.suite import extended_suite as extended_suite
-    from keras_patchmix.occlusion.superimpose import Superimpose as Superimpose
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
-        "Bank": "bank",
+        "Bank": ".corruptions.bank",
         "Benchmark": "benchmark",
         "ClassRow": "per_class",
         "Comparison": "comparison",
-        "Condition": "member",
-        "Corruption": "base",
+        "Condition": ".corruptions.member",
+        "Corruption": ".corruptions.base",
         "DatasetOcclusion": "dataset_occlusion",
         "OccludedSet": "occluded_set",
         "Outcomes": "outcomes",
-        "PatchDrop": "patch_drop",
-        "PatchPermutation": "patch_permutation",
-        "PatchReplacement": "patch_replacement",
+        "PatchDrop": ".corruptions.patch_drop",
+        "PatchPermutation": ".corruptions.patch_permutation",
+        "PatchReplacement": ".corruptions.patch_replacement",
         "Report": "report",
         "Row": "rows",
-        "Superimpose": "superimpose",
-        "build_bank": "bank",
+        "Superimpose": ".corruptions.superimpose",
+        "build_bank": ".corruptions.bank",
         "default_suite": "suite",
         "deserialize": "serialization",
         "evaluate": "evaluation",

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_patchmix import _state_files
-from keras_patchmix._names import printable_values
-from keras_patchmix._schema import check, conform
+from keras_patchmix.base import state_files
+from keras_patchmix.base.printable import printable_values
+from keras_patchmix.base.schema import check, conform
 
 INTERVAL_SECONDS = 30
 _FORMAT = 2
@@ -48,31 +48,31 @@ class Backup:
             )
         self._settings = printable_values(json.loads(json.dumps(settings)))
         self._saved = time.monotonic()
-        self._most = _state_files.MAX_BYTES
+        self._most = state_files.MAX_BYTES
 
     def load(self, read, most_bytes=0):
         """Returns what an interrupted run left, or None.
 
         Args:
             read: Function from the state, JSON values, to what is returned. It raises
-                `keras_patchmix._schema.Mismatch` for a state that is none.
+                `keras_patchmix.base.schema.Mismatch` for a state that is none.
             most_bytes: What arrays of the state have at most, where it holds them as base64. The
                 file may be larger by twice as much, now and when it is saved. Defaults to `0`.
 
         Raises:
-            keras_patchmix._state_files.DamagedFile: The file is damaged or is not a backup.
+            keras_patchmix.base.state_files.DamagedFile: The file is damaged or is not a backup.
             ValueError: It is of other settings, which the message names.
         """
-        self._most = _state_files.MAX_BYTES + 2 * most_bytes
+        self._most = state_files.MAX_BYTES + 2 * most_bytes
         if self._path is None or not self._path.exists():
             return None
-        found = _state_files.read_json(self._path, _KIND, self._most)
-        with _state_files.named(self._path, _KIND):
+        found = state_files.read_json(self._path, _KIND, self._most)
+        with state_files.named(self._path, _KIND):
             known = isinstance(found, dict) and found.get("format") == _FORMAT
             check(known, "format", f"must be {_FORMAT}; other versions of the package have others")
-            kept = conform(_state_files.unsealed(found, needed=True), Kept)
+            kept = conform(state_files.unsealed(found, needed=True), Kept)
         self._check_same_run(kept.settings)
-        with _state_files.named(self._path, _KIND):
+        with state_files.named(self._path, _KIND):
             return read(kept.state)
 
     def _check_same_run(self, settings):
@@ -91,7 +91,7 @@ class Backup:
         """Writes the counts of a `Passes`, atomically."""
         if self._path is not None:
             kept = Kept(_FORMAT, self._settings, counts.state())
-            _state_files.write_json(self._path, dataclasses.asdict(kept), most=self._most)
+            state_files.write_json(self._path, dataclasses.asdict(kept), most=self._most)
         self._saved = time.monotonic()
 
     def save_now_and_then(self, counts):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
 
 FORMS = (
     "a re-iterable data set of (images, labels) or (images, labels, sample_weight) tuples or of "

@@ -8,11 +8,12 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_patchmix._host import to_numpy
-from keras_patchmix._progress import Progress
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.host import to_numpy
+from keras_patchmix.base.progress import Progress
+from keras_patchmix.base.types import FilePath
+from keras_patchmix.corruptions.bank import Bank, BankBuilder
+from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.occlusion.bank import Bank, BankBuilder
 from keras_patchmix.occlusion.choice import warn_of_first
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
@@ -23,7 +24,6 @@ from keras_patchmix.occlusion.describing import (
     function_name,
     skipped_entries,
 )
-from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.opening import OpenSplit
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.passes import Pass, Passes

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from keras_patchmix import _hashing as hashing
+from keras_patchmix.base import hashing
 from keras_patchmix.report.text import class_text
 
 # What is not told apart by class or number: the choice is the same for every seed and model.

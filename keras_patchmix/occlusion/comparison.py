@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._names import printable
+from keras_patchmix.base.printable import printable
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
 from keras_patchmix.occlusion.rows import row_named
 from keras_patchmix.report import text

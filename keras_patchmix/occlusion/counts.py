@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._schema import check, conform
+from keras_patchmix.base.schema import check, conform
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, unpacked
 
 
@@ -31,7 +31,7 @@ def counts_of(state, names):
         and the number of classes, or None.
 
     Raises:
-        keras_patchmix._schema.Mismatch: The values are something else, or do not agree.
+        keras_patchmix.base.schema.Mismatch: The values are something else, or do not agree.
     """
     counts = conform(state, Counts)
     check(counts.count >= 0, "count", "must be 0 or more")

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._names import printable
-from keras_patchmix._types import FilePath, Size
+from keras_patchmix.base.printable import printable
+from keras_patchmix.base.types import FilePath, Size
+from keras_patchmix.corruptions.member import Condition, Member
 from keras_patchmix.occlusion.data import ExampleSource
-from keras_patchmix.occlusion.member import Condition, Member
 from keras_patchmix.scoring.class_map import ClassMap
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")

@@ -6,7 +6,7 @@ import hashlib
 import keras
 import numpy as np
 
-from keras_patchmix._names import distinct, printable
+from keras_patchmix.base.printable import distinct, printable
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
 
 _NAMED = 10

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.occlusion.batches import listed
 from keras_patchmix.occlusion.benchmark import Benchmark
 

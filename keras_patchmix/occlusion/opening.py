@@ -7,8 +7,8 @@ import warnings
 
 import numpy as np
 
-from keras_patchmix._names import printable
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable
 from keras_patchmix.occlusion.data import ExampleSource, unlike_range
 from keras_patchmix.occlusion.describing import coverage_digest, digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet

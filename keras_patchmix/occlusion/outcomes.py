@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from keras_patchmix._schema import Mismatch, check, conform
+from keras_patchmix.base.schema import Mismatch, check, conform
 
 RIGHT, WRONG, NOT_SCORED = 1, 0, -1
 _MOST_BYTES = 2**30  # of the arrays of one report

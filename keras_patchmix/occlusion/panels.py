@@ -2,7 +2,7 @@
 
 import math
 
-from keras_patchmix.occlusion.report import Report
+from keras_patchmix.base import atomic
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
 from keras_patchmix.report.style import COLOURS
@@ -11,26 +11,23 @@ _MOST_LINES = 5  # of one report in one panel; more are told apart by looking to
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
-def as_dict(reports):
-    """Returns a dict from names to reports; the name of a single report is its model's, or "model".
+def draw(named, path=None):
+    """Draws the curves, and writes the figure atomically where there is a path.
 
     Args:
-        reports: A `Report`, or a dict from names to reports.
+        named: Dict from names to `Report`s.
+        path: PNG, PDF or SVG file, or None.
 
-    Raises:
-        ValueError: Neither, or an empty dict.
+    Returns:
+        A `matplotlib.figure.Figure`.
     """
-    if isinstance(reports, Report):
-        return {str(reports.settings.get("model") or "model"): reports}
-    is_dict = isinstance(reports, dict) and len(reports) > 0
-    if is_dict and all(isinstance(report, Report) for report in reports.values()):
-        return {str(name): report for name, report in reports.items()}
-    raise ValueError(
-        f"`reports` must be a Report or a dict from names to reports. Received: reports={reports!r}"
-    )
+    figure = curves_of(named).draw(_title(named))
+    if path is not None:
+        atomic.write_figure(path, figure)
+    return figure
 
 
-def curves_of(reports):
+def curves_of(named):
     """Lays out the curves.
 
     One report: the curves over the share of pixels in one panel, or one panel for each kind of
@@ -38,12 +35,11 @@ def curves_of(reports):
     a panel for each corruption and grid, with a line for each report.
 
     Args:
-        reports: A `Report`, or a dict from names to reports.
+        named: Dict from names to `Report`s.
 
     Returns:
         `Curves` of at least one panel: clean accuracy alone where there is nothing else.
     """
-    named = as_dict(reports)
     several = len(named) > 1
     drawn = _of_several(named) if several else _of_one(next(iter(named.values())))
     numbers = _numbers(drawn)
@@ -59,6 +55,16 @@ def curves_of(reports):
         for title, is_loss, curves in drawn
     ]
     return Curves(panels, _sets(named, panels), several)
+
+
+def _title(named):
+    """Says what was scored, and on how many images."""
+    counts = {report.rows[0].n + report.rows[0].n_nonfinite for report in named.values()}
+    sets = any(report.datasets for report in named.values())
+    images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
+    text = f"{images} image{'' if counts == {1} else 's'}"
+    text += ", and those of the sets" if sets else ""
+    return f"{next(iter(named))}: {text}" if len(named) == 1 else text
 
 
 def _sets(reports, panels):

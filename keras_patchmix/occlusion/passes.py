@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix._progress import Progress
-from keras_patchmix._schema import check, conform
+from keras_patchmix.base.progress import Progress
+from keras_patchmix.base.schema import check, conform
 from keras_patchmix.occlusion.backup import check_same
 from keras_patchmix.occlusion.sharing import SingleWorker
 from keras_patchmix.occlusion.tally import Tally, judge

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from keras_patchmix import _atomic
-from keras_patchmix._types import FilePath
-from keras_patchmix.occlusion.panels import as_dict, curves_of
+from keras_patchmix.base.types import FilePath
+from keras_patchmix.occlusion.named_reports import as_dict
+from keras_patchmix.occlusion.panels import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,18 +36,4 @@ def plot_reports(
         ImportError: matplotlib is not installed.
         ValueError: No report.
     """
-    named = as_dict(reports)
-    figure = curves_of(named).draw(_title(named))
-    if path is not None:
-        _atomic.write_figure(path, figure)
-    return figure
-
-
-def _title(named):
-    """Says what was scored, and on how many images."""
-    counts = {report.rows[0].n + report.rows[0].n_nonfinite for report in named.values()}
-    sets = any(report.datasets for report in named.values())
-    images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
-    text = f"{images} image{'' if counts == {1} else 's'}"
-    text += ", and those of the sets" if sets else ""
-    return f"{next(iter(named))}: {text}" if len(named) == 1 else text
+    return draw(as_dict(reports), path)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from keras_patchmix import _atomic, _csv_text, _state_files
-from keras_patchmix._names import printable, printable_values
-from keras_patchmix._types import FilePath
 from keras_patchmix._version import __version__
+from keras_patchmix.base import atomic, csv_text, state_files
+from keras_patchmix.base.printable import printable, printable_values
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.occlusion import comparison, report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
 from keras_patchmix.occlusion.per_class import ClassRow, class_rows
@@ -149,7 +149,7 @@ class Report:
 
         It is what `to_dict` returns, and under "sha256" a checksum of that.
         """
-        return _returned_or_written(_state_files.sealed_text(self.to_dict(), indent=2), path)
+        return _returned_or_written(state_files.sealed_text(self.to_dict(), indent=2), path)
 
     def to_csv(self, path: FilePath | None = None) -> str:
         """Returns the rows as CSV text, or writes that atomically to `path` and returns None.
@@ -160,7 +160,12 @@ class Report:
         occluded images, settings of its own stand in place of those of the other data.
         """
         columns, lines = csv_lines(self)
-        return _returned_or_written(_csv_text.write(columns, lines), path)
+        return _returned_or_written(csv_text.write(columns, lines), path)
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that was scored, or "model"."""
+        return str(self.settings.get("model") or "model")
 
     def plot(self, path: FilePath | None = None) -> "Figure":
         """Draws accuracy against information loss, see `plot_reports`.
@@ -171,9 +176,9 @@ class Report:
         Returns:
             A `matplotlib.figure.Figure`.
         """
-        from keras_patchmix.occlusion.plot import plot_reports
+        from keras_patchmix.occlusion.panels import draw
 
-        return plot_reports(self, path)
+        return draw({self.model_name: self}, path)
 
     def to_class_csv(self, path: FilePath | None = None) -> str:
         """Returns the rows of all classes as CSV text, or writes that to `path`, atomically.
@@ -181,7 +186,7 @@ class Report:
         Its columns are the fields of `ClassRow`.
         """
         columns = [field.name for field in dataclasses.fields(ClassRow)]
-        written = _csv_text.write(columns, map(dataclasses.asdict, self.class_rows()))
+        written = csv_text.write(columns, map(dataclasses.asdict, self.class_rows()))
         return _returned_or_written(written, path)
 
     def to_html(
@@ -298,5 +303,5 @@ def _of_set(row):
 def _returned_or_written(written, path):
     if path is None:
         return written
-    _atomic.write_text(path, written)
+    atomic.write_text(path, written)
     return None

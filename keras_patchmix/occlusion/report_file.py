@@ -6,9 +6,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from keras_patchmix import _state_files
-from keras_patchmix._names import printable, printable_values
-from keras_patchmix._schema import check, conform
+from keras_patchmix.base import state_files
+from keras_patchmix.base.printable import printable, printable_values
+from keras_patchmix.base.schema import check, conform
 from keras_patchmix.occlusion.describing import digest
 from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, unpacked
@@ -114,12 +114,12 @@ def load(path):
         Dict with the arguments of `keras_patchmix.occlusion.Report`.
 
     Raises:
-        keras_patchmix._state_files.DamagedFile: It is not a report, or its parts do not agree.
+        keras_patchmix.base.state_files.DamagedFile: It is not a report, or its parts do not agree.
         ValueError: It is one of a later version than this package knows.
         OSError: It is not there, or cannot be read.
     """
-    found = _state_files.read_json(path, _KIND)
-    with _state_files.named(path, _KIND):
+    found = state_files.read_json(path, _KIND)
+    with state_files.named(path, _KIND):
         version = found.get("schema_version") if isinstance(found, dict) else None
         check(type(version) is int and version > 0, "schema_version", "must be a whole number")
         if version > SCHEMA_VERSION:
@@ -128,7 +128,7 @@ def load(path):
                 f"needs a later keras-patchmix. Received: version {version} in "
                 f"'{printable(path)}'"
             )
-        content = conform(printable_values(_state_files.unsealed(found)), Content)
+        content = conform(printable_values(state_files.unsealed(found)), Content)
         return _arguments(content)
 
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_patchmix._schema import Mismatch
-from keras_patchmix._state_files import parse_json
+from keras_patchmix.base.schema import Mismatch
+from keras_patchmix.base.state_files import parse_json
+from keras_patchmix.corruptions.member import Member
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
-from keras_patchmix.occlusion.member import Member
 
 # Where the classes are that need no `custom_objects`. Imported when one of them is asked for.
 _MODULES = {

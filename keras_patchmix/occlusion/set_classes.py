@@ -2,7 +2,7 @@
 
 import re
 
-from keras_patchmix._names import quoted
+from keras_patchmix.base.printable import quoted
 
 
 def class_names_of(dataset):

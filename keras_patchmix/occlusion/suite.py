@@ -3,11 +3,11 @@
 import math
 from typing import Any
 
-from keras_patchmix._types import Size
-from keras_patchmix.occlusion.base import check_grid
-from keras_patchmix.occlusion.patch_drop import PatchDrop
-from keras_patchmix.occlusion.patch_permutation import PatchPermutation
-from keras_patchmix.occlusion.patch_replacement import PatchReplacement
+from keras_patchmix.base.types import Size
+from keras_patchmix.corruptions.base import check_grid
+from keras_patchmix.corruptions.patch_drop import PatchDrop
+from keras_patchmix.corruptions.patch_permutation import PatchPermutation
+from keras_patchmix.corruptions.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.serialization import members_of
 
 # Finest grid, by preference, with the fewest pixels a side that its patches may have: the paper's
@@ -69,7 +69,7 @@ def extended_suite(image_size: Size) -> list[Any]:
     Raises:
         ValueError: The image is too small.
     """
-    from keras_patchmix.occlusion.superimpose import Superimpose  # draws its occluders
+    from keras_patchmix.corruptions.superimpose import Superimpose  # draws its occluders
 
     finest, _ = _finest_grid(image_size)
     return [

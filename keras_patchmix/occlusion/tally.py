@@ -125,7 +125,7 @@ class Tally:
         """Takes up the counts that `state` returned.
 
         Raises:
-            keras_patchmix._schema.Mismatch: They are something else, or of other conditions.
+            keras_patchmix.base.schema.Mismatch: They are something else, or of other conditions.
         """
         return cls.of(names, *counts_of(state, names))
 

@@ -4,8 +4,8 @@ import dataclasses
 import itertools
 import math
 
-from keras_patchmix._names import printable
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable
 from keras_patchmix.report.style import add_legend, line_style, open_axes, wrapped
 
 SETS_TITLE = "Sets of occluded images"

@@ -4,8 +4,8 @@ import io
 import re
 from xml.etree import ElementTree
 
-from keras_patchmix._names import printable
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable
 from keras_patchmix.report.style import BAD, COLOURS, GOOD, PAPER, RULE, SOFT
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"

@@ -9,10 +9,10 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from keras_patchmix import _atomic
-from keras_patchmix._names import printable
-from keras_patchmix._optional import require
 from keras_patchmix._version import __version__
+from keras_patchmix.base import atomic
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable
 from keras_patchmix.report.curves import Curves
 from keras_patchmix.report.inline_svg import inline_svg
 from keras_patchmix.report.pictures import data_uri
@@ -225,7 +225,7 @@ def write(page, path=None):
         version=__version__,
     )
     if path is not None:
-        _atomic.write_text(path, text)
+        atomic.write_text(path, text)
     return text
 
 

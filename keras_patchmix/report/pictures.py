@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 _SIDE = 128  # pixels of the longest side, at most
 _BUDGET = 900_000  # bytes of all pictures together

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 RANGE = "RdBu_r"  # colours from a map's lowest value to its highest, light in the middle
 _SIDE = 160  # pixels of the longest side of a picture

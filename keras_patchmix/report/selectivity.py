@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_patchmix import _atomic
-from keras_patchmix._optional import require
+from keras_patchmix.base import atomic
+from keras_patchmix.base.optional import require
 from keras_patchmix.report.style import SOFT, line_style, open_axes, wrapped
 
 
@@ -77,7 +77,7 @@ def draw_strips(strips, path=None):
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
     if path is not None:
-        _atomic.write_figure(path, figure)
+        atomic.write_figure(path, figure)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from keras_patchmix._names import printable
+from keras_patchmix.base.printable import printable
 
 # Okabe and Ito's colours, told apart with every common colour vision; yellow left out. They, and
 # the marks, are repeated beyond seven lines with another pattern of dashes.

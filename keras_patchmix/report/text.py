@@ -1,6 +1,6 @@
 """Tables, numbers and names as text for people."""
 
-from keras_patchmix._names import printable
+from keras_patchmix.base.printable import printable
 
 
 def aligned(head, lines, left=2):

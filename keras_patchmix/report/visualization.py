@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_patchmix import _atomic
-from keras_patchmix._host import to_numpy
-from keras_patchmix._names import printable
-from keras_patchmix._optional import require
-from keras_patchmix._types import FilePath
+from keras_patchmix.base import atomic
+from keras_patchmix.base.host import to_numpy
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.layers.structures import IMAGES, LABELS
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def visualize(
             caption = captions[i] + [""] * (lines - len(captions[i]))
             axis.set_title("\n".join(caption), fontsize=7, pad=3)
     if path is not None:
-        _atomic.write_figure(path, figure)
+        atomic.write_figure(path, figure)
     return figure
 
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from keras_patchmix import _atomic
-from keras_patchmix._optional import require
+from keras_patchmix.base import atomic
+from keras_patchmix.base.optional import require
 from keras_patchmix.report.style import BAD, GOOD, SOFT, open_axes
 from keras_patchmix.report.table import Table, TableRow
 from keras_patchmix.report.text import typeset
@@ -122,5 +122,5 @@ class WeightLine:
         axes.set_ylabel("Mean top-1 under occlusion (%)")
         open_axes(axes)
         if path is not None:
-            _atomic.write_figure(path, figure)
+            atomic.write_figure(path, figure)
         return figure

@@ -6,7 +6,8 @@ import weakref
 import keras
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
+from keras_patchmix.models.nesting import layers_within
 
 _CACHE = weakref.WeakKeyDictionary()
 
@@ -235,10 +236,3 @@ def patch_size(model):
             kernel = tuple(layer.kernel_size)
             return kernel if kernel == tuple(layer.strides) and max(kernel) > 1 else None
     return None
-
-
-def layers_within(layer):
-    """Yields a layer or model, and all layers in it, those of models in it too."""
-    yield layer
-    for child in getattr(layer, "layers", None) or ():
-        yield from layers_within(child)

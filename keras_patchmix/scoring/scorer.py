@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
 from keras_patchmix.scoring.score_kind import is_single_logit

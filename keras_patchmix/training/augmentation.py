@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.training.step_seeds import seed_of, seeded
 
 AUGMENTATIONS = ("none", "flip", "flip-shift", "flip-crop")
@@ -17,7 +17,7 @@ class Augmentation:
 
     Args:
         options: A `TrainOptions`.
-        local: `keras_patchmix.training.local_batches.LocalBatches`, which rows of the global batch
+        local: `keras_patchmix.devices.local_batches.LocalBatches`, which rows of the global batch
             this process has. What is drawn for the others does not change what these get.
 
     Raises:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_patchmix import _array_files, _atomic, _state_files
-from keras_patchmix._names import quoted
-from keras_patchmix._schema import check, conform
+from keras_patchmix.base import array_files, atomic, state_files
+from keras_patchmix.base.printable import quoted
+from keras_patchmix.base.schema import check, conform
 
 _ABOUT, _METRIC = "about", "metric "  # an array of JSON text; the beginning of metrics' names
 _KEPT = 2
@@ -66,7 +66,7 @@ class CheckpointFolder:
             **{_METRIC + name: np.array(values) for name, values in checkpoint.history.items()},
             **checkpoint.arrays,
         }
-        _atomic.write_bytes(path, _array_files.to_bytes(arrays))
+        atomic.write_bytes(path, array_files.to_bytes(arrays))
         for old in self.files()[_KEPT:]:
             old.unlink(missing_ok=True)
 
@@ -87,7 +87,7 @@ class CheckpointFolder:
         for path in self.files():
             try:
                 return read(path)
-            except _state_files.DamagedFile as error:
+            except state_files.DamagedFile as error:
                 advice = "The training goes on from the checkpoint before, or from the start."
                 warnings.warn(str(error.advised(advice)), stacklevel=2)
         return None
@@ -103,14 +103,14 @@ def read(path):
         A `Checkpoint`.
 
     Raises:
-        keras_patchmix._state_files.DamagedFile: It is something else, or not whole.
+        keras_patchmix.base.state_files.DamagedFile: It is something else, or not whole.
     """
     data = Path(path).read_bytes()
-    with _state_files.named(path, "a checkpoint"):
-        arrays = _array_files.from_bytes(data, len(data), _MOST_LISTED)
+    with state_files.named(path, "a checkpoint"):
+        arrays = array_files.from_bytes(data, len(data), _MOST_LISTED)
         check(_ABOUT in arrays, _ABOUT, "is missing")
         text = arrays.pop(_ABOUT).tobytes().decode("utf-8", "replace")
-        about = conform(_state_files.parse_json(text), _About)
+        about = conform(state_files.parse_json(text), _About)
         check(about.epoch > 0, "epoch", "must be at least 1")
         history = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_METRIC)}
         for name, values in history.items():

@@ -2,7 +2,7 @@
 
 import math
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.images import decode, jpeg_size
 from keras_patchmix.training.augmentation import AREAS, ASPECTS
 

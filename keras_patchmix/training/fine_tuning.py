@@ -9,10 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.explain.class_scores import ClassScores
+from keras_patchmix.models.nesting import layers_within
 from keras_patchmix.scoring.class_map import check_columns
-from keras_patchmix.scoring.forward import layers_within, num_outputs
+from keras_patchmix.scoring.forward import num_outputs
 from keras_patchmix.scoring.preprocessing import preprocessing_of
 from keras_patchmix.scoring.score_kind import is_single_logit, last_activation, returns_logits
 

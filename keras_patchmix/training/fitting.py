@@ -10,8 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_patchmix import _atomic, occlusion
-from keras_patchmix._names import say
+from keras_patchmix import occlusion
+from keras_patchmix.base import atomic
+from keras_patchmix.base.printable import say
 from keras_patchmix.callbacks import OcclusionBenchmark
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import pipeline
@@ -32,7 +33,7 @@ def fit(data, options, directory, strategy):
         data: A `pipeline.Data`.
         options: A `TrainOptions`.
         directory: Path of a directory, made if it is not there.
-        strategy: A `keras_patchmix.training.strategies.Strategy`.
+        strategy: A `keras_patchmix.devices.strategies.Strategy`.
 
     Returns:
         The `keras_patchmix.occlusion.Report` of the test split.
@@ -161,6 +162,6 @@ def _warn_of_changes(before, now):
 
 def write_config(options, directory):
     """Writes the settings of the second model of a run."""
-    _atomic.write_text(
+    atomic.write_text(
         Path(directory) / "config.json", json.dumps(options.to_dict(), indent=2) + "\n"
     )

@@ -4,8 +4,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from keras_patchmix import _atomic
-from keras_patchmix._types import FilePath
+from keras_patchmix.base import atomic
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.occlusion.evaluation import evaluate
 from keras_patchmix.report import text
 from keras_patchmix.report.weight_line import LinePoint, WeightLine
@@ -103,7 +103,7 @@ class Hardened:
         written = json.dumps(self.to_dict(), indent=2) + "\n"
         if path is None:
             return written
-        _atomic.write_text(path, written)
+        atomic.write_text(path, written)
         return None
 
     def plot(self, path: FilePath | None = None) -> "Figure":

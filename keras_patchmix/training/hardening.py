@@ -9,12 +9,12 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_patchmix._progress import Progress
-from keras_patchmix._types import FilePath, Size
+from keras_patchmix.base.progress import Progress
+from keras_patchmix.base.types import FilePath, Size
+from keras_patchmix.corruptions.patch_drop import PatchDrop
+from keras_patchmix.corruptions.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.chance import at_chance
-from keras_patchmix.occlusion.patch_drop import PatchDrop
-from keras_patchmix.occlusion.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.suite import default_suite
 from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
 from keras_patchmix.training.hardened import Hardened

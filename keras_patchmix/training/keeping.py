@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_patchmix import _atomic, _csv_text
+from keras_patchmix.base import atomic, csv_text
 from keras_patchmix.training import state
 from keras_patchmix.training.checkpoints import Checkpoint
 
@@ -69,7 +69,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
             column.append(float(logs.get(name, math.nan)))
         columns = {"epoch": range(epoch + 1), **self._history}
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        _atomic.write_text(self._metrics, _csv_text.write(columns, rows))
+        atomic.write_text(self._metrics, csv_text.write(columns, rows))
         if epoch + 1 < self.params["epochs"]:
             self._folder.save(Checkpoint(epoch + 1, arrays, self._settings, self._history))
 

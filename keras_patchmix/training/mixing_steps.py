@@ -5,7 +5,7 @@ import functools
 import keras
 
 from keras_patchmix import mixing
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.layers.labels import encode_labels
 from keras_patchmix.layers.patch_mixing import PatchMixing
 from keras_patchmix.training.step_seeds import seed_of, seeded

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix import mixing
-from keras_patchmix._types import Size
+from keras_patchmix.base.types import Size
 
 
 class PatchOcclusion:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_patchmix import datasets
-from keras_patchmix._names import say
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import say
 from keras_patchmix.datasets.encoded import open_encoded
+from keras_patchmix.devices.local_batches import LocalBatches
 from keras_patchmix.layers.labels import encode_labels
 from keras_patchmix.training import caching
 from keras_patchmix.training.augmentation import Augmentation
-from keras_patchmix.training.local_batches import LocalBatches
 from keras_patchmix.training.mixing_steps import MixingSteps
 from keras_patchmix.training.step_seeds import shuffle_seed
 from keras_patchmix.training.streaming import BUFFER, streamed_batches
@@ -96,7 +96,7 @@ def training_batches(data, options, total_steps, first_step=0, local=None):
         options: A `TrainOptions`.
         total_steps: Steps of the whole training; `options.mixing_start` is a share of it.
         first_step: The step that the stream begins at. Defaults to `0`.
-        local: `keras_patchmix.training.local_batches.LocalBatches`, which rows of a batch this
+        local: `keras_patchmix.devices.local_batches.LocalBatches`, which rows of a batch this
             process trains on; all when None.
 
     Returns:

@@ -7,7 +7,7 @@ whatever runs beside them, and whatever ran before.
 
 import keras
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 # What draws at the same step draws from streams of its own.
 STREAMS = ("shuffle", "augment", "coin", "choice", "cutmix", "mixup", "rand_augment", "erasing")

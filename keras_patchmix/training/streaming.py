@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.images import decode as decode_image
 from keras_patchmix.datasets.images import resize
 from keras_patchmix.training.crops import decode_crop
@@ -40,7 +40,7 @@ def streamed_batches(data, options, first_step, local):
         data: A `keras_patchmix.training.pipeline.Data` whose `cache` is "encoded" or "none".
         options: A `TrainOptions`.
         first_step: The step that the stream begins at.
-        local: A `keras_patchmix.training.local_batches.LocalBatches`.
+        local: A `keras_patchmix.devices.local_batches.LocalBatches`.
 
     Returns:
         A `tf.data.Dataset` of `(images uint8, labels int64)`.

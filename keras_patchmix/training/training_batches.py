@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.occlusion.batches import checked, fields_of
 from keras_patchmix.occlusion.data import ExampleSource
 

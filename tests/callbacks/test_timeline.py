@@ -11,8 +11,8 @@ import pytest
 from keras_patchmix.callbacks import OcclusionBenchmark, epoch_benchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.callbacks.epoch_scores import log_name, log_values
+from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.occlusion import PatchDrop, PatchPermutation, evaluate
-from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.report import Report
 from keras_patchmix.occlusion.rows import Row

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.callbacks import OcclusionBenchmark, SelectivityBenchmark
-from keras_patchmix.callbacks.workers import is_chief
+from keras_patchmix.devices.workers import is_chief
 from keras_patchmix.occlusion import PatchReplacement, evaluate
 from tests.arrays import BACKEND
 from tests.callbacks.runs import (

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from keras_patchmix import _state_files
-from keras_patchmix._state_files import DamagedFile
+from keras_patchmix.base import state_files
+from keras_patchmix.base.state_files import DamagedFile
 from keras_patchmix.explain import SelectivityReport, map_archive
 from keras_patchmix.explain.measured import Measured
 from keras_patchmix.occlusion.backup import Backup
@@ -25,7 +25,7 @@ def noise(count, size=16):
 
 def test_an_archive_above_the_limit_of_other_files_is_read_bit_by_bit(tmp_path, monkeypatch):
     path, arrays = tmp_path / "maps.npz", noise(20)
-    monkeypatch.setattr(_state_files, "MAX_BYTES", 2**14)
+    monkeypatch.setattr(state_files, "MAX_BYTES", 2**14)
     digest = map_archive.write(path, arrays)
     assert path.stat().st_size > 2**14
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -72,7 +72,7 @@ def test_a_backup_grows_with_its_arrays_and_is_read_again(tmp_path, monkeypatch)
     rows = [{"a": number / 7} for number in range(25)]
     empty = Measured(dict[str, float], kinds, 20)
     assert empty.most_bytes == sum(values.nbytes for values in arrays.values())
-    monkeypatch.setattr(_state_files, "MAX_BYTES", 2**14)
+    monkeypatch.setattr(state_files, "MAX_BYTES", 2**14)
     backup = Backup(tmp_path / "backup.json", {})
     assert backup.load(empty.of_state, empty.most_bytes) is None
     measured = Measured(dict[str, float], kinds, 20)

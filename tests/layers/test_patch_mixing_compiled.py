@@ -81,7 +81,7 @@ class TestJaxJit:
     def test_the_form_for_accelerators_gives_the_same(self, monkeypatch):
         import jax
 
-        from keras_patchmix._ops import jax_ops
+        from keras_patchmix.mixing.arrays import jax_ops
 
         for grid in GRIDS:
             mix = layer(**grid)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import keras_patchmix as kpm
-from keras_patchmix._ops import lineage
+from keras_patchmix.mixing.arrays import lineage
 from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
 from tests.layers.cases import BATCH, IDS, assert_exact, images
 from tests.layers.worker_data import STEPS, Items, make, mixed, types_of_a_call

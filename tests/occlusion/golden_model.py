@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_patchmix import occlusion
-from keras_patchmix._host import to_numpy
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.scoring.forward import forward_function
 
 FILE = Path(__file__).parent / "golden_rows.json"

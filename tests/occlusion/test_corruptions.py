@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_patchmix.corruptions.base import patches_at
 from keras_patchmix.occlusion import (
     Bank,
     Condition,
@@ -13,7 +14,6 @@ from keras_patchmix.occlusion import (
     PatchReplacement,
     build_bank,
 )
-from keras_patchmix.occlusion.base import patches_at
 
 CLASSES = 5
 

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from keras_patchmix._state_files import DamagedFile, sealed
+from keras_patchmix.base.state_files import DamagedFile, sealed
 from keras_patchmix.occlusion import DatasetOcclusion, PatchDrop, Report, evaluate
 from keras_patchmix.occlusion.outcomes import Outcomes, unpacked
 from tests.occlusion.closed_form import K, constant_data, pixel_reader
@@ -141,7 +141,7 @@ def test_outcomes_that_claim_too_many_examples_are_refused_unread():
 BOMB = """
 import base64, json, resource, sys, zlib
 from keras_patchmix.occlusion import Report
-from keras_patchmix._state_files import DamagedFile, sealed
+from keras_patchmix.base.state_files import DamagedFile, sealed
 
 path, size = sys.argv[1], 2**28
 content = json.load(open(path))

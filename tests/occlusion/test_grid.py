@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_patchmix.occlusion import grid
+from keras_patchmix.corruptions import grid
 
 
 def cell_number(position, size, cells):

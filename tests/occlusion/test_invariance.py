@@ -4,8 +4,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from keras_patchmix.corruptions.superimpose import Superimpose
 from keras_patchmix.occlusion import PatchDrop, PatchPermutation, PatchReplacement, build_bank
-from keras_patchmix.occlusion.superimpose import Superimpose
 
 COUNT, SIZE = 17, 28
 ALL = [

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from keras_patchmix.corruptions.base import patches_at
 from keras_patchmix.occlusion import PatchDrop, evaluate
-from keras_patchmix.occlusion.base import patches_at
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keras_patchmix.corruptions.superimpose import Superimpose
 from keras_patchmix.occlusion import (
     Condition,
     Corruption,
@@ -20,7 +21,6 @@ from keras_patchmix.occlusion import (
     serialize,
 )
 from keras_patchmix.occlusion.suite import check_suite
-from keras_patchmix.occlusion.superimpose import Superimpose
 from tests.occlusion.closed_form import constant_data, median_reader
 
 

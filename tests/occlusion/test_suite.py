@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from keras_patchmix.corruptions.base import patches_at
 from keras_patchmix.occlusion import (
     PatchDrop,
     PatchPermutation,
@@ -11,7 +12,6 @@ from keras_patchmix.occlusion import (
     default_suite,
     extended_suite,
 )
-from keras_patchmix.occlusion.base import patches_at
 from keras_patchmix.occlusion.suite import check_suite
 
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.explain import c_rise, rise
 from keras_patchmix.occlusion import Corruption, PatchDrop, PatchReplacement, evaluate
-from keras_patchmix.occlusion.member import Condition
 from keras_patchmix.scoring.preprocessing import as_they_are
 from keras_patchmix.scoring.scorer import Scorer
 from tests.arrays import BACKEND

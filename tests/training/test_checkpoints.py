@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from keras_patchmix import _array_files
-from keras_patchmix._state_files import DamagedFile
+from keras_patchmix.base import array_files
+from keras_patchmix.base.state_files import DamagedFile
 from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder, read
 
 ARRAYS = {
@@ -140,7 +140,7 @@ def test_a_sound_archive_of_something_else_is_damaged(content, tmp_path):
         name: np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value
         for name, value in content.items()
     }
-    path.write_bytes(_array_files.to_bytes(arrays))
+    path.write_bytes(array_files.to_bytes(arrays))
     with pytest.raises(DamagedFile):
         read(path)
 

@@ -7,10 +7,10 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from keras_patchmix import models
+from keras_patchmix.cli.train.options import parse_options
 from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.training import compiling
 from keras_patchmix.training.compiling import compile_model, make_model
-from keras_patchmix.training.options import parse_options
 
 
 @pytest.mark.parametrize(("flags", "compiled"), [([], False), (["--xla", "on"], True)])

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from keras_patchmix import datasets
-from keras_patchmix._command_line import again
+from keras_patchmix.cli.command_line import again
+from keras_patchmix.cli.train import main
 from keras_patchmix.occlusion import Report
-from keras_patchmix.training import fitting, main
+from keras_patchmix.training import fitting
 from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.keeping import EpochCheckpoint
 from tests import odd_names

@@ -15,8 +15,8 @@ pytest.importorskip("tensorflow")
 if keras.config.backend() != "tensorflow":
     pytest.skip("tf.distribute", allow_module_level=True)
 
-from keras_patchmix.training import multiworker
-from keras_patchmix.training.strategies import Strategy
+from keras_patchmix.devices import multiworker
+from keras_patchmix.devices.strategies import Strategy
 from tests.training import worker
 
 TIMEOUT = 300

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from keras_patchmix.training import TrainOptions, parse_options
-from keras_patchmix.training.config_files import preset_names
+from keras_patchmix.cli.train import TrainOptions, parse_options
+from keras_patchmix.cli.train.config_files import preset_names
 
 
 def test_defaults_are_those_of_the_dataclass():
@@ -124,7 +124,7 @@ def test_published_recipes_can_be_read_and_name_their_source(name):
     options = parse_options(["--config", name])
     assert options.epochs == 300
     assert options.batch_size in (1024, 4096)
-    from keras_patchmix.training import config_files
+    from keras_patchmix.cli.train import config_files
 
     content = json.loads((config_files._PRESETS / f"{name}.json").read_text())
     assert "arxiv.org" in content["source"]

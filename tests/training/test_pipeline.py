@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 
+from keras_patchmix.cli.train import TrainOptions
 from keras_patchmix.datasets import DatasetInfo
-from keras_patchmix.training import TrainOptions, pipeline
-from keras_patchmix.training.local_batches import LocalBatches
+from keras_patchmix.devices.local_batches import LocalBatches
+from keras_patchmix.training import pipeline
 from tests import mixing_oracle as oracle
 
 tf = pytest.importorskip("tensorflow")

@@ -16,10 +16,11 @@ tf = pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
+from keras_patchmix.cli.train import TrainOptions  # noqa: E402
 from keras_patchmix.datasets import encoded as encoded_sets  # noqa: E402
-from keras_patchmix.training import TrainOptions, caching, crops, pipeline  # noqa: E402
+from keras_patchmix.devices.local_batches import LocalBatches  # noqa: E402
+from keras_patchmix.training import caching, crops, pipeline  # noqa: E402
 from keras_patchmix.training.augmentation import _crop  # noqa: E402
-from keras_patchmix.training.local_batches import LocalBatches  # noqa: E402
 
 COUNT, BATCH = 40, 8
 PER_PASS = COUNT // BATCH

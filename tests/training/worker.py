@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_patchmix as kpm
-from keras_patchmix.callbacks.workers import is_chief
+from keras_patchmix.devices.strategies import open_strategy
+from keras_patchmix.devices.workers import is_chief
 from keras_patchmix.training import mix_on_device
-from keras_patchmix.training.strategies import open_strategy
 
 BATCH, CLASSES, STEPS, EPOCHS = 8, 3, 3, 2
 VALIDATION = 18  # two steps of 8, and 2 examples that fill no step

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.archive_sources import check_size, hugging_face, locate
 from keras_patchmix.datasets.archives import MemberError, decode_image, read_examples
 from keras_patchmix.datasets.published import published_info

@@ -4,8 +4,8 @@ import contextlib
 import os
 
 from keras_patchmix import __version__
-from keras_patchmix._names import printable, quoted
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import printable, quoted
 
 tf = require("tensorflow", "Writing a data set")
 tfds = require("tensorflow_datasets", "Writing a data set")

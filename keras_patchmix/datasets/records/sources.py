@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.folder import choose_images, open_layout
 from keras_patchmix.datasets.image_files import read_bytes
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split

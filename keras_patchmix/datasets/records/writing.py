@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from keras_patchmix._names import distinct, printable
-from keras_patchmix._optional import require
-from keras_patchmix._progress import Progress
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import distinct, printable
+from keras_patchmix.base.progress import Progress
+from keras_patchmix.base.types import FilePath
 from keras_patchmix.datasets.class_names import label_names
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode

@@ -7,7 +7,7 @@ outline, texture or kind of limb occurs in two or three classes: several parts d
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
     from keras_patchmix.datasets.shapes.builder import Shapes as Shapes

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.shapes.generation import generate
 from keras_patchmix.datasets.shapes.sampling import CLASS_NAMES
 from keras_patchmix.datasets.superimposing import Superimposer

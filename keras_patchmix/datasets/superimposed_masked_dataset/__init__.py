@@ -6,7 +6,7 @@ The data set of Lee et al., "Hardwiring ViT Patch Selectivity into CNNs using Pa
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
     from keras_patchmix.datasets.superimposed_masked_dataset.builder import SmdConfig as SmdConfig

@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.archive_sources import hugging_face, locate
 from keras_patchmix.datasets.archives import (
     ARCHIVE_SUFFIXES,

@@ -7,11 +7,9 @@ set.
 
 from typing import TYPE_CHECKING
 
-from keras_patchmix._lazy import attach
+from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
-    from keras_patchmix.datasets.superimposing.command import main as main
-    from keras_patchmix.datasets.superimposing.command import parse_options as parse_options
     from keras_patchmix.datasets.superimposing.coverage import Coverage as Coverage
     from keras_patchmix.datasets.superimposing.options import (
         SuperimposingOptions as SuperimposingOptions,
@@ -25,8 +23,6 @@ __getattr__, __dir__, __all__ = attach(
         "Coverage": "coverage",
         "Superimposer": "superimposer",
         "SuperimposingOptions": "options",
-        "main": "command",
-        "parse_options": "command",
         "run": "running",
     },
 )

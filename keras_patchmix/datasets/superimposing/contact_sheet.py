@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 
-from keras_patchmix import _atomic
-from keras_patchmix._optional import require
+from keras_patchmix.base import atomic
+from keras_patchmix.base.optional import require
 
 # Pixels: of the shorter side of a cell at least, of a longer side at most, between cells, of text.
 _SMALLEST, _LARGEST = 160, 320
@@ -36,7 +36,7 @@ def write_contact_sheet(file, rows):
             sheet.paste(pillow.fromarray(fitted(image)), (left, top + _TITLE))
     data = io.BytesIO()
     sheet.save(data, format="png")
-    _atomic.write_bytes(file, data.getvalue())
+    atomic.write_bytes(file, data.getvalue())
 
 
 def outlined(image, mask):

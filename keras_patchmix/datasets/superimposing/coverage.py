@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from keras_patchmix import _hashing as hashing
+from keras_patchmix.base import hashing
 from keras_patchmix.occluders.covering import HIGHEST_LEVEL
 
 _LOWEST = 0.01

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 
 MASK_VALUES = ("image", "occluder")
 

@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from keras_patchmix._optional import require
+from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.loading import FOLDER_PREFIX
 from keras_patchmix.datasets.superimposing.coverage import check_coverage
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_patchmix._command_line import result_line
-from keras_patchmix._names import distinct, printable, printable_values, say
-from keras_patchmix._optional import require
-from keras_patchmix._progress import Progress
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import (
+    distinct,
+    printable,
+    printable_values,
+    say,
+)
+from keras_patchmix.base.progress import Progress
 from keras_patchmix.datasets.class_names import label_names
 from keras_patchmix.datasets.scoring import load_for_scoring
 from keras_patchmix.datasets.superimposing.contact_sheet import outlined, write_contact_sheet
@@ -64,7 +68,6 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
         "splits": {split: shares["mean"] for split, shares in held["coverage"].items()},
         "images_per_second": round(speed, 1),
     }
-    say(result_line(result))
     return result
 
 

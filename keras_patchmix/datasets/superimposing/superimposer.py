@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.types import FilePath
+from keras_patchmix.corruptions.superimpose import Superimpose
 from keras_patchmix.datasets.superimposing.coverage import check_coverage
 from keras_patchmix.occluders import assemble, blend, covered
 from keras_patchmix.occluders.placing import COVERED
-from keras_patchmix.occlusion.superimpose import Superimpose
 
 if TYPE_CHECKING:
     from keras_patchmix.datasets.superimposing.coverage import Coverage

@@ -4,19 +4,19 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_patchmix._types import FilePath
+from keras_patchmix.base.types import FilePath
+from keras_patchmix.occlusion.named_reports import as_dict
 from keras_patchmix.occlusion.page.classes import class_tables
 from keras_patchmix.occlusion.page.examples import examples_of
 from keras_patchmix.occlusion.page.notes import grid_notes, warnings
 from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivity_of
 from keras_patchmix.occlusion.page.settings import settings_of
 from keras_patchmix.occlusion.page.tables import comparison, rows_tables, summary_table
-from keras_patchmix.occlusion.panels import as_dict, curves_of, interval, row_title
+from keras_patchmix.occlusion.panels import curves_of, interval, row_title
 from keras_patchmix.occlusion.report import Report
 from keras_patchmix.report import page
 
 if TYPE_CHECKING:
-    from keras_patchmix.explain.selectivity_report import SelectivityReport
     from keras_patchmix.occlusion.comparison import Comparison
     from keras_patchmix.report.weight_line import WeightLine
 
@@ -28,7 +28,7 @@ def write_page(
     path: FilePath | None = None,
     examples: Sequence[Mapping[str, Any]] | None = None,
     comparisons: "Mapping[tuple[str, str], Comparison] | None" = None,
-    selectivity: "SelectivityReport | Mapping[str, SelectivityReport] | None" = None,
+    selectivity: Any = None,
     line: "WeightLine | None" = None,
 ) -> str:
     """Puts one report, or several models side by side, on one HTML page that stands alone.

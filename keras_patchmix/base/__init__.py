@@ -1,0 +1,1 @@
+"""What every room stands on: files, names, progress, optional packages. It knows no other room."""

@@ -1,0 +1,160 @@
+"""The directory of a run: a new one, or the one that an interrupted command left."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+from keras_patchmix.base import atomic, state_files
+
+_KIND = "a file of the settings of a run"
+
+
+class RunDirectory:
+    """Where the results of a command go, and where the same command takes them up again.
+
+    Its `config.json` holds the recipe, the options that decide the results and digests of the
+    files that they name. Subclasses may give that file another form, see `_encode`.
+
+    Args:
+        path: The directory. It is made, and tried to be written to.
+        recipe: Name of the recipe: the directory of another one is refused.
+        options: Dict from fields to JSON values, those that decide the results.
+        files: List of paths that the options name; None and what is no file are left out.
+        results: Names of files, patterns of `Path.rglob`, at least one of which is there once
+            something has been computed. Before that, other options are as good.
+        flag: Function from a field to its flag.
+
+    Raises:
+        FileExistsError: It holds something else.
+        ValueError: It holds the results of other options or files; the message names them. Or its
+            `config.json` is damaged.
+        OSError: It cannot be written to.
+    """
+
+    def __init__(self, path, recipe, options, files, results, flag):
+        self.path = Path(path)
+        self._flag, self._results = flag, results
+        self._options = json.loads(json.dumps(options))
+        digests = {name: file_digest(name) for name in files if name is not None}
+        self._files = {name: digest for name, digest in digests.items() if digest is not None}
+        self._recipe = recipe
+        self._file = self.path / "config.json"
+        self._check()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _try_to_write(self.path)
+        except OSError as error:
+            reason = f"--output {str(self.path)!r} cannot be written to: {error.strerror}"
+            raise type(error)(reason) from error
+
+    def begin(self):
+        """Writes `config.json`, once everything that the command names has been found."""
+        config = self._encode(self._recipe, self._options, self._files)
+        atomic.write_text(self._file, json.dumps(config, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def held(self):
+        """Keeps other processes out; the hold ends with the process, however that ends.
+
+        Raises:
+            OSError: Another process holds it.
+        """
+        try:
+            import fcntl
+        except ImportError:  # not a Unix
+            yield
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OSError(
+                f"--output {str(self.path)!r} is in use: another process writes its results there"
+            ) from None
+        except OSError:
+            pass  # some network file systems cannot
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _encode(self, recipe, options, files):
+        """Returns what `config.json` holds."""
+        return {"recipe": recipe, "options": options, "files": files}
+
+    def _decode(self, data):
+        """Returns the recipe, the options and the files out of what `_encode` returned."""
+        return data["recipe"], data["options"], data["files"]
+
+    def _check(self):
+        if not self.path.exists():
+            return
+        if not self.path.is_dir() or (any(self.path.iterdir()) and not self._is_ours()):
+            raise FileExistsError(
+                "--output must be a new or an empty directory, or that of the same command. "
+                f"Received: {str(self.path)!r}, which holds something else"
+            )
+        there = self._read()
+        if there is None or not any(any(self.path.rglob(name)) for name in self._results):
+            return  # nothing was computed yet
+        options, files = there
+        different = [
+            f"{self._flag(field)} ({_said(options.get(field))} there, {_said(value)} now)"
+            for field, value in self._options.items()
+            if options.get(field) != value
+        ]
+        different += [
+            f"the file {name!r}, which has changed"
+            for name, digest in self._files.items()
+            if files.get(name, digest) != digest
+        ]
+        if different:
+            raise ValueError(
+                f"--output {str(self.path)!r} holds the results of another command; choose another "
+                f"directory. Different: {'; '.join(different)}"
+            )
+
+    def _is_ours(self):
+        # A trial file of `_try_to_write` may be left of a process that was killed.
+        names = [name for name in os.listdir(self.path) if not name.startswith(".")]
+        return not names or self._read() is not None
+
+    def _read(self):
+        """Returns the options and the files of the command that was here, or None."""
+        try:
+            found = state_files.read_json(self._file, _KIND)
+            with state_files.named(self._file, _KIND):
+                recipe, options, files = self._decode(found)
+        except (OSError, TypeError, KeyError, AttributeError):
+            return None
+        ours = recipe == self._recipe and isinstance(files, dict)
+        return (options, files) if ours and isinstance(options, dict) else None
+
+
+def file_digest(path):
+    """Returns the SHA-256 of a file in hexadecimal digits, or None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _try_to_write(path):
+    trial = path / f".{secrets.token_hex(6)}.tmp"
+    with open(trial, "wb") as file:
+        file.write(bytes(4096))  # a full disk still makes empty files
+    trial.unlink()
+
+
+def _said(value):
+    if value is None or value is False or value == []:
+        return "not given"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

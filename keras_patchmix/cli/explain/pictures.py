@@ -1,0 +1,219 @@
+"""Images from files, and masks of what does not belong to them, on every Keras backend."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_patchmix.base.optional import require
+from keras_patchmix.base.printable import distinct, quoted
+from keras_patchmix.base.run_directory import file_digest
+from keras_patchmix.datasets.image_files import (
+    IMAGE_SUFFIXES,
+    ImageFileError,
+    open_image,
+    read_bytes,
+    rgb_of,
+)
+from keras_patchmix.datasets.images import central_margins
+
+
+class Picture(NamedTuple):
+    """An image as asked for.
+
+    Attributes:
+        name: What the results call it.
+        path: A `pathlib.Path`.
+        mask: Path of the picture of what does not belong to it, or None.
+    """
+
+    name: str
+    path: Path
+    mask: Path | None = None
+
+
+class Pictures(NamedTuple):
+    """Images as they were read.
+
+    Attributes:
+        names: Tuple of names.
+        numbers: Tuple of their places among the pictures asked for.
+        images: uint8 array of shape (N, H, W, 3).
+        masks: Booleans of shape (N, H, W), or None.
+        skipped: Dict from the names of those that cannot be read to reasons.
+    """
+
+    names: tuple
+    numbers: tuple
+    images: np.ndarray
+    masks: np.ndarray | None
+    skipped: dict
+
+
+def list_pictures(images, masks=()):
+    """Lists the files that `--image` and `--mask` name.
+
+    Args:
+        images: Sequence of paths of files and folders; of a folder all images within, by name.
+        masks: Sequence of paths, as many, a folder where `images` has one; or none.
+
+    Returns:
+        List of `Picture`.
+
+    Raises:
+        ValueError: Something is not there, or masks do not match.
+    """
+    if masks and len(masks) != len(images):
+        raise ValueError(
+            f"--mask must be given once for each --image. Received: {len(images)} and {len(masks)}"
+        )
+    found = []
+    for place, text in enumerate(images):
+        mask = Path(masks[place]).expanduser() if masks else None
+        path = Path(text).expanduser()
+        if path.is_dir():
+            found += _of_folder(path, mask)
+        elif path.is_file():
+            if mask is not None and not mask.is_file():
+                raise ValueError(f"--mask: there is no file {str(mask)!r}")
+            found.append((path, mask))
+        else:
+            raise ValueError(f"--image: there is no file or folder {text!r}")
+    names = [path.name for path, _ in found]
+    if len(set(names)) < len(names):
+        names = [str(path) for path, _ in found]
+    return [Picture(name, *pair) for name, pair in zip(distinct(names), found, strict=True)]
+
+
+def listing_of(pictures):
+    """Describes what files hold, as `keras_patchmix.cli.listing.data_listing` does.
+
+    Args:
+        pictures: List of `Picture`.
+    """
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(f"{picture.name}\0{file_digest(picture.path)}\n".encode())
+    return {"split": "images", "images": len(pictures), "sha256": digest.hexdigest()}
+
+
+def read_pictures(pictures, size):
+    """Reads images and brings them to one size, as data sets do.
+
+    An image is scaled to cover the size and cut to it around its centre; so is its mask. What the
+    camera says of its orientation is followed; alpha is dropped.
+
+    Args:
+        pictures: List of `Picture`.
+        size: (height, width), or None for the images' own, which then must be one.
+
+    Returns:
+        A `Pictures`.
+
+    Raises:
+        ValueError: No image can be read, sizes differ, or a mask does not fit its image.
+        ImportError: Pillow is not installed.
+    """
+    read, skipped = [], {}
+    for number, picture in enumerate(pictures):
+        try:
+            image = _opened(picture.path)
+        except ImageFileError as error:
+            skipped[picture.name] = str(error)
+            continue
+        mask = None if picture.mask is None else _mask_of(picture, image.size)
+        read.append((picture.name, number, image, mask))
+    if not read:
+        name, reason = next(iter(skipped.items()))
+        raise ValueError(
+            f"--image: none of the {len(skipped)} files can be read; the first is {quoted(name)}: "
+            f"{reason}"
+        )
+    if size is None:
+        size = _common_size([(name, image.size) for name, _, image, _ in read])
+    names, numbers, images, masks = zip(*read, strict=True)
+    arrays = np.stack([np.asarray(_fitted(image, size)) for image in images])
+    found = None
+    if masks[0] is not None:
+        found = np.stack([np.asarray(_fitted(mask, size)) >= 128 for mask in masks])
+        _check_both_kinds(names, found)
+    return Pictures(names, numbers, arrays, found, skipped)
+
+
+def _of_folder(folder, masks):
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
+    )
+    if not paths:
+        raise ValueError(
+            f"--image: the folder {str(folder)!r} holds no images ({', '.join(IMAGE_SUFFIXES)})"
+        )
+    if masks is None:
+        return [(path, None) for path in paths]
+    if not masks.is_dir():
+        raise ValueError(f"--mask must be a folder for the folder {str(folder)!r}")
+    known = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
+    for path in paths:
+        if path.stem not in known:
+            raise ValueError(f"--mask: {str(masks)!r} holds no mask for {path.name!r}")
+    return [(path, known[path.stem]) for path in paths]
+
+
+def _opened(path):
+    """Returns a decoded RGB image of Pillow."""
+    return rgb_of(open_image(read_bytes(path)), upright=True)
+
+
+def _mask_of(picture, size):
+    try:
+        mask = _opened(picture.mask).convert("L")
+    except ImageFileError as error:
+        raise ValueError(f"--mask {str(picture.mask)!r}: {error}") from error
+    if mask.size != size:
+        raise ValueError(
+            f"--mask {str(picture.mask)!r} must be as large as its image, {size[0]} x {size[1]} "
+            f"pixels. Received: {mask.size[0]} x {mask.size[1]}"
+        )
+    return mask
+
+
+def _common_size(sizes):
+    first, (width, height) = sizes[0]
+    for name, size in sizes:
+        if size != (width, height):
+            raise ValueError(
+                f"--image-size is needed: {quoted(first)} has {width} x {height} pixels, "
+                f"{quoted(name)} has {size[0]} x {size[1]}"
+            )
+    return height, width
+
+
+def _fitted(image, size):
+    """Scales an image to cover a size, and cuts out the centre."""
+    height, width = size
+    if image.size == (width, height):
+        return image
+    top, left = central_margins((image.height, image.width), size, np)
+    image = image.crop((left, top, image.width - left, image.height - top))
+    scale = max(width / image.width, height / image.height)
+    across = max(round(image.width * scale), width)
+    down = max(round(image.height * scale), height)
+    bilinear = require("PIL.Image", "Reading image files").Resampling.BILINEAR  # antialiased
+    left, top = (across - width) // 2, (down - height) // 2
+    large = image.resize((across, down), bilinear)
+    return large.crop((left, top, left + width, top + height))
+
+
+def _check_both_kinds(names, masks):
+    for name, mask in zip(names, masks, strict=True):
+        if mask.all() or not mask.any():
+            what = "white, and so out of context" if mask.any() else "black, and so in context"
+            raise ValueError(
+                f"--mask of {quoted(name)}: all of the part of the image that the models see is "
+                f"{what}; it must hold both"
+            )

@@ -1,0 +1,227 @@
+"""The hardening command: a saved model and a data set in, a model that stands occlusion out."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from keras_patchmix.base.printable import say
+from keras_patchmix.base.run_directory import RunDirectory
+from keras_patchmix.cli import remarks
+from keras_patchmix.cli.command_line import result_line
+from keras_patchmix.cli.data import common_size
+from keras_patchmix.cli.flags import named
+from keras_patchmix.cli.harden.options import HardenOptions, parse_options
+from keras_patchmix.cli.model_specs import model_specs
+from keras_patchmix.cli.score.command import status_of
+from keras_patchmix.cli.score_kind import score_kind
+from keras_patchmix.cli.shared_options import PROGRESS, flag
+from keras_patchmix.cli.train.options import TrainOptions
+from keras_patchmix.datasets.class_names import class_lines
+from keras_patchmix.occlusion import Report
+from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.page import write_page
+from keras_patchmix.report.weight_line import WeightLine
+from keras_patchmix.scoring import objects
+from keras_patchmix.scoring.loading import load_model, probe
+from keras_patchmix.training import pipeline
+from keras_patchmix.training.fine_tuning import FineTuneSettings
+from keras_patchmix.training.hardening import Hardening, default_grid, line_suite
+from keras_patchmix.training.patch_occlusion import PatchOcclusion
+from keras_patchmix.training.training_batches import StepBatches
+
+if TYPE_CHECKING:
+    from keras_patchmix.training.hardened import Hardened
+
+_MODEL, _LINE, _REPORT, _PAGE = "hardened.keras", "line.json", "report.json", "report.html"
+_FEW = 50
+
+
+def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
+    """Runs the command line of `recipes/harden.py`.
+
+    Args:
+        argv: List of strings. Defaults to `None`, the arguments of the process.
+        description: The help's first paragraph.
+
+    Returns:
+        The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
+        after a signal to terminate, after a line that says how to go on.
+
+    Raises:
+        SystemExit: With status 2, where the flags are wrong.
+    """
+    options = parse_options(argv, description)
+    flags = {field.name: flag(field.name) for field in dataclasses.fields(options)}
+    flags["from_logits"] = "--scores"
+    return status_of(run, options, argv, notice=None, named=lambda said: named(said, flags))
+
+
+def run(options: "HardenOptions") -> "Hardened | None":
+    """Hardens a model, and writes the directory of results.
+
+    It holds config.json, hardened.keras, line.json, line.png, report.html, and of the test images
+    the reports after, report.json and report.csv, and before, in the folder before. While the model
+    is trained its state is in the folder backup. A run that was interrupted goes on where it was.
+
+    Args:
+        options: A `keras_patchmix.cli.harden.HardenOptions`.
+
+    Returns:
+        The `Hardened`; None where the directory is finished, which is only printed again.
+
+    Raises:
+        FileExistsError: The directory holds something else.
+        ValueError: Something does not fit.
+        OSError: The directory cannot be written to.
+        ImportError: A package that the data set needs is not installed.
+    """
+    (spec,) = model_specs(options)
+    files = [spec.source, *options.imports]
+    results = (_MODEL, "epoch-*.npz")
+    directory = RunDirectory(options.output, "harden", options.deciding(), files, results, flag)
+    path, result = directory.path, None
+    with directory.held():
+        if (path / _PAGE).exists():
+            say(f"This run is finished: {path}")
+        else:
+            result = _harden(options, spec, directory)
+    before, after = Report.load(path / "before"), Report.load(path)
+    say("\n" + after.compare(before).table() + "\n")
+    say(f"Model: {path / _MODEL}   Page: {path / _PAGE}")
+    top1 = {
+        name: {row.name: None if row.top1 is None else round(row.top1, 4) for row in report.rows}
+        for name, report in (("before", before), ("after", after))
+    }
+    say(
+        result_line(
+            {
+                "dataset": options.dataset,
+                "seed": options.seed,
+                "n": after.settings["n"],
+                "way": after.settings["way"],
+                "directory": str(path),
+                "top1": top1,
+            }
+        )
+    )
+    return result
+
+
+def _harden(options, spec, directory):
+    for module in options.imports:
+        objects.import_module(module, "--import")
+    loaded = load_model(spec, options.image_size, options.unsafe_load)
+    training = _training_options(options, loaded)
+    data = pipeline.load(training)
+    info, path = data.info, directory.path
+    counts = {
+        "validation": int(data.validation.cardinality()),
+        "test": data.test.num_examples,
+    }
+    _check_counts({"train": data.num_train, **counts})
+    images = next(iter(data.validation.batch(8)))[0].numpy()
+    outputs = max(2, probe(loaded, info.image_shape))
+    if outputs != info.num_classes:
+        raise ValueError(
+            f"--model {spec.name}: tells {outputs} classes apart, but the data set has "
+            f"{info.num_classes} ({', '.join(info.class_names[:5])}, ...): give it a model with an "
+            "output for each class"
+        )
+    from_logits = score_kind(loaded, images, options.scores).from_logits
+    head = (
+        f"{options.dataset}: {data.num_train} images to train on, {counts['validation']} to choose "
+        f"on, {counts['test']} to report on, of {'x'.join(map(str, info.image_shape))}. Results go "
+        f"to {path}"
+    )
+    say("\n".join([head, *class_lines(info.class_names), remarks.input_line(loaded)]))
+    directory.begin()
+    settings = FineTuneSettings(
+        epochs=options.epochs,
+        minutes=options.minutes,
+        learning_rate=options.learning_rate,
+        batch_size=training.batch_size,
+        mixing=PatchOcclusion(
+            options.grid_size or default_grid(info.image_shape[:2]), options.foreign, options.black
+        ),
+        freeze_batch_norm=not options.train_batch_norm,
+        seed=options.seed,
+    )
+    scoring = {
+        "preprocess": loaded.preprocess,
+        "value_range": (0, 255),
+        "from_logits": from_logits,
+        "seed": options.seed,
+    }
+    benchmark = Benchmark(
+        data.validation,
+        line_suite(info.image_shape[:2]),
+        max_examples=options.line_examples,
+        batch_size=training.batch_size,
+        **scoring,
+    )
+    batches = StepBatches(
+        functools.partial(pipeline.training_batches, data, training), data, training
+    )
+    progress = PROGRESS[options.progress]
+    hardening = Hardening(
+        loaded.model, batches, benchmark, settings, scoring, path / "backup", progress
+    )
+    result = hardening.run(options.max_clean_drop, options.confident)
+    say("\n" + result.table() + "\n")
+    before, after = result.report(
+        data.test,
+        verbose=progress,
+        max_examples=options.test_examples,
+        batch_size=training.batch_size,
+        class_names=info.class_names,
+    )
+    for report in (before, after):
+        report.settings.update(
+            command=options.command(), dataset=info.name, way=result.chosen.share
+        )
+    _write(path, result)
+    hardening.forget()
+    return result
+
+
+def _write(path, result):
+    part = path / f".part.{_MODEL}"  # a name that ends as Keras wants it
+    result.model.save(part)
+    part.replace(path / _MODEL)
+    result.to_json(path / _LINE)
+    line = WeightLine(result.line, result.settings["max_clean_drop"])
+    line.draw(path / "line.png")
+    for report, folder in ((result.before, path / "before"), (result.after, path)):
+        report.to_csv(folder / "report.csv")
+        report.to_json(folder / _REPORT)
+    reports = {"after": result.after, "before": result.before}
+    # The page comes last: where it is, everything is.
+    write_page(reports, path / _PAGE, line=line)
+
+
+def _training_options(options, loaded):
+    """The options of the pipeline that training images come through."""
+    size = common_size(options, [loaded])
+    return TrainOptions(
+        dataset=options.dataset,
+        data_dir=options.data_dir,
+        train_split=options.train_split,
+        validation_split=options.validation_split,
+        test_split=options.test_split,
+        image_size=size,
+        augmentation=options.augmentation,
+        mixing="none",
+        label_smoothing=0.0,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        seed=options.seed,
+    )
+
+
+def _check_counts(counts):
+    for part, count in counts.items():
+        if count < _FEW:
+            raise ValueError(
+                f"--dataset must have {_FEW} images or more to {part} on. Received: {count}"
+            )

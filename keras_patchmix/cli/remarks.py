@@ -1,0 +1,65 @@
+"""Lines that say what a model is given, what is scored, and what looks wrong."""
+
+from keras_patchmix.datasets.folder_layout import read_layout
+from keras_patchmix.datasets.loading import FOLDER_PREFIX
+from keras_patchmix.occlusion.chance import at_chance
+from keras_patchmix.scoring import objects
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
+
+
+def input_line(loaded):
+    """Returns what a model is given, such as "net: images of 0..1 (--preprocess unit)".
+
+    Args:
+        loaded: A `LoadedModel`.
+    """
+    name, asked = loaded.spec.name, loaded.spec.preprocess
+    if isinstance(loaded.preprocess, OwnPreprocessing):
+        return f"{name}: images of 0..255 through {loaded.preprocess.name}"
+    if loaded.preprocess in (None, as_they_are):
+        return f"{name}: images of 0..255 as they are (--preprocess unit for 0..1)"
+    if loaded.preprocess is objects.unit:
+        return f"{name}: images of 0..1 (--preprocess unit)"
+    if asked is not None and ":" in asked:
+        return f"{name}: images of 0..255 through {asked}"
+    module = asked or loaded.preprocess.__module__.rpartition(".")[2]
+    return f"{name}: images of 0..255 with keras.applications.{module}'s preprocessing"
+
+
+def split_line(options):
+    """Returns what part of a folder is scored where no split was asked for, or None.
+
+    Args:
+        options: An `EvaluationOptions`.
+    """
+    if options.split is not None or not options.dataset.startswith(FOLDER_PREFIX):
+        return None
+    layout = read_layout(options.dataset.removeprefix(FOLDER_PREFIX))
+    if layout.has("test"):
+        return None
+    images = f"{len(layout.images['train'])} images"
+    if layout.parted:
+        images = "training images (there is no folder test)"
+    return (
+        f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. "
+        "--split all takes all images"
+    )
+
+
+def chance_lines(reports):
+    """Returns a line for each model that does no better on clean images than chance.
+
+    Args:
+        reports: Dict from names to `keras_patchmix.occlusion.Report`s.
+    """
+    lines = []
+    for name, report in reports.items():
+        chance = at_chance(report)
+        if chance is not None:
+            clean = report.rows[0]
+            lines.append(
+                f"{name}: {100 * clean.top1:.1f} % of {clean.n} clean images right is not above "
+                f"chance ({100 * chance:.3g} %): check the order of the classes (--class-map) and "
+                "--preprocess"
+            )
+    return lines

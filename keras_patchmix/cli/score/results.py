@@ -1,0 +1,126 @@
+"""What an evaluation writes and prints once the models are scored."""
+
+from keras_patchmix.base import atomic, csv_text
+from keras_patchmix.cli import command_line
+from keras_patchmix.occlusion.describing import skipped_line
+from keras_patchmix.occlusion.page import write_page
+from keras_patchmix.occlusion.plot import plot_reports
+from keras_patchmix.occlusion.report import csv_lines
+from keras_patchmix.report import text
+
+_WORST = 15
+
+
+def write_all(directory, reports, examples, selectivity=None):
+    """Writes the curves, the page, and with several models the common table.
+
+    Args:
+        directory: A `pathlib.Path`.
+        reports: Dict from a model's name to its `keras_patchmix.occlusion.Report`.
+        examples: Of `Benchmark.examples`.
+        selectivity: Dict from a model's name to its `SelectivityReport`, or None.
+    """
+    shown = reports if len(reports) > 1 else next(iter(reports.values()))
+    if len(reports) > 1:
+        atomic.write_text(directory / "report.csv", joined_csv(reports))
+    plot_reports(shown, directory / "curves.png")
+    # The page comes last: where it is, everything is.
+    if selectivity is not None and len(reports) == 1:
+        (selectivity,) = selectivity.values()
+    write_page(shown, directory / "report.html", examples, selectivity=selectivity)
+
+
+def joined_csv(reports):
+    """Returns the rows of all reports as one CSV text, a column for every setting of any."""
+    tables = [csv_lines(report) for report in reports.values()]
+    columns = dict.fromkeys(column for own, _ in tables for column in own)
+    return csv_text.write(columns, [line for _, lines in tables for line in lines])
+
+
+def tables(reports):
+    """Returns what is printed of the reports: with two models their paired differences too."""
+    if len(reports) == 1:
+        return next(iter(reports.values())).table()
+    if len(reports) == 2:
+        first, second = reports.values()
+        parts = [_heading(first), first.compare(second).table(), skipped_line(reports)]
+    else:
+        parts = [side_by_side(reports), skipped_line(reports)]
+    return "\n\n".join(part for part in parts if part is not None)
+
+
+def side_by_side(reports):
+    """Returns top-1 in per cent of several models, a column each."""
+    first = next(iter(reports.values()))
+    found = [{row.name: row.top1 for row in report.rows} for report in reports.values()]
+    lines = [
+        (
+            row.corruption if row.data is None else row.name,
+            text.grid_text(row.grid),
+            "" if row.level is None else f"{100 * row.share:.1f} %",
+            *(text.percent(own.get(row.name)) for own in found),
+        )
+        for row in first.rows
+    ]
+    head = ("top-1 %", "grid", "share", *reports)
+    return f"{_heading(first)}\n\n{text.aligned(head, lines)}"
+
+
+def class_table(name, report):
+    """Returns the classes that lose most in the hardest condition, as text."""
+    rows = report.class_rows()
+    scored = [row for row in report.rows[1:] if row.top1 is not None and row.data is None]
+    if not scored:
+        return f"{name}: no condition was scored"
+    hardest = min(scored, key=lambda row: row.top1).name
+    clean = {row.label: row.top1 for row in rows if row.name == report.rows[0].name}
+    worst = sorted(
+        (row for row in rows if row.name == hardest and row.drop is not None),
+        key=lambda row: (-row.drop, row.label),
+    )
+    lines = [
+        (
+            row.class_name if row.class_name is not None else str(row.label),
+            str(row.n),
+            text.percent(clean[row.label], 1),
+            text.percent(row.top1, 1),
+            text.percent(row.drop, 1),
+        )
+        for row in worst[:_WORST]
+    ]
+    head = ("class", "n", "clean %", f"{hardest} %", "drop")
+    more = "" if len(worst) <= _WORST else f"\n... and {len(worst) - _WORST} more in classes.csv"
+    return f"{name}: classes that lose most\n\n{text.aligned(head, lines, left=1)}{more}"
+
+
+def result_line(options, split, directory, reports, selectivity=None):
+    """Returns the last line: RESULT and a JSON object of one line."""
+    first = next(iter(reports.values()))
+    sets = [row for row in first.rows if row.data is not None]
+    result = {
+        "dataset": options.dataset,
+        "split": split,
+        "seed": options.seed,
+        "n": first.settings["n"],
+        "skipped": len(first.all_skipped),
+        **({"sets": {row.name: row.n for row in sets}} if sets else {}),
+        "directory": str(directory),
+        "top1": {
+            name: {row.name: None if row.top1 is None else round(row.top1, 4) for row in own.rows}
+            for name, own in reports.items()
+        },
+    }
+    if selectivity:
+        result["selectivity"] = {name: round(one.mean, 4) for name, one in selectivity.items()}
+    return command_line.result_line(result)
+
+
+def _heading(report):
+    size = "x".join(map(str, report.settings["image_size"]))
+    skipped = f", {len(report.skipped)} more could not be read" if report.skipped else ""
+    sets = "".join(
+        f"\n{row.name}: {row.n + row.n_nonfinite} images of its own"
+        for row in report.rows
+        if row.data is not None
+    )
+    return f"{report.settings['n']} images of {size}{skipped}{sets}"

@@ -1,0 +1,1 @@
+"""Occlusions as pure functions of images, indices and a seed. NumPy only."""

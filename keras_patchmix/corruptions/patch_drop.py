@@ -1,0 +1,202 @@
+"""Patch drop: patches lost, at random, or the salient ones first, or those last."""
+
+import numbers
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_patchmix.base import hashing
+from keras_patchmix.base.types import Size
+from keras_patchmix.corruptions import grid
+from keras_patchmix.corruptions.base import GridCorruption
+
+_FILLS = ("black", "mean", "image_mean", "noise", "zero")
+_ORDERS = ("random", "salient", "non-salient")
+
+
+class PatchDrop(GridCorruption):
+    """Drops patches: what they held is lost.
+
+    The same patches are dropped whatever the fill, so that fills can be compared.
+
+    References:
+        Naseer et al., "Intriguing Properties of Vision Transformers", NeurIPS 2021: random, salient
+        and non-salient patch drop, black, on a 14x14 grid. Lee et al., arXiv 2306.17848 (2023) use
+        the random one, 0 to 80 %. Where Naseer et al. speak of salient patches, they mean those
+        that DINO's attention finds in the foreground, and drop patches until a share of this
+        foreground is gone. Here the map is yours, whatever it comes from, and a level is a share
+        of the patches, so that the three orders compare at equal loss.
+
+    Args:
+        grid_size: Integer or (rows, columns): number of patches. Defaults to `14`.
+        levels: Shares of the patches that are dropped, in (0, 1]. Defaults to 20 to 80 % by 20.
+        fill: What takes their place. `"black"`: the low end of `value_range`. `"mean"`: the middle
+            of `value_range`. `"image_mean"`: the mean colour of the image, channel by channel.
+            `"noise"`: uniform over `value_range`, each value on its own. Or a number in the units
+            of the images; `"zero"` is 0, which is black where `value_range` begins at 0. Defaults
+            to `"black"`.
+        order: Which patches go first: `"random"`; `"salient"`, those with the highest mean in the
+            saliency map; or `"non-salient"`, those with the lowest. Patches of equal mean go in
+            random order. The latter two need `saliency`, see `evaluate`. Defaults to `"random"`.
+    """
+
+    kind = "patch_drop"
+
+    def __init__(
+        self,
+        grid_size: Size = 14,
+        levels: float | Sequence[float] = (0.2, 0.4, 0.6, 0.8),
+        fill: str | float = "black",
+        order: str = "random",
+    ):
+        super().__init__(grid_size, levels)
+        is_number = isinstance(fill, numbers.Real) and not isinstance(fill, bool)
+        if not (is_number and np.isfinite(fill)) and fill not in _FILLS:
+            raise ValueError(
+                f"`fill` must be one of {', '.join(map(repr, _FILLS))} or a finite number. "
+                f"Received: fill={fill!r}"
+            )
+        if order not in _ORDERS:
+            raise ValueError(
+                f"`order` must be one of {', '.join(map(repr, _ORDERS))}. Received: order={order!r}"
+            )
+        self.fill = float(fill) if is_number else 0.0 if fill == "zero" else fill
+        self.order = order
+
+    @property
+    def needs_saliency(self):
+        """Whether `plan` takes a saliency map."""
+        return self.order != "random"
+
+    @property
+    def name(self):
+        """`"patch_drop"`, then order and fill where they are not the defaults.
+
+        Such as `"patch_drop_noise"`, `"patch_drop_fill0_5"`, `"patch_drop_nonsalient_mean"`.
+        """
+        parts = [self.kind]
+        if self.needs_saliency:
+            parts.append(self.order.replace("-", ""))
+        if not isinstance(self.fill, str):
+            parts.append(f"fill{self.fill:g}".replace(".", "_"))
+        elif self.fill != "black":
+            parts.append(self.fill)
+        return "_".join(parts)
+
+    def get_config(self):
+        """Returns the constructor's arguments as a dict of JSON values."""
+        return {**super().get_config(), "fill": self.fill, "order": self.order}
+
+    def plan(
+        self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255), saliency=None
+    ):
+        """Draws the patches, and the noise if any; see `Corruption.plan`.
+
+        Args:
+            images: Array of shape (B, H, W, C).
+            labels: Not used.
+            index: int array of shape (B,).
+            seed: Integer.
+            bank: Not used.
+            value_range: (black, white) of the images.
+            saliency: Array of shape (B, H, W) of finite numbers, higher where it is more salient;
+                only their order counts. They are read as float32. None for a random order.
+
+        Raises:
+            ValueError: The grid is finer than the images, or the maps are missing, of another
+                shape, or not finite.
+        """
+        del labels, bank
+        grid.check_fits(self.grid_size, *images.shape[1:3], type(self).__name__)
+        plan = {"ranks": self.ranks(index, seed)}
+        if self.needs_saliency:
+            means = grid.cell_means(_check_maps(saliency, images), self.grid_size)
+            plan["ranks"] = _ranked(means if self.order == "non-salient" else -means, plan["ranks"])
+        low, high = value_range
+        if self.fill == "noise":
+            key = hashing.stream(seed, self.kind, "noise")
+            plan["noise"] = _noise(images, index, key, low, high)
+        elif self.fill == "image_mean":
+            plan["values"] = _like(images, _image_means(images))
+        else:
+            value = {"black": low, "mean": (low + high) / 2}.get(self.fill, self.fill)
+            plan["values"] = _like(images, np.float64(value))
+        return plan
+
+    def apply(self, images, plan, condition):
+        """Drops the patches of one level; see `Corruption.apply`."""
+        cells = self.cells(plan, condition)
+        areas = grid.cell_areas(self.grid_size, *images.shape[1:3])
+        if self.fill == "noise":
+            out = grid.paste(images, cells, plan["noise"], np.arange(len(images)))
+        else:
+            out = grid.fill(images, cells, plan["values"])
+        return out, np.sum(cells * areas, axis=(1, 2))
+
+
+def _check_maps(saliency, images):
+    """Returns saliency maps as float32: sums of equal numbers are exact then, and means tie."""
+    received = None
+    if saliency is None:
+        received = "saliency=None"
+    else:
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
+            maps = np.asarray(saliency).astype(np.float32)
+        bad = np.sum(~np.isfinite(maps))
+        if maps.shape != images.shape[:3]:
+            received = f"an array of shape {maps.shape}"
+        elif bad:
+            received = f"{bad} values that are not finite"
+    if received is not None:
+        raise ValueError(
+            "`saliency` must hold a map of finite numbers for each image, of shape (batch, height, "
+            f"width) = {images.shape[:3]}. Received: {received}"
+        )
+    return maps
+
+
+def _ranked(means, ties):
+    """Ranks cells by rising means, equal ones by `ties`: int64 of shape (B, rows, columns)."""
+    batch, rows, columns = means.shape
+    flat = (batch, rows * columns)
+    order = np.lexsort((ties.reshape(flat), means.reshape(flat)), axis=1)
+    ranks = np.empty(flat, np.int64)
+    np.put_along_axis(ranks, order, np.arange(rows * columns)[None], axis=1)
+    return ranks.reshape(means.shape)
+
+
+def _image_means(images):
+    """Returns the mean colours, float64 of shape (B, C), one image at a time.
+
+    A mean over a whole batch may add numbers up in an order that depends on the batch.
+    """
+    channels = images.shape[-1]
+    means = [np.mean(i.reshape(-1, channels), axis=0, dtype=np.float64) for i in images]
+    return np.array(means).reshape(-1, channels)
+
+
+def _noise(images, index, key, low, high):
+    """Draws noise in the images' shape and dtype: values of `hashing.uniform(key, index, value)`.
+
+    The hash of the values' numbers is the same for all images, and is made once.
+    """
+    noise = np.empty(images.shape, images.dtype)
+    states = hashing.hash_integers(key, index)
+    numbering = hashing.mix(np.arange(noise[:1].size, dtype=np.uint64))
+    for values, state in zip(noise, states, strict=True):
+        bits = hashing.mix(numbering ^ state)
+        bits >>= np.uint64(11)
+        uniform = bits.astype(np.float64)
+        uniform *= 2.0**-53
+        uniform *= high - low
+        uniform += low
+        values[:] = _like(images, uniform).reshape(values.shape)
+    return noise
+
+
+def _like(images, values):
+    """Casts values to the images' dtype: rounded, half to even, where that is an integer type."""
+    if np.issubdtype(images.dtype, np.integer):
+        limits = np.iinfo(images.dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(images.dtype)

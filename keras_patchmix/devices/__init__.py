@@ -1,0 +1,1 @@
+"""Which devices and hosts there are, and who does which part."""

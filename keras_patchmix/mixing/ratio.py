@@ -1,0 +1,131 @@
+"""How many patches are replaced: the distribution of N1, r N rounded."""
+
+import functools
+import math
+
+import numpy as np
+
+from keras_patchmix.mixing import arrays
+
+# k patches are taken where r N is below k plus this.
+_BOUNDARY = {"nearest": 0.5, "down": 1.0}
+# 0.29 * 100 is a little less than 29 in floating point.
+_TINY = 1e-9
+
+
+def patch_counts(uniform, num_patches, alpha=1.0, ratio=None, rounding="nearest"):
+    """Draws numbers of patches by inverting their distribution.
+
+    N1 is discrete, and a tie of r N has probability zero for a continuous r, so that
+    P(N1 <= k) = F((k + 1/2) / N) with F the distribution function of r. That makes the draw exact
+    for every `alpha`, from one uniform number and a table of N entries. Rounded down,
+    P(N1 <= k) = F((k + 1) / N).
+
+    Args:
+        uniform: Float32 tensor `(draws,)`, uniform in [0, 1).
+        num_patches: Integer or scalar int32 tensor, N.
+        alpha: Positive float: r ~ Beta(alpha, alpha), where `ratio` is `None`.
+        ratio: `None`, a number (fixed r), or `(low, high)` (uniform r).
+        rounding: `"nearest"`, N1 = round-half-even(r N), or `"down"`, N1 = floor(r N) and at most
+            N - 1. Defaults to `"nearest"`.
+
+    Returns:
+        Int32 tensor `(draws,)` in 0..N.
+    """
+    ops = arrays.of(uniform)
+    if isinstance(num_patches, int):
+        table = count_table(num_patches, alpha, ratio, rounding)
+        return ops.searchsorted(ops.match(table, uniform), uniform)
+    # The grid of an image of unknown size: the same table, made when the graph runs.
+    total = ops.cast(num_patches, "float64")
+    fixed = _fixed(ratio)
+    if fixed is not None:
+        count = ops.round(fixed * total) if rounding == "nearest" else fixed * total + _TINY
+        count = ops.cast(count, "int32")  # which rounds down
+        if rounding == "down":
+            count = ops.minimum(count, num_patches - 1)
+        return ops.broadcast_to(count, ops.shape(uniform))
+    middle = (ops.cast(ops.arange(num_patches), "float64") + _BOUNDARY[rounding]) / total
+    if ratio is not None:
+        low, high = ratio
+        table = (middle - low) / (high - low)
+    elif alpha == 1:
+        table = middle
+    else:
+        exponent = ops.broadcast_to(ops.cast(alpha, "float64"), ops.shape(middle))
+        table = ops.betainc(exponent, exponent, middle)
+    return ops.searchsorted(ops.cast(table, "float32"), uniform)
+
+
+@functools.lru_cache(maxsize=64)
+def count_table(num_patches, alpha=1.0, ratio=None, rounding="nearest"):
+    """P(N1 <= k) for k = 0..N-1, float32 `(num_patches,)`; arguments as in `patch_counts`.
+
+    Made once for each setting and shared: not to be written to.
+    """
+    fixed = _fixed(ratio)
+    if fixed is not None:
+        # Python rounds half to even.
+        count = round(fixed * num_patches)
+        if rounding == "down":
+            count = min(math.floor(fixed * num_patches + _TINY), num_patches - 1)
+        return (np.arange(num_patches) >= count).astype("float32")
+    middle = (np.arange(num_patches) + _BOUNDARY[rounding]) / num_patches
+    if ratio is not None:
+        low, high = ratio
+        table = np.clip((middle - low) / (high - low), 0, 1)
+    elif alpha == 1:
+        table = middle
+    else:
+        table = np.array([beta_distribution(alpha, x) for x in middle])
+    return table.astype("float32")
+
+
+def beta_distribution(alpha, x):
+    """P(r <= x) for r ~ Beta(alpha, alpha): the regularised incomplete beta function I_x(a, a).
+
+    Continued fraction 8.17.22 of the NIST Digital Library of Mathematical Functions, evaluated
+    with the method of Lentz; its error is below 1e-9 for alpha from 0.01 to 1,000.
+
+    Args:
+        alpha: Positive float.
+        x: Float in [0, 1].
+
+    Returns:
+        Float in [0, 1].
+    """
+    if x > 0.5:
+        return 1.0 - beta_distribution(alpha, 1.0 - x)
+    if x <= 0:
+        return 0.0
+    front = math.exp(
+        math.lgamma(2 * alpha) - 2 * math.lgamma(alpha) + alpha * (math.log(x) + math.log1p(-x))
+    )
+    return front / alpha / _continued_fraction(alpha, x)
+
+
+def _continued_fraction(alpha, x, tolerance=1e-15, max_terms=100_000):
+    """1 + d1 / (1 + d2 / (1 + ...)), which is positive for x <= 1/2."""
+    value, numerator, denominator = 1.0, 1.0, 0.0
+    for term in range(1, max_terms):
+        m = term // 2
+        if term % 2:
+            d = -(alpha + m) * (2 * alpha + m) * x / ((alpha + 2 * m) * (alpha + 2 * m + 1))
+        else:
+            d = m * (alpha - m) * x / ((alpha + 2 * m - 1) * (alpha + 2 * m))
+        denominator = 1.0 / (1.0 + d * denominator)
+        numerator = 1.0 + d / numerator
+        change = numerator * denominator
+        value *= change
+        if abs(change - 1.0) < tolerance:
+            return value
+    raise ArithmeticError(f"The beta distribution did not converge at alpha={alpha}, x={x}")
+
+
+def _fixed(ratio):
+    if ratio is None:
+        return None
+    if isinstance(ratio, (tuple, list)):
+        low, high = ratio
+        return low if low == high else None
+    return ratio

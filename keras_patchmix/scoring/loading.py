@@ -1,0 +1,208 @@
+"""Loads the models that a command line asks for, and checks them before they are scored."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_patchmix.base.host import to_numpy
+from keras_patchmix.scoring import objects
+from keras_patchmix.scoring.errors import cause
+from keras_patchmix.scoring.preprocessing import own_preprocessing
+
+# How Keras words it for .keras files, and for .h5 files.
+_UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown (?:layer|object):?) '(.+?)'")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be scored.
+
+    Attributes:
+        spec: The `ModelSpec`.
+        model: A `keras.Model`.
+        preprocess: Function applied to images before the model, its own one included; or None.
+        image_size: (height, width) of its input, or None where any will do.
+        built_size: (height, width) that a model without a fixed input was built with, or None.
+        imagenet: Whether its outputs are the 1,000 classes of ImageNet, in Keras' order.
+        untrained: Whether its weights are random.
+    """
+
+    spec: Any
+    model: Any
+    preprocess: Any
+    image_size: tuple | None
+    built_size: tuple | None = None
+    imagenet: bool = False
+    untrained: bool = False
+
+
+def load_model(spec, image_size=None, unsafe=False):
+    """Loads or builds a model.
+
+    Args:
+        spec: A `ModelSpec`.
+        image_size: Pixels a side for a keras.applications model, or None for its own.
+        unsafe: Whether a file may bring Python code.
+
+    Returns:
+        A `LoadedModel`.
+
+    Raises:
+        ValueError: It cannot be loaded or scored; the message says why, in one line.
+    """
+    if spec.application is None:
+        model, imagenet = _from_file(spec, unsafe), False
+        default = own_preprocessing(model)
+    else:
+        model, imagenet = _from_applications(spec, image_size)
+        default = objects.application_preprocess(spec.application)
+    preprocess = default
+    if spec.preprocess is not None:
+        preprocess = objects.preprocess_function(spec.preprocess)
+    untrained = spec.application is not None and not imagenet
+    size = _input_size(spec, model) or getattr(preprocess, "image_size", None)
+    built = _built_size(model) if size is None else None
+    return LoadedModel(spec, model, preprocess, size, built, imagenet, untrained)
+
+
+def probe(loaded, image_shape):
+    """Runs one black image through a model.
+
+    Args:
+        loaded: A `LoadedModel`.
+        image_shape: (height, width, 3) of the data set's images.
+
+    Returns:
+        The number of scores that the model returns for an image; 1 stands for two classes.
+
+    Raises:
+        ValueError: The model does not take such images, or returns no scores.
+    """
+    name, size = loaded.spec.name, loaded.image_size
+    if size is not None and size != tuple(image_shape[:2]):
+        raise ValueError(
+            f"--model {name}: takes images of {_text(size)} pixels, but those of the data set are "
+            f"{_text(image_shape[:2])}: change --image-size, or leave it out"
+        )
+    try:
+        output = _output(loaded, np.zeros((1, *image_shape), np.uint8))
+    except Exception as error:  # of any layer, or of the user's own function
+        raise ValueError(
+            f"--model {name}: fails on an image of {_text(image_shape[:2])} pixels"
+            f"{'' if loaded.preprocess is None else ' after --preprocess'}: {cause(error)}"
+        ) from error
+    if isinstance(output, dict | tuple | list):
+        raise ValueError(f"--model {name}: has {len(output)} outputs; a classifier has one")
+    shape = to_numpy(output).shape
+    if len(shape) not in (1, 2) or 0 in shape:
+        raise ValueError(
+            f"--model {name}: returns shape {shape[1:]} for an image, where a score for each class "
+            "is needed, or one score for two classes: is it a classifier?"
+        )
+    return shape[1] if len(shape) == 2 else 1
+
+
+def _output(loaded, images):
+    """Returns what a model makes of uint8 images; of float32 where it takes no integers."""
+    if loaded.preprocess is not None:
+        images = loaded.preprocess(images)
+    try:
+        return loaded.model(keras.tree.map_structure(keras.ops.convert_to_tensor, images))
+    except Exception:  # layers such as a convolution that comes first, each in its own words
+        if np.dtype(getattr(images, "dtype", np.float32)).kind not in "ui":
+            raise
+    return loaded.model(keras.ops.convert_to_tensor(images.astype(np.float32)))
+
+
+def _from_file(spec, unsafe):
+    try:
+        model = _loaded(spec.source, not unsafe)
+    except Exception as error:  # Keras raises many kinds
+        raise ValueError(f"--model {spec.name}: {_why_not_loaded(spec, error)}") from error
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"--model {spec.name}: the file holds a {type(model).__name__}, no keras.Model"
+        )
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    if len(inputs) > 1:
+        names = ", ".join(str(getattr(tensor, "name", "?")) for tensor in inputs)
+        raise ValueError(
+            f"--model {spec.name}: has {len(inputs)} inputs ({names}); only models of one image "
+            "can be scored"
+        )
+    return model
+
+
+def _loaded(source, safe_mode):
+    """Loads a model, with the loss that it was compiled with where Keras knows that."""
+    try:
+        return keras.saving.load_model(source, safe_mode=safe_mode)
+    except Exception:  # a loss or a metric of one's own, which scoring can do without
+        return keras.saving.load_model(source, compile=False, safe_mode=safe_mode)
+
+
+def _why_not_loaded(spec, error):
+    text = str(error)
+    if "safe_mode" in text or "unsafe deserialization" in text:
+        return (
+            f"the file {spec.source!r} holds Python code (a Lambda layer, say), which loading "
+            "would run with your rights. Safe mode keeps untrusted files from doing that. If you "
+            "trust whoever made the file, add --unsafe-load"
+        )
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        return (
+            f"the file {spec.source!r} holds {unknown[1]!r}, which Keras does not know: name the "
+            "module that defines it and registers it (keras.saving.register_keras_serializable) "
+            "with --import MODULE"
+        )
+    return f"the file {spec.source!r} cannot be loaded: {cause(error)}"
+
+
+def _from_applications(spec, image_size):
+    build = objects.application(spec.application)
+    weights = spec.weights or "imagenet"
+    shape = None if image_size is None else (image_size, image_size, 3)
+    try:
+        model = build(weights=None if weights == "none" else weights, input_shape=shape)
+    except Exception as error:  # a download that fails, weights of another model, a size
+        raise ValueError(
+            f"--model {spec.name}: {spec.source} with weights {weights!r} cannot be built: "
+            f"{cause(error)}"
+        ) from error
+    return model, weights != "none"
+
+
+def _input_size(spec, model):
+    """Returns the (height, width) that the model takes, or None."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    if not inputs:
+        return None
+    shape = tuple(inputs[0].shape)
+    if len(shape) != 4 or shape[3] not in (3, None):
+        raise ValueError(
+            f"--model {spec.name}: takes inputs of shape {shape[1:]}, but the data sets hold RGB "
+            "images, channels last"
+        )
+    if (shape[1] is None) != (shape[2] is None):
+        raise ValueError(
+            f"--model {spec.name}: takes inputs of shape {shape[1:]}; height and width must both "
+            "be fixed, or neither"
+        )
+    return None if shape[1] is None else shape[1:3]
+
+
+def _built_size(model):
+    """Returns the (height, width) of the images that a subclassed model was built with, or None."""
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if keras.tree.flatten(getattr(model, "inputs", None) or []) or not shape:
+        return None
+    known = len(shape) == 4 and None not in shape[1:] and shape[3] == 3
+    return tuple(shape[1:3]) if known else None
+
+
+def _text(size):
+    return "x".join(map(str, size))
