@@ -22,7 +22,7 @@ def test_help_has_examples_defaults_and_every_flag(monkeypatch, capsys):
 
 
 def test_without_a_backend_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_patchmix.explaining", None)  # an import fails
+    monkeypatch.setitem(sys.modules, "keras_patchmix.cli.explain", None)  # an import fails
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="set the variable KERAS_BACKEND to jax or torch"):
         runpy.run_path(str(RECIPE))

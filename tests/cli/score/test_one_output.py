@@ -7,7 +7,7 @@ from PIL import Image
 
 pytest.importorskip("tensorflow")
 
-from keras_patchmix import explaining
+from keras_patchmix.cli import explain
 from keras_patchmix.callbacks import OcclusionBenchmark, SelectivityBenchmark
 from keras_patchmix.cli.score import main
 from keras_patchmix.explain import selectivity_benchmark
@@ -79,7 +79,7 @@ def test_the_command_explains_them(kind, place, tmp_path, capsys):
         "--output",
         str(tmp_path / "x"),
     ]
-    assert explaining.main(flags) == 0
+    assert explain.main(flags) == 0
     word = {"logit": "logits", "probability": "probabilities"}[kind]
     assert f"returns {word}" in capsys.readouterr().out
 
