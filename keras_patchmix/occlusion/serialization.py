@@ -13,11 +13,11 @@ from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 
 # Where the classes are that need no `custom_objects`. Imported when one of them is asked for.
 _MODULES = {
-    "DatasetOcclusion": "dataset_occlusion",
-    "PatchDrop": "patch_drop",
-    "PatchPermutation": "patch_permutation",
-    "PatchReplacement": "patch_replacement",
-    "Superimpose": "superimpose",
+    "DatasetOcclusion": "keras_patchmix.occlusion.dataset_occlusion",
+    "PatchDrop": "keras_patchmix.corruptions.patch_drop",
+    "PatchPermutation": "keras_patchmix.corruptions.patch_permutation",
+    "PatchReplacement": "keras_patchmix.corruptions.patch_replacement",
+    "Superimpose": "keras_patchmix.corruptions.superimpose",
 }
 
 
@@ -137,7 +137,7 @@ def _member(entry, custom_objects):
 def _class(name, custom_objects):
     cls = custom_objects.get(name)
     if cls is None and name in _MODULES:
-        module = importlib.import_module(f"keras_patchmix.occlusion.{_MODULES[name]}")
+        module = importlib.import_module(_MODULES[name])
         cls = getattr(module, name)
     if cls is None:
         known = ", ".join({**_MODULES, **custom_objects})

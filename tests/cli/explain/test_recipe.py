@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "explain.py"
+RECIPE = Path(__file__).parents[3] / "recipes" / "explain.py"
 
 
 def test_help_has_examples_defaults_and_every_flag(monkeypatch, capsys):

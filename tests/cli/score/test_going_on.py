@@ -17,7 +17,7 @@ from keras_patchmix.occlusion import Report
 from tests.cli.score.cases import run, small_model, write_folder, write_suite
 from tests.command_line import result
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "evaluate_occlusion.py"
+RECIPE = Path(__file__).parents[3] / "recipes" / "evaluate_occlusion.py"
 BATCHES, ROWS = 8, 4  # 30 images of batches of 4, and the rows of the suite
 
 # Preprocessing that the tests steer: what is called at the n-th batch of a row, counted from 1.
