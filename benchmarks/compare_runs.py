@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_patchmix.occlusion import Report, plot_reports
-from keras_patchmix.training.mixing_steps import label_of
+from keras_patchmix.training.mixing_steps import LABELS
 
 
 def load_runs(directories):
@@ -128,7 +128,8 @@ def main():
             print(f"\n{model}:\n")
         table(mixings, options.baseline, result, model)
         for mixing, seeds in mixings.items():
-            name = f"{model}, {label_of(mixing)}" if len(runs) > 1 else label_of(mixing)
+            label = " + ".join(LABELS.get(part, part) for part in mixing.split("+"))
+            name = f"{model}, {label}" if len(runs) > 1 else label
             drawn[name] = mean_report(seeds)
     if options.plot:
         plot_reports(drawn, options.plot)
