@@ -8,13 +8,13 @@ import random
 
 import keras
 
-from keras_patchmix import mixing
 from keras_patchmix.base.suggestions import meant
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.labels import check_mask_dtype, encode_labels, encode_weights
 from keras_patchmix.layers.sizes import check_sizes
 from keras_patchmix.mixing import arrays
 from keras_patchmix.mixing.arrays.lineage import Lineage
+from keras_patchmix.mixing.patches import is_number
 
 _CHANNELS = (1, 3, 4)
 _STREAM = "_seeds_of_"
@@ -45,7 +45,7 @@ class MixingLayer(keras.layers.Layer):
                 "`num_classes` must be an integer of at least 2, or None. "
                 f"Received: num_classes={num_classes!r}"
             )
-        if not (mixing.is_number(label_smoothing) and 0 <= label_smoothing <= 1):
+        if not (is_number(label_smoothing) and 0 <= label_smoothing <= 1):
             raise ValueError(
                 "`label_smoothing` must be a number in [0, 1]. "
                 f"Received: label_smoothing={label_smoothing!r}"

@@ -16,6 +16,7 @@ from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
 from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
 from keras_patchmix.mixing import arrays
+from keras_patchmix.mixing.patches import is_number
 
 _DEFAULT_SMOOTHING = inspect.signature(PatchMixing).parameters["label_smoothing"].default
 _PLAN = "follow a seed or a plan: others draw from seeds of their own"
@@ -260,7 +261,7 @@ def _check_weights(weights, count):
     if weights is None:
         return None
     values = list(weights) if isinstance(weights, (list, tuple, np.ndarray)) else []
-    valid = all(mixing.is_number(x) and 0 <= x < math.inf for x in values)
+    valid = all(is_number(x) and 0 <= x < math.inf for x in values)
     if not (len(values) == count and valid and 0 < sum(values) < math.inf):
         raise ValueError(
             "`weights` must be non-negative numbers, one for each layer and not all zero. "

@@ -7,8 +7,8 @@ from PIL import Image
 
 pytest.importorskip("tensorflow")
 
-from keras_patchmix.cli import explain
 from keras_patchmix.callbacks import OcclusionBenchmark, SelectivityBenchmark
+from keras_patchmix.cli import explain
 from keras_patchmix.cli.score import main
 from keras_patchmix.explain import selectivity_benchmark
 from keras_patchmix.occlusion import PatchDrop, Report
