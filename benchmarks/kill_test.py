@@ -176,13 +176,13 @@ def scored(directory):
 
 
 def weights(directory):
-    """Returns the variables of the model and its optimizer as bytes, in their order."""
+    """Returns the weights of the model and the state of its optimizer as bytes, in their order."""
     import keras
 
     import keras_patchmix  # noqa: F401 - registers the layers of the model
 
     model = keras.models.load_model(directory / "model.keras")
-    variables = [*model.variables, *model.optimizer.variables]
+    variables = [*model.weights, *model.optimizer.variables]
     return [keras.ops.convert_to_numpy(variable).tobytes() for variable in variables]
 
 

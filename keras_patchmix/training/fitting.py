@@ -81,7 +81,8 @@ def _train(data, options, directory, suite, strategy):
     local = strategy.local_batches(options.batch_size)
     total = steps * options.epochs
     batches = pipeline.training_batches(data, options, total, steps * done, local)
-    keeping = EpochCheckpoint(folder, directory / "metrics.csv", begun, settings, writes)
+    metrics = directory / "metrics.csv"
+    keeping = EpochCheckpoint(folder, metrics, begun, settings, options.seed, writes)
     try:
         model.fit(
             strategy.distribute(batches),

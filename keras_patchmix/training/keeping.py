@@ -30,26 +30,35 @@ class EpochCheckpoint(keras.callbacks.Callback):
         metrics: Path of the CSV file, a row for each epoch.
         begun: The `Checkpoint` that the training goes on from, or None.
         settings: Dict of JSON values to keep beside the state.
+        seed: Integer. On PyTorch, dropout without a seed draws from a generator that no checkpoint
+            holds; there it is seeded anew for each epoch.
         writes: Whether this process writes the files. Defaults to `True`.
 
     Attributes:
         epoch: The epoch that is trained, counted from 0.
     """
 
-    def __init__(self, folder, metrics, begun=None, settings=(), writes=True):
+    def __init__(self, folder, metrics, begun=None, settings=(), seed=0, writes=True):
         super().__init__()
         self._folder, self._metrics = folder, Path(metrics)
         self._settings, self._writes = dict(settings), writes
-        self._begun = begun
+        self._begun, self._seed = begun, seed
         self.epoch, self._history = (0, {}) if begun is None else (begun.epoch, begun.history)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Takes up the state in the first epoch."""
         self.epoch = epoch
-        # Not before `fit`, which may draw random numbers while it builds.
         if self._begun is not None:
             state.restore(self.model, self._begun.arrays)
             self._begun = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Seeds PyTorch, once batches are there: reading them draws from its generator too."""
+        if batch == 0 and keras.backend.backend() == "torch":
+            import torch
+
+            seed = np.random.SeedSequence((self._seed, self.epoch)).generate_state(1)
+            torch.manual_seed(int(seed[0]))
 
     def on_train_batch_end(self, batch, logs=None):
         """Checks the loss."""

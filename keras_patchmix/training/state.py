@@ -1,4 +1,4 @@
-"""All that decides how a training goes on: weights, states of seeds, the optimizer."""
+"""All that decides how a training goes on: weights, counters of seeds, the optimizer."""
 
 import contextlib
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def arrays_of(model):
-    """Returns the values of the variables of a model and its optimizer, and of global generators.
+    """Returns the values of the variables of a model and its optimizer.
 
     Args:
         model: A compiled `keras.Model` whose optimizer is built.
@@ -19,20 +19,17 @@ def arrays_of(model):
     for name, variable in _variables(model).items():
         value = keras.ops.convert_to_numpy(variable)
         arrays[name] = value.astype(np.float32) if value.dtype.kind == "V" else value
-    for name, generator in _torch_generators().items():
-        arrays[name] = generator.get_state().numpy()
     return arrays
 
 
 def restore(model, arrays):
-    """Gives everything the values that `arrays_of` returned.
+    """Gives all variables the values that `arrays_of` returned.
 
     Raises:
         ValueError: They are of another model or optimizer.
     """
-    variables, generators = _variables(model), _torch_generators()
+    variables = _variables(model)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    shapes |= {name: tuple(one.get_state().shape) for name, one in generators.items()}
     there = {name: value.shape for name, value in arrays.items()}
     if shapes != there:
         different = sorted(set(shapes.items()) ^ set(there.items()))
@@ -44,8 +41,6 @@ def restore(model, arrays):
     with contextlib.nullcontext() if strategy is None else strategy.scope():
         for name, variable in variables.items():
             variable.assign(arrays[name])
-    for name, generator in generators.items():
-        generator.set_state(generator.get_state().new_tensor(arrays[name]))
 
 
 def _variables(model):
@@ -59,13 +54,3 @@ def _variables(model):
         for part, variables in parts.items()
         for place, variable in enumerate(variables)
     }
-
-
-def _torch_generators():
-    """Returns PyTorch's own generators by name: on it, dropout without a seed draws from them."""
-    if keras.backend.backend() != "torch":
-        return {}
-    import torch
-
-    of_gpus = torch.cuda.default_generators if torch.cuda.is_available() else ()
-    return {f"generator {n}": one for n, one in enumerate((torch.default_generator, *of_gpus))}
