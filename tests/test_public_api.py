@@ -4,6 +4,7 @@ unnoticed.
 
 import ast
 import difflib
+import importlib.util
 import inspect
 from pathlib import Path
 
@@ -91,6 +92,9 @@ def test_type_checkers_see_the_names_that_are_imported_on_first_use(path):
     )
     lazy = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
     assert seen == {
-        *((name, f"{package}.{module}") for name, module in lazy["names"].items()),
+        *(
+            (name, importlib.util.resolve_name(f".{module}", package))
+            for name, module in lazy["names"].items()
+        ),
         *((name, package) for name in lazy.get("submodules", ())),
     }
