@@ -165,7 +165,9 @@ def keras_peers():
     last = {"data_format": "channels_last"}
     other = {"grid_size": (5, 6), "alpha": 0.4, "probability": 0.7, "mode": "batch", "seed": 3}
     other.update(num_classes=9, label_smoothing=0.2, data_format="channels_first")
-    ours = functools.partial(kpm.PatchMixing, **{"label_smoothing": 0.0, **last})
+    ours = functools.partial(
+        kpm.PatchMixing, **{"label_smoothing": 0.0, "probability": 1.0, **last}
+    )
     first = {"seed": 3, "data_format": "channels_first"}
     cut_mix = functools.partial(keras.layers.CutMix, **last)
     mix_up = functools.partial(keras.layers.MixUp, **last)

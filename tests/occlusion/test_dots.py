@@ -57,12 +57,12 @@ def test_dots_have_wilsons_interval_and_the_colour_of_the_models_curves(both):
     assert (second.label, second.number, second.y) == ("resnet", 1, 30.0)
     assert (second.low / 100, second.high / 100) == pytest.approx(interval(0.3, 10))
     assert [dot.y for dot in found["hidden_b"]] == [None]
-    assert curves_of(make_report()).sets == {}
+    assert curves_of({"model": make_report()}).sets == {}
 
 
 def test_sets_are_on_no_curve_and_in_no_worst_row(report):
     without = make_report()
-    assert curves_of(report).panels == curves_of(without).panels
+    assert curves_of({"model": report}).panels == curves_of({"model": without}).panels
     lead, lead_without = (
         Page(re.search(r'<div class="lead">.*?</div>', write_page(each), re.DOTALL)[0]).text
         for each in (report, without)

@@ -60,7 +60,7 @@ def test_levels_without_a_grid_are_drawn_against_the_share():
 
 def test_a_corruption_of_neither_grid_nor_level_is_drawn_against_the_share():
     report = make_report(conditions=(CONDITIONS[0], ("blur", None, None, 0.6)))
-    (panel,) = curves_of(report).panels
+    (panel,) = curves_of({"model": report}).panels
     assert panel.is_loss
     assert [point.x for point in panel.lines[0].points] == [0, 60]
 
@@ -72,7 +72,7 @@ def test_many_corruptions_get_a_panel_for_each_kind():
         for level in (0.2, 0.8)
     ]
     report = make_report(conditions=(*CONDITIONS, *drops[2:]))
-    titles = [(panel.title, len(panel.lines)) for panel in curves_of(report).panels]
+    titles = [(panel.title, len(panel.lines)) for panel in curves_of({"model": report}).panels]
     assert titles == [
         ("Patch replacement, 7×7 grid", 1),
         ("Patch drop", 5),
@@ -123,10 +123,17 @@ def test_the_title_counts_the_images():
 
 
 def test_the_axis_ends_above_the_highest_band():
-    assert curves_of(make_report(skill=0.9)).top == 100
+    assert curves_of({"model": make_report(skill=0.9)}).top == 100
     low = make_report(skill=0.03, n=4000)
-    assert curves_of(low).top == 5
-    assert max(point.high for line in curves_of(low).panels[0].lines for point in line.points) < 5
+    assert curves_of({"model": low}).top == 5
+    assert (
+        max(
+            point.high
+            for line in curves_of({"model": low}).panels[0].lines
+            for point in line.points
+        )
+        < 5
+    )
 
 
 @pytest.mark.parametrize("reports", [{}, None, {"a": 1}, [make_report()]])
