@@ -171,6 +171,7 @@ def run(part, arm, seed, options):
             seed=seed,
         )
         result.to_json(directory / "line.json")
+        result.model.save(directory / "model.keras")
         print(f"{directory.name}\n{result}", flush=True)
         model = result.model
     minutes = (time.monotonic() - started) / 60
