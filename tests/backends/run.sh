@@ -35,7 +35,7 @@ alone)
     )
     models=(
         tests/test_package.py
-        tests/test_visualization.py
+        tests/report/test_visualization.py
         tests/scoring
         tests/training/test_hardening.py
         tests/training/test_patch_occlusion.py
