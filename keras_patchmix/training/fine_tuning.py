@@ -129,7 +129,8 @@ class FineTuning:
             The loss, a float.
         """
         self.model.optimizer.learning_rate = self.settings.learning_rate * _pace(progress)
-        loss = float(self.model.train_on_batch(*self._mixed(batch, number)))
+        with _seeded(self.settings.seed, number):
+            loss = float(self.model.train_on_batch(*self._mixed(batch, number)))
         if not math.isfinite(loss):
             raise ValueError(
                 f"`learning_rate` must be lower: the loss of step {number + 1} is {loss}. "
@@ -164,6 +165,19 @@ class FineTuning:
         else:
             mixed = mixing({"images": images, "labels": rows})
         return to_numpy(mixed["images"]), to_numpy(mixed["labels"])
+
+
+@contextlib.contextmanager
+def _seeded(*parts):
+    """Seeds PyTorch's own generator for a while: dropout without a seed draws from it there."""
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence(parts).generate_state(1)[0]))
+        yield
 
 
 def _pace(progress):
