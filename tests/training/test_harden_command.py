@@ -116,3 +116,15 @@ def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):
     with pytest.raises(SystemExit):
         command.main([*flags(place, tmp_path / "d"), "--model", "other.keras"])
     assert "one model is hardened at a time" in capsys.readouterr().err
+
+
+def test_shares_of_images_that_exceed_one_are_refused_before_anything_is_written(tmp_path, capsys):
+    output = tmp_path / "results"
+    flags = ["--model", "m.keras", "--dataset", "shapes", "--output", str(output)]
+    with pytest.raises(SystemExit) as error:
+        command.main([*flags, "--foreign", "0.8"])
+    assert error.value.code == 2
+    said = capsys.readouterr().err
+    assert "--foreign and --black" in said
+    assert "got 0.8 and 0.25" in said
+    assert not output.exists()

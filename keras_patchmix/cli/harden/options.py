@@ -142,4 +142,9 @@ def parse_options(
     options = HardenOptions(**parsed(parser, argv, defaults))
     if len(options.model) > 1:
         parser.error(f"argument --model: one model is hardened at a time, got {len(options.model)}")
+    if options.foreign + options.black > 1:
+        parser.error(
+            "arguments --foreign and --black: their sum must be at most 1, "
+            f"got {options.foreign:g} and {options.black:g}"
+        )
     return options
