@@ -25,6 +25,8 @@ class FineTuneSettings:
     """How a model is trained further.
 
     Attributes:
+        mixing: Object with `sample_plan` and `apply_plan`, as the layers of this package have them,
+            or a function of a dict with `"images"` and `"labels"`.
         epochs: Passes over the training data.
         minutes: Minutes that training and the walk along the line may take together, in place of
             `epochs`; None for no such limit. How far training comes then depends on the machine.
@@ -32,20 +34,18 @@ class FineTuneSettings:
             a cosine.
         weight_decay: Of AdamW, for kernels.
         batch_size: Images a step. None is that of the data set, or 64 where it has no batches.
-        mixing: Object with `sample_plan` and `apply_plan`, as the layers of this package have them,
-            or a function of a dict with `"images"` and `"labels"`.
         distillation: Weight of what the original model says of the unmixed image in its label, in
             [0, 1].
         freeze_batch_norm: Whether batch normalization stays in inference mode.
         seed: Integer, of the mixing and of the order of arrays.
     """
 
+    mixing: Any
     epochs: int = 3
     minutes: float | None = None
     learning_rate: float = 3e-4
     weight_decay: float = 0.05
     batch_size: int | None = None
-    mixing: Any = None
     distillation: float = 0.0
     freeze_batch_norm: bool = True
     seed: int = 0
