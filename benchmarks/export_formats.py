@@ -1,4 +1,4 @@
-"""Exports a model, compares outputs, and scores it in int8: the table of docs/how_to/harden.md.
+"""Exports a model, compares outputs, and scores it in int8: the figures of docs/how_to/harden.md.
 
     pip install ai-edge-litert onnx onnxruntime tf2onnx
     python benchmarks/export_formats.py --model hardened.keras --image-size 128 \
