@@ -77,6 +77,23 @@ class Patched:
         return {"images": images, "labels": labels}
 
 
+class Until:
+    """Mixes with `mix` until a share of the steps is done, and not after that."""
+
+    def __init__(self, mix, share):
+        self._mix, self._left = mix, round(share * EPOCHS * (TRAIN // BATCH))
+
+    def __call__(self, batch):
+        """Returns the batch, mixed or not."""
+        self._left -= 1
+        return self._mix(batch) if self._left >= 0 else batch
+
+
+def then_unmixed(share):
+    """Returns the default of `harden`, until a share of the steps is done."""
+    return Until(Patched(0.25), share)
+
+
 def same(batch):
     """Returns the batch."""
     return batch
@@ -103,6 +120,14 @@ VARIANTS = {
     "labels of the image itself, ratio up to 0.6, a quarter black": (
         functools.partial(Patched, 0.25, own=True, ratio=(0, 0.6)),
         {},
+    ),
+    "a quarter black, the last quarter of the steps unmixed": (
+        functools.partial(then_unmixed, 0.75),
+        {},
+    ),
+    "a quarter black, half of the label by the original": (
+        functools.partial(Patched, 0.25),
+        {"distillation": 0.5},
     ),
     "labels sharpened": (functools.partial(Patched, sharp=True), {}),
     "smoothing 0.1": (functools.partial(mixed, label_smoothing=0.1), {}),
