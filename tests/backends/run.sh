@@ -19,19 +19,19 @@ alone)
         exit 1
     fi
     mixing=(
-        tests/test_mixing.py
-        tests/test_golden.py
+        tests/mixing/test_patches.py
+        tests/mixing/test_golden.py
         tests/layers
         tests/training/test_on_device.py
         tests/training/test_on_device_models.py
         tests/training/test_on_device_refusals.py
         tests/training/test_keeping.py
-        tests/test_docs.py
+        tests/docs/test_docs.py
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
         # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.
         --deselect=tests/layers/test_patch_mixing.py::test_another_process_mixes_the_same_batches
-        --deselect="tests/test_docs.py::test_the_python_blocks_run[occlusion.md]"
-        --deselect="tests/test_docs.py::test_the_python_blocks_run[explain_models.md]"
+        --deselect="tests/docs/test_docs.py::test_the_python_blocks_run[occlusion.md]"
+        --deselect="tests/docs/test_docs.py::test_the_python_blocks_run[explain_models.md]"
     )
     models=(
         tests/test_package.py

@@ -46,7 +46,7 @@ SHOWN = (
 TESTS = (
     "tests/test_package.py",
     "tests/test_public_api.py",
-    "tests/test_mixing.py",
+    "tests/mixing/test_patches.py",
     "tests/layers/test_patch_mixing.py",
     "tests/layers/test_patch_mixing_refusals.py",
     "tests/layers/test_patch_mixing_tf_data.py",

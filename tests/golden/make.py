@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import mixing_oracle as oracle
+from tests.mixing import oracle
 
 FILE = Path(__file__).parent / "mixing.npz"
 BATCH, CLASSES = 5, 7

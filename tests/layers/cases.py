@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 
 import keras_patchmix as kpm
-from tests import mixing_oracle as oracle
 from tests.arrays import to_numpy
+from tests.mixing import oracle
 
 BATCH = 8
 IDS = np.arange(BATCH)

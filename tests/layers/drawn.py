@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 from hypothesis import strategies as st
 
-from tests import mixing_oracle as oracle
+from tests.mixing import oracle
 
 POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
 IMAGE_DTYPES = ["uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import keras_patchmix as kpm
-from tests import mixing_oracle as oracle
 from tests.arrays import BACKEND, to_numpy
 from tests.layers.cases import BATCH, IDS, assert_exact, images, layer
+from tests.mixing import oracle
 
 on_tensorflow = pytest.mark.skipif(
     BACKEND != "tensorflow", reason="keras.Sequential and keras-cv run on TensorFlow's tensors only"

@@ -9,9 +9,9 @@ import pytest
 
 import keras_patchmix as kpm
 from keras_patchmix.mixing.ratio import count_table, patch_counts
-from tests import mixing_oracle as oracle
 from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
 from tests.layers.cases import BATCH, IDS, assert_exact, images
+from tests.mixing import oracle
 
 
 def layer(**arguments):

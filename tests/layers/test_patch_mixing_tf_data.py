@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests import mixing_oracle as oracle
 from tests.layers.cases import BATCH, IDS, LABELS, assert_exact, images, layer
+from tests.mixing import oracle
 
 tf = pytest.importorskip("tensorflow")
 on_tensorflow = pytest.mark.skipif(

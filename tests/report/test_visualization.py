@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_patchmix as kpm
-from tests import mixing_oracle as oracle
 from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
+from tests.mixing import oracle
 
 X = oracle.constant_images(4, 14, 14) * 60
 

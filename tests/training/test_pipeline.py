@@ -12,7 +12,7 @@ from keras_patchmix.cli.train import TrainOptions
 from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.devices.local_batches import LocalBatches
 from keras_patchmix.training import pipeline
-from tests import mixing_oracle as oracle
+from tests.mixing import oracle
 
 tf = pytest.importorskip("tensorflow")
 

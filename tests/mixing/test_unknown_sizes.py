@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keras_patchmix import mixing
-from tests import mixing_oracle as oracle
-from tests.test_mixing import DTYPES, cases, images_for
+from tests.mixing import oracle
+from tests.mixing.test_patches import DTYPES, cases, images_for
 
 tf = pytest.importorskip("tensorflow")
 

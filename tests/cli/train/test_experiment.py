@@ -25,7 +25,7 @@ from tests import odd_names
 
 pytest.importorskip("tensorflow")
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[3] / "recipes"
 NAMES = (
     *("config.json", "metrics.csv", "occlusion.jsonl", "model.keras"),
     *("report.json", "report.csv", "report.html", "checkpoints"),

@@ -10,8 +10,8 @@ from scipy import stats
 from keras_patchmix import mixing
 from keras_patchmix.mixing import arrays
 from keras_patchmix.mixing.ratio import beta_distribution, count_table
-from tests import mixing_oracle as oracle
 from tests.arrays import KINDS, as_kind, dtype_name, to_numpy
+from tests.mixing import oracle
 
 DTYPES = ["uint8", "int32", "float16", "bfloat16", "float32"]
 

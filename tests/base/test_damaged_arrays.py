@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from keras_patchmix.base import array_files
 from keras_patchmix.base.state_files import DamagedFile, sealed
-from tests.mutations import damaged_arrays
-from tests.test_damaged_state import (
+from tests.base.test_damaged_state import (
     ARRAYS,
     SETTINGS,
     Backup,
@@ -24,6 +23,7 @@ from tests.test_damaged_state import (
     write_maps,
     write_measured,
 )
+from tests.mutations import damaged_arrays
 
 KINDS = {"images": ((3, 4, 3), np.uint8), "maps": ((3, 4), np.float32), "masks": ((3, 4), np.bool_)}
 

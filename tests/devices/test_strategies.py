@@ -19,7 +19,7 @@ from keras_patchmix.devices.local_batches import LocalBatches
 from keras_patchmix.devices.multiworker import task_of_this_process
 from keras_patchmix.devices.strategies import NAMES, Strategy, open_strategy
 from keras_patchmix.training import mix_on_device
-from tests.training import worker
+from tests.devices import worker
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "kill_test.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """One small training, as the tests run it: on one device, on two, and as one of two workers.
 
-python -m tests.training.worker mirrored DIRECTORY
-TF_CONFIG=... python -m tests.training.worker multiworker DIRECTORY
+python -m tests.devices.worker mirrored DIRECTORY
+TF_CONFIG=... python -m tests.devices.worker multiworker DIRECTORY
 """
 
 import json

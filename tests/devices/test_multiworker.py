@@ -17,7 +17,7 @@ if keras.config.backend() != "tensorflow":
 
 from keras_patchmix.devices import multiworker
 from keras_patchmix.devices.strategies import Strategy
-from tests.training import worker
+from tests.devices import worker
 
 TIMEOUT = 300
 KINDS = ("mirrored", "worker 0", "worker 1")
@@ -70,7 +70,7 @@ def start(name, directory, own, task=None):
     if task is not None:
         environment["TF_CONFIG"] = json.dumps(task)
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.worker", name, str(directory), str(own)],
+        [sys.executable, "-m", "tests.devices.worker", name, str(directory), str(own)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
