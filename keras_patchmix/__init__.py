@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from keras_patchmix._version import __version__
-from keras_patchmix.base import keras_backend  # noqa: F401  first, as it says what Keras itself lacks
-
-# Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
+from keras_patchmix.base import keras_backend
 from keras_patchmix.base.lazy import attach
-from keras_patchmix.layers.patch_mixing import PatchMixing
-from keras_patchmix.models import blocks as _blocks  # noqa: F401
-from keras_patchmix.models import saved as _saved  # noqa: F401
-from keras_patchmix.models import tokens as _tokens  # noqa: F401
+
+# The command chooses a backend and quietens TensorFlow before it imports Keras.
+if not keras_backend.runs_command():
+    keras_backend.require()
+    # Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
+    from keras_patchmix.models import saved as _saved  # noqa: F401
 
 if TYPE_CHECKING:
     from keras_patchmix import callbacks as callbacks

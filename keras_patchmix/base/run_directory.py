@@ -1,31 +1,61 @@
 """The directory of a run: a new one, or the one that an interrupted command left."""
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
-import secrets
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_patchmix.base import atomic, state_files
 
 _KIND = "a file of the settings of a run"
 
 
+class InUseError(OSError):
+    """Another process writes its results to the same directory."""
+
+
+def new_directory(subject: str, purpose: str) -> Path:
+    """Makes a directory under `runs/` for the results of a command that was not told where.
+
+    It is of this process alone: of two that ask in the same second the later one gets `-2`.
+
+    Args:
+        subject: What the results are of, such as the name of a data set.
+        purpose: The last word of the name.
+    """
+    subject = re.sub(r"[^\w.-]+", "-", subject.rpartition(":")[2]).strip("-.")
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = f"{now}-{subject[-40:]}-{purpose}"
+    number = 1
+    while True:
+        path = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
 class RunDirectory:
     """Where the results of a command go, and where the same command takes them up again.
 
-    Its `config.json` holds the recipe, the options that decide the results and digests of the
-    files that they name. Subclasses may give that file another form, see `_encode`.
+    Its `config.json` holds the command, the options that decide the results, and digests of the
+    files that they name.
 
     Args:
-        path: The directory. It is made, and tried to be written to.
-        recipe: Name of the recipe: the directory of another one is refused.
-        options: Dict from fields to JSON values, those that decide the results.
-        files: List of paths that the options name; None and what is no file are left out.
+        path: The directory. It is made.
+        recipe: Name of the command: the directory of another one is refused.
+        options: Dict from options to JSON values, those that decide the results.
+        files: Paths that the options name; None and what is no file are left out.
         results: Names of files, patterns of `Path.rglob`, at least one of which is there once
             something has been computed. Before that, other options are as good.
-        flag: Function from a field to its flag.
+        flags: Dict from options to their flags, for messages.
 
     Raises:
         FileExistsError: It holds something else.
@@ -34,60 +64,60 @@ class RunDirectory:
         OSError: It cannot be written to.
     """
 
-    def __init__(self, path, recipe, options, files, results, flag):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        recipe: str,
+        options: Mapping[str, Any],
+        files: Sequence[Any],
+        results: Sequence[str],
+        flags: Mapping[str, str],
+    ):
         self.path = Path(path)
-        self._flag, self._results = flag, results
+        self._flags, self._results = flags, results
         self._options = json.loads(json.dumps(options))
-        digests = {name: file_digest(name) for name in files if name is not None}
+        digests = {str(name): file_digest(name) for name in files if name is not None}
         self._files = {name: digest for name, digest in digests.items() if digest is not None}
         self._recipe = recipe
         self._file = self.path / "config.json"
         self._check()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _try_to_write(self.path)
+            # A full disk still makes empty files.
+            with contextlib.suppress(_Tried), atomic.replacing(self.path / "trial", 4096) as trial:
+                trial.write_bytes(bytes(4096))
+                raise _Tried
+        except atomic.NoRoomError:
+            raise
         except OSError as error:
             reason = f"--output {str(self.path)!r} cannot be written to: {error.strerror}"
             raise type(error)(reason) from error
 
-    def begin(self):
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out; the lock ends with the process, however that ends.
+
+        What killed processes left half written is removed.
+
+        Raises:
+            InUseError: Another process holds it.
+        """
+        with locked(self.path):
+            self._check()  # what another process has finished since
+            atomic.remove_leftovers(self.path)
+            yield
+
+    def begin(self) -> None:
         """Writes `config.json`, once everything that the command names has been found."""
         config = self._encode(self._recipe, self._options, self._files)
         atomic.write_text(self._file, json.dumps(config, indent=2) + "\n")
-
-    @contextlib.contextmanager
-    def held(self):
-        """Keeps other processes out; the hold ends with the process, however that ends.
-
-        Raises:
-            OSError: Another process holds it.
-        """
-        try:
-            import fcntl
-        except ImportError:  # not a Unix
-            yield
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OSError(
-                f"--output {str(self.path)!r} is in use: another process writes its results there"
-            ) from None
-        except OSError:
-            pass  # some network file systems cannot
-        try:
-            yield
-        finally:
-            os.close(descriptor)
 
     def _encode(self, recipe, options, files):
         """Returns what `config.json` holds."""
         return {"recipe": recipe, "options": options, "files": files}
 
     def _decode(self, data):
-        """Returns the recipe, the options and the files out of what `_encode` returned."""
+        """Returns the command, the options and the files out of what `_encode` returned."""
         return data["recipe"], data["options"], data["files"]
 
     def _check(self):
@@ -103,9 +133,10 @@ class RunDirectory:
             return  # nothing was computed yet
         options, files = there
         different = [
-            f"{self._flag(field)} ({_said(options.get(field))} there, {_said(value)} now)"
-            for field, value in self._options.items()
-            if options.get(field) != value
+            f"{self._flags.get(name, name)} "
+            f"({_text(options.get(name))} there, {_text(value)} now)"
+            for name, value in self._options.items()
+            if options.get(name) != value
         ]
         different += [
             f"the file {name!r}, which has changed"
@@ -119,20 +150,52 @@ class RunDirectory:
             )
 
     def _is_ours(self):
-        # A trial file of `_try_to_write` may be left of a process that was killed.
+        # A temporary file may be left of a process that was killed.
         names = [name for name in os.listdir(self.path) if not name.startswith(".")]
         return not names or self._read() is not None
 
     def _read(self):
         """Returns the options and the files of the command that was here, or None."""
         try:
-            found = state_files.read_json(self._file, _KIND)
+            config = state_files.read_json(self._file, _KIND)
             with state_files.named(self._file, _KIND):
-                recipe, options, files = self._decode(found)
+                recipe, options, files = self._decode(config)
         except (OSError, TypeError, KeyError, AttributeError):
             return None
         ours = recipe == self._recipe and isinstance(files, dict)
         return (options, files) if ours and isinstance(options, dict) else None
+
+
+class _Tried(Exception):
+    """Ends `atomic.replacing` without the file."""
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other processes out of a directory while the block runs.
+
+    Raises:
+        InUseError: Another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not a Unix
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InUseError(
+            f"--output {str(path)!r} is in use: another process writes its results there"
+        ) from None
+    except OSError:
+        pass  # some network file systems cannot
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def file_digest(path):
@@ -147,14 +210,7 @@ def file_digest(path):
     return digest.hexdigest()
 
 
-def _try_to_write(path):
-    trial = path / f".{secrets.token_hex(6)}.tmp"
-    with open(trial, "wb") as file:
-        file.write(bytes(4096))  # a full disk still makes empty files
-    trial.unlink()
-
-
-def _said(value):
+def _text(value):
     if value is None or value is False or value == []:
         return "not given"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,41 +1,64 @@
 """How a command ends: signals to stop, the line that says so, the exit status."""
 
 import contextlib
+import enum
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from keras_patchmix.base.printable import say
 
-FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
+
+class Status(enum.IntEnum):
+    """Exit statuses of all commands."""
+
+    DONE = 0
+    FAILED = 1  # an error, printed in a line
+    USAGE = 2  # wrong flags
+    DIVERGED = 3  # the loss was not finite
+    INTERRUPTED = 130  # Ctrl-C
+    TERMINATED = 143  # SIGTERM
 
 
-def exit_status(work, going_on, notice=None, named=str):
+class CommandError(Exception):
+    """Ends a command with a line and a status.
+
+    Attributes:
+        status: A `Status`.
+    """
+
+    def __init__(self, message: str, status: Status = Status.FAILED):
+        super().__init__(message)
+        self.status = status
+
+
+def exit_status(
+    work: Callable[[], object], program: str, notice: str, going_on: Callable[[], str]
+) -> Status:
     """Does the work of a command, and says in a line how it ended.
 
     Args:
         work: Function without arguments.
-        going_on: String, how to go on after an interruption.
-        notice: String, printed at once when a signal to stop comes, for work that takes a moment to
-            end. Defaults to `None`, nothing.
-        named: Function from an error's message to what is printed of it. Defaults to all of it.
+        program: Such as `"keras-patchmix score"`, which begins the line.
+        notice: String, printed at once when a signal to stop comes.
+        going_on: Function that says how to go on after an interruption.
 
     Returns:
-        0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143 after a signal to
-        terminate, after a line that says how to go on.
+        The `Status`. Errors other than of input, files and packages are raised.
     """
-    program = os.path.basename(sys.argv[0])
     try:
         with _stopped_by_signals(notice):
             work()
     except KeyboardInterrupt as interrupt:
-        say(f"\n{program}: interrupted{going_on}", file=sys.stderr)
-        return TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED
-    except (ValueError, OSError, ImportError) as error:
-        say(f"{program}: {named(str(error))}", file=sys.stderr)
-        return FAILED
-    return 0
+        say(f"\n{program}: interrupted{going_on()}", file=sys.stderr)
+        terminated = isinstance(interrupt, _Terminated)
+        return Status.TERMINATED if terminated else Status.INTERRUPTED
+    except (CommandError, ValueError, OSError, ImportError) as error:
+        say(f"{program}: {error}", file=sys.stderr)
+        return getattr(error, "status", Status.FAILED)
+    return Status.DONE
 
 
 class _Terminated(KeyboardInterrupt):
@@ -50,9 +73,8 @@ def _stopped_by_signals(notice):
         return
 
     def stop(number, frame):
-        if notice is not None:
-            # Not `print`, in the midst of which the signal may have come.
-            os.write(2, f"\n{notice}\n".encode())
+        # Not `print`, in the midst of which the signal may have come.
+        os.write(2, f"\n{notice}\n".encode())
         raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     numbers = [signal.SIGTERM]

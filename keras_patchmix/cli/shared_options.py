@@ -1,153 +1,154 @@
-"""What the options of the commands about saved models share: flags, and how they are written."""
+"""Options that commands share, a dataclass for each group of flags."""
 
 import dataclasses
-import shlex
+from typing import Any
 
-from keras_patchmix.cli.flags import whole
-from keras_patchmix.cli.score_kind import KINDS
+from keras_patchmix.cli.options import Options, option, whole
 
-_NAMES = {"imports": "--import", "classes": "--class", "contrasts": "--contrast"}
 # Values of --progress as the library takes them.
-PROGRESS = {"auto": "auto", "on": True, "off": False}
+PROGRESS: dict[str, Any] = {"auto": "auto", "on": True, "off": False}
+SCORES = ("auto", "logits", "probabilities")
 MODELS_HELP = """\
+models:
   model.keras, model.h5             a saved model; the results call it "model"
   small=runs/a/model.keras          the same, called "small"
   keras.applications:ConvNeXtTiny   built by Keras, with its ImageNet weights and preprocessing
   --weights, --preprocess and --class-map hold for all models; with NAME= in front for that one.
+  MODULE is the name of a module, looked for in the current directory too, or a .py file.
 """
 
 
-class CommandOptions:
-    """Base of a frozen dataclass that holds all settings of a command.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelOptions(Options):
+    """Which saved models are loaded, and how."""
 
-    Attributes:
-        RECIPE: The file that is run.
-        FREE: Names of the fields in which a command may differ from the one that goes on with it.
-    """
-
-    RECIPE = None
-    FREE = ()
-
-    def to_dict(self):
-        """The settings as a dict of JSON values."""
-        values = dataclasses.asdict(self)
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
-
-    def deciding(self):
-        """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
-        return {key: value for key, value in self.to_dict().items() if key not in self.FREE}
-
-    def _defaults(self):
-        """Dict from fields to the values that a command line need not name."""
-        return {field.name: field.default for field in dataclasses.fields(self)}
-
-    def command(self):
-        """The shortest command line that does the same, into a directory of its own."""
-        parts, defaults = ["python", self.RECIPE], self._defaults()
-        for field, value in self.deciding().items():
-            if value is True:
-                parts.append(flag(field))
-            elif value not in (None, defaults[field], []):
-                for one in value if isinstance(value, list) else [value]:
-                    # "--flag=-x", as "-x" alone would be taken for a flag.
-                    dashed = str(one).startswith("-")
-                    parts += [f"{flag(field)}={one}"] if dashed else [flag(field), str(one)]
-        return shlex.join(parts)
-
-
-def flag(field):
-    """Returns the flag of a field, such as "--max-examples"."""
-    return _NAMES.get(field, "--" + field.replace("_", "-"))
-
-
-def flag_adder(defaults):
-    """Returns a function that adds the flag of a field to a group of an `argparse` parser.
-
-    Args:
-        defaults: Dict from fields to defaults, which the help states.
-    """
-
-    def add(group, field, text, **arguments):
-        if not arguments.get("required"):
-            arguments["default"] = default = defaults[field]
-            if default not in (None, ()) and default is not False:
-                text += f" (default: {default})"
-        if arguments.get("action") == "append":
-            arguments["default"] = None
-        group.add_argument(flag(field), dest=field, help=text, **arguments)
-
-    return add
-
-
-def parsed(parser, argv, defaults):
-    """Returns what a parser reads from a command line: a dict, flags that repeat as tuples.
-
-    Args:
-        parser: An `argparse.ArgumentParser`.
-        argv: List of strings; None is the arguments of the process.
-        defaults: As of `flag_adder`.
-    """
-    values = vars(parser.parse_args(argv))
-    for field, default in defaults.items():
-        if default == () or field == "model":
-            values[field] = tuple(values[field] or ())
-    return values
-
-
-def add_model_flags(parser, add):
-    """Adds the flags that say which models are loaded, and how.
-
-    Args:
-        parser: An `argparse.ArgumentParser`.
-        add: Of `flag_adder`.
-    """
-    models = parser.add_argument_group("models")
-    text = "a model to score, see below; again for each further one, to be set side by side"
-    add(models, "model", text, required=True, action="append", metavar="[NAME=]MODEL")
-    text = "of keras.applications models: imagenet (the default), none, or a .weights.h5 file"
-    add(models, "weights", text, action="append", metavar="[NAME=]WHERE")
-    text = (
+    model: tuple = option(
+        help="a model, see below; again for each further one, to be set side by side",
+        group="models",
+        repeats=True,
+        metavar="[NAME=]MODEL",
+    )
+    weights: tuple = option(
+        (),
+        "of keras.applications models: imagenet (the default), none, or a .weights.h5 file",
+        group="models",
+        repeats=True,
+        metavar="[NAME=]WHERE",
+    )
+    preprocess: tuple = option(
+        (),
         "what a model needs done to images of 0..255: none (default for files), unit (division by "
         "255), a module of keras.applications such as resnet50 (default for its models), or "
-        "MODULE:FUNCTION"
+        "MODULE:FUNCTION",
+        group="models",
+        repeats=True,
+        metavar="[NAME=]HOW",
     )
-    add(models, "preprocess", text, action="append", metavar="[NAME=]HOW")
-    text = (
+    class_map: tuple = option(
+        (),
         'JSON file, {"class name": output or [outputs]}, where outputs are not the data set\'s '
         "classes in their order; imagenet finds them by WordNet ids or names (the default for "
-        "ImageNet weights where it is needed); none"
+        "ImageNet weights where it is needed); none",
+        group="models",
+        repeats=True,
+        metavar="[NAME=]FILE",
     )
-    add(models, "class_map", text, action="append", metavar="[NAME=]FILE")
-    text = "what the models return; auto asks them"
-    add(models, "scores", text, choices=KINDS)
-    text = "import a module, or a .py file, before models are loaded: it registers their classes"
-    add(models, "imports", text, action="append", metavar="MODULE")
-    text = "trust the model files: they may hold Python code, which loading then runs"
-    add(models, "unsafe_load", text, action="store_true")
+    scores: str = option(
+        "auto", "what the models return; auto asks them", group="models", choices=SCORES
+    )
+    imports: tuple = option(
+        (),
+        "import a module, or a .py file, before models are loaded: it registers their classes",
+        group="models",
+        repeats=True,
+        metavar="MODULE",
+        flag="--import",
+    )
+    unsafe_load: bool = option(
+        False,
+        "trust the model files: they may hold Python code, which loading then runs",
+        group="models",
+    )
 
 
-def add_dataset_flags(group, add, required):
-    """Adds the flags that say which data set is read, and which part of it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataOptions(Options):
+    """Which data set is read."""
 
-    Args:
-        group: A group of an `argparse` parser.
-        add: Of `flag_adder`.
-        required: Whether there must be one.
-    """
-    text = "'shapes', a TensorFlow Datasets name, or folder:PATH with a folder for each class"
-    add(group, "dataset", text, required=required, metavar="NAME")
-    text = (
+    dataset: str = option(
+        help="'shapes', a TensorFlow Datasets name, or folder:PATH with a folder for each class",
+        group="data",
+        metavar="NAME",
+    )
+    data_dir: str | None = option(
+        None, "where prepared data sets are", group="data", metavar="DIR"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitOptions(DataOptions):
+    """Which part of a data set is read, and at which size, to be scored."""
+
+    split: str | None = option(
+        None,
         "such as validation, 'test[:50%%]' or all; by default test (of a folder without a folder "
-        "test: 10 %% of the images), else validation"
+        "test: 10 %% of the images), else validation",
+        group="data",
+        metavar="SPLIT",
     )
-    add(group, "split", text, metavar="SPLIT")
-    add(group, "data_dir", "where prepared data sets are", metavar="DIR")
-
-
-def add_image_size_flag(group, add):
-    """Adds `--image-size`; see `add_dataset_flags` for the arguments."""
-    text = (
+    image_size: int | None = option(
+        None,
         "pixels a side to resize to, where the model does not fix it; by default what it was built "
-        "with, else the images' own"
+        "with, else the images' own",
+        group="data",
+        kind=whole(8),
+        metavar="N",
     )
-    add(group, "image_size", text, type=whole(8), metavar="N")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ThreeSplitOptions(DataOptions):
+    """Which parts of a data set a model is trained on, chosen on, and reported on."""
+
+    train_split: str | None = option(
+        None,
+        "split to train on, such as 'train[:90%%]'; by default the set's own",
+        group="data",
+        metavar="SPLIT",
+    )
+    validation_split: str | None = option(
+        None,
+        "split to choose on; by default the set's own, or a tenth of the training split",
+        group="data",
+        metavar="SPLIT",
+    )
+    test_split: str | None = option(
+        None,
+        "split to report on; by default the set's own, or a tenth of another one",
+        group="data",
+        metavar="SPLIT",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions(Options):
+    """What is drawn, where results go, and what is shown on the way."""
+
+    seed: int = option(
+        0, "of everything that is drawn", group="results", kind=whole(0), metavar="N"
+    )
+    output: str | None = option(
+        None,
+        "directory for the results: a new one, or that of this command when it was interrupted, "
+        "which then goes on (default: a new one under runs/)",
+        group="results",
+        metavar="DIR",
+        decides=False,
+    )
+    progress: str = option(
+        "auto",
+        "bars with the time left",
+        group="results",
+        choices=tuple(PROGRESS),
+        decides=False,
+    )

@@ -1,12 +1,15 @@
-"""Lets Keras find the backbones in a saved model before anything has imported keras-cv.
+"""Lets Keras find the classes that saved models may hold, once this package is imported.
 
-Importing this package must not import keras-cv, and so the classes themselves are not registered
-until they are used. What is registered here takes their place and passes a config on to them.
+Importing it must not import keras-cv, and so the backbones themselves are not registered until they
+are used. What is registered here takes their place and passes a config on to them.
 """
 
 import importlib
 
 import keras
+
+from keras_patchmix.layers.patch_mixing import PatchMixing  # noqa: F401
+from keras_patchmix.models import blocks, tokens  # noqa: F401
 
 
 def _register(name):

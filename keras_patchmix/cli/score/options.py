@@ -1,144 +1,94 @@
-"""The options of an evaluation: one dataclass, and the strict command line that fills it."""
+"""The options of `keras-patchmix score`."""
 
-import argparse
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import ClassVar
 
-from keras_patchmix.cli.command_line import new_directory
-from keras_patchmix.cli.flags import Parser, whole
+from keras_patchmix.cli.options import option, whole
 from keras_patchmix.cli.shared_options import (
     MODELS_HELP,
-    PROGRESS,
-    CommandOptions,
-    add_dataset_flags,
-    add_image_size_flag,
-    add_model_flags,
-    flag_adder,
-    parsed,
+    ModelOptions,
+    RunOptions,
+    SplitOptions,
 )
 
-_EPILOG = f"""\
-models:
-{MODELS_HELP}\
-  MODULE is the name of a module, looked for in the current directory too, or a .py file.
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoreOptions(RunOptions, SplitOptions, ModelOptions):
+    """All settings of an evaluation; `config.json` in its directory holds them."""
+
+    COMMAND: ClassVar[str] = "score"
+    PURPOSE: ClassVar[str] = "occlusion"
+    NOTICE: ClassVar[str] = "stopping; what has been scored is saved"
+    DESCRIPTION: ClassVar[str] = r"""
+Scores saved image classifiers under occlusion: a table, a page, and every number as data.
+
+    keras-patchmix score --model model.keras --dataset shapes
+    keras-patchmix score --model model.keras --dataset folder:photos --split all
+    keras-patchmix score --model keras.applications:ConvNeXtTiny \
+        --dataset imagenette/160px-v2 --max-examples 500
+    keras-patchmix score --model plain=a.keras --model mixed=b.keras \
+        --dataset cifar10 --output runs/both
+    keras-patchmix score --model model.keras --dataset shapes \
+        --occluded shapes/32px_occluded --occluded folder:occluded_photos:all
+
+The last line printed is RESULT and a JSON object. Interrupted, the same command with the same
+--output goes on where it was.
+""".lstrip()
+    EPILOG: ClassVar[str] = f"""\
+{MODELS_HELP}
 results, in the directory of --output:
   report.html                       everything on one page, to read or print
   report.json, report.csv           every number and setting; curves.png the curves
   config.json                       this command; several models have a folder each
-  The same command and --output again goes on where it was interrupted.
 """
 
-
-@dataclass(frozen=True)
-class EvaluationOptions(CommandOptions):
-    """All settings of an evaluation; `config.json` in its directory holds them.
-
-    Attributes are described by `python recipes/evaluate_occlusion.py --help`.
-    """
-
-    RECIPE = "recipes/evaluate_occlusion.py"
-    FREE = ("output", "progress", "per_class")
-
-    model: tuple
-    dataset: str
-    split: str | None = None
-    data_dir: str | None = None
-    image_size: int | None = None
-    max_examples: int | None = None
-    weights: tuple = ()
-    preprocess: tuple = ()
-    class_map: tuple = ()
-    imports: tuple = ()
-    unsafe_load: bool = False
-    scores: str = "auto"
-    suite: str = "default"
-    occluded: tuple = ()
-    saliency: str | None = None
-    selectivity: int | None = None
-    seed: int = 0
-    batch_size: int = 64
-    output: str | None = None
-    per_class: bool = False
-    progress: str = "auto"
-
-    def directory(self):
-        """The directory of the results: `output`, or a new name under `runs/`."""
-        return self.output or new_directory(self.dataset, "occlusion")
+    max_examples: int | None = option(
+        None,
+        "score N images only, spread over the data set",
+        group="data",
+        kind=whole(1),
+        metavar="N",
+    )
+    suite: str = option(
+        "default",
+        "default, extended, or a JSON file of corruptions (keras_patchmix.occlusion.serialize)",
+        group="scoring",
+        metavar="SUITE",
+    )
+    occluded: tuple = option(
+        (),
+        "a set of occluded images that is scored too, with labels of its own: NAME as of "
+        "--dataset; by default its test split, else all splits (of a folder all images); again for "
+        "each further one",
+        group="scoring",
+        repeats=True,
+        metavar="NAME[:SPLIT]",
+    )
+    saliency: str | None = option(
+        None,
+        "function from images to saliency maps, for suites with salient patches",
+        group="scoring",
+        metavar="MODULE:FUNCTION",
+    )
+    selectivity: int | None = option(
+        None,
+        "measure patch selectivity too, on N of the images: 2,000 passes through each model for "
+        "each of them",
+        group="scoring",
+        kind=whole(1),
+        metavar="N",
+    )
+    batch_size: int = option(
+        64, "images a forward pass", group="scoring", kind=whole(1), metavar="N"
+    )
+    per_class: bool = option(
+        False, "print the classes that suffer most, and write classes.csv", decides=False
+    )
 
     def deciding(self):
-        """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
+        """Returns the options that decide the numbers, without newer ones that are not used."""
         values = super().deciding()
         for later in ("occluded", "selectivity", "scores"):
             if values[later] in ((), [], None, "auto"):
                 del values[later]  # as in directories from before there was this flag
         return values
-
-
-def parse_options(
-    argv: Sequence[str] | None = None, description: str | None = None
-) -> "EvaluationOptions":
-    """Reads options from a command line; unknown flags and values out of range are errors.
-
-    Args:
-        argv: List of strings. Defaults to `None`, the arguments of the process.
-        description: The help's first paragraph.
-
-    Returns:
-        An `EvaluationOptions`.
-
-    Raises:
-        SystemExit: With status 2, after a message that names the flag.
-    """
-    parser = Parser(
-        usage="%(prog)s --model [NAME=]MODEL [--model ...] --dataset NAME [flags]",
-        description=description,
-        epilog=_EPILOG,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    defaults = {f.name: f.default for f in dataclasses.fields(EvaluationOptions)}
-
-    add = flag_adder(defaults)
-    add_model_flags(parser, add)
-
-    data = parser.add_argument_group("data")
-    add_dataset_flags(data, add, required=True)
-    add_image_size_flag(data, add)
-    add(
-        data,
-        "max_examples",
-        "score N images only, spread over the data set",
-        type=whole(1),
-        metavar="N",
-    )
-
-    scoring = parser.add_argument_group("scoring")
-    text = "default, extended, or a JSON file of corruptions (keras_patchmix.occlusion.serialize)"
-    add(scoring, "suite", text, metavar="SUITE")
-    text = (
-        "a set of occluded images that is scored too, with labels of its own: NAME as of "
-        "--dataset; by default its test split, else all splits (of a folder all images); again for "
-        "each further one"
-    )
-    add(scoring, "occluded", text, action="append", metavar="NAME[:SPLIT]")
-    text = "function from images to saliency maps, for suites with salient patches"
-    add(scoring, "saliency", text, metavar="MODULE:FUNCTION")
-    text = (
-        "measure patch selectivity too, on N of the images: 2,000 passes through each model for "
-        "each of them"
-    )
-    add(scoring, "selectivity", text, type=whole(1), metavar="N")
-    add(scoring, "seed", "of everything that is drawn", type=whole(0), metavar="N")
-    add(scoring, "batch_size", "images a forward pass", type=whole(1), metavar="N")
-
-    results = parser.add_argument_group("results")
-    text = "directory for the results: a new one, or that of this command when it was interrupted"
-    add(results, "output", text + " (default: runs/TIME-DATASET-occlusion)", metavar="DIR")
-    text = "print the classes that suffer most, and write classes.csv"
-    add(results, "per_class", text, action="store_true")
-    text = "bars with the time left"
-    add(results, "progress", text, choices=tuple(PROGRESS))
-
-    return EvaluationOptions(**parsed(parser, argv, defaults))

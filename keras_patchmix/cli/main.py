@@ -1,0 +1,108 @@
+"""The command `keras-patchmix`, also `python -m keras_patchmix`."""
+
+import dataclasses
+import importlib
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+
+from keras_patchmix._version import __version__
+from keras_patchmix.base import keras_backend
+from keras_patchmix.base.printable import printable, say
+from keras_patchmix.base.suggestions import meant
+from keras_patchmix.cli.exit_status import Status, exit_status
+
+# Subcommands: a package of `cli`, the class of its options, what it does.
+COMMANDS = {
+    "train": ("train", "TrainOptions", "train a classifier that stands occlusion"),
+    "harden": ("harden", "HardenOptions", "make a trained classifier stand occlusion"),
+    "score": ("score", "ScoreOptions", "score trained classifiers under occlusion"),
+    "explain": ("explain", "ExplainOptions", "show what trained classifiers look at"),
+    "occlude": ("occlude", "OccludeOptions", "put objects in front of a data set's images"),
+    "records": ("records", "RecordsOptions", "write a data set as sharded TFRecords"),
+}
+_HELP = f"""\
+usage: keras-patchmix COMMAND [flags]
+
+Image classifiers that survive occlusion.
+
+commands:
+{{}}
+
+keras-patchmix COMMAND --help lists the flags of a command; keras-patchmix --version the version.
+
+exit statuses: {Status.FAILED} error, {Status.USAGE} wrong flags, {Status.DIVERGED} the loss was not \
+finite, {Status.INTERRUPTED} Ctrl-C, {Status.TERMINATED} SIGTERM"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line.
+
+    Args:
+        arguments: List of strings: a subcommand and its flags. Defaults to `None`, the arguments
+            of the process.
+
+    Returns:
+        The exit status, a `Status`.
+
+    Raises:
+        SystemExit: After the help of a subcommand, or with status 2 where its flags are wrong.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help"):
+        lines = (f"  {key:<10}{text}" for key, (_, _, text) in COMMANDS.items())
+        say(_HELP.format("\n".join(lines)))
+        return Status.DONE if arguments else Status.USAGE
+    if name == "--version":
+        say(f"keras-patchmix {__version__}")
+        return Status.DONE
+    if name not in COMMANDS:
+        say(
+            f"keras-patchmix: {printable(name)!r} is none of the commands "
+            f"{', '.join(COMMANDS)}.{meant(name, COMMANDS)}",
+            file=sys.stderr,
+        )
+        return Status.USAGE
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras_backend.choose()
+    package, cls, _ = COMMANDS[name]
+    module = importlib.import_module(f"keras_patchmix.cli.{package}.options")
+    options = getattr(module, cls).parse(arguments[1:])
+    return _run(package, options, arguments[1:])
+
+
+def _run(package, options, arguments):
+    """Runs a command in a directory of its own; returns the exit status."""
+
+    def work():
+        nonlocal options
+        keras_backend.require()
+        importlib.import_module("keras_patchmix.models.saved")
+        run = importlib.import_module(f"keras_patchmix.cli.{package}.command").run
+        if options.output is None:
+            options = dataclasses.replace(options, output=str(options.new_directory()))
+        run(options)
+
+    return exit_status(
+        work,
+        f"keras-patchmix {options.COMMAND}",
+        options.NOTICE,
+        lambda: _going_on(options, arguments),
+    )
+
+
+def _going_on(options, arguments):
+    """Returns how to go on after an interruption."""
+    if not options.GOES_ON:
+        return "; nothing is left, and the same command starts anew"
+    if options.output is None:
+        return ""
+    if not any(one == "--output" or one.startswith("--output=") for one in arguments):
+        arguments = [*arguments, "--output", options.output]
+    program = ["keras-patchmix"]
+    if shutil.which(program[0]) is None:
+        program = [sys.executable or "python", "-m", "keras_patchmix"]
+    return f". To go on: {shlex.join([*program, options.COMMAND, *arguments])}"
