@@ -8,8 +8,6 @@ import sys
 
 from keras_patchmix.base.printable import printable_values
 
-_PREFIXES = ("folder:", "records:")
-
 
 def again(arguments, output):
     """Returns the command that goes on where this process was interrupted.
@@ -39,8 +37,9 @@ def new_directory(source, purpose):
         source: What the results are of: the name of a data set, or of an image.
         purpose: The last word of the name.
     """
-    for prefix in _PREFIXES:
-        source = source.removeprefix(prefix)
-    source = re.sub(r"[^\w.-]+", "-", source).strip("-.")
+    from keras_patchmix.datasets.loading import parse_source  # imports TensorFlow
+
+    location = parse_source(source).location if source else ""
+    name = re.sub(r"[^\w.-]+", "-", location).strip("-.")
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return f"runs/{now}-{source[-40:]}-{purpose}"
+    return f"runs/{now}-{name[-40:]}-{purpose}"

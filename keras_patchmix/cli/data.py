@@ -9,7 +9,7 @@ from keras_patchmix.cli.occluded_sets import occluded_sets, prepare_sets
 from keras_patchmix.cli.shared_options import flag
 from keras_patchmix.corruptions.member import Member
 from keras_patchmix.datasets.errors import EmptySplitError
-from keras_patchmix.datasets.loading import FOLDER_PREFIX
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion import DatasetOcclusion, default_suite, deserialize, extended_suite
 from keras_patchmix.occlusion.suite import check_suite
 from keras_patchmix.scoring import objects
@@ -145,13 +145,12 @@ def _own_members(options):
 
 
 def _default_split(options):
-    if options.dataset.startswith(FOLDER_PREFIX):
-        return "test"
-    names = datasets.split_names(options.dataset, options.data_dir)
-    for name in ("test", "validation", "val"):
-        if name in names:
-            return name
-    raise ValueError(f"--split: the data set {options.dataset!r} has only {', '.join(names)}")
+    source = parse_source(options.dataset, options.data_dir)
+    split = source.test_split()
+    if split is None:
+        names = ", ".join(source.split_names())
+        raise ValueError(f"--split: the data set {options.dataset!r} has only {names}")
+    return split
 
 
 def with_flags(message):

@@ -1,58 +1,37 @@
-"""Images that stay encoded until they are wanted: what a pipeline reads that decodes late."""
+"""Images that stay encoded until they belong to a batch.
+
+`EncodedFolder` and `EncodedRecords` have the same methods. An example is `(name, content, label)`,
+three scalars: a file name or "", the encoded image or "" (of a file that is not read yet), and an
+int64.
+"""
 
 import functools
 import os
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.broken_files import BrokenImageFile
-from keras_patchmix.datasets.folder import list_images
-from keras_patchmix.datasets.image_files import ImageFileError, decode, file_size, read_bytes
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
+from keras_patchmix.datasets.errors import BrokenImageFile
+from keras_patchmix.datasets.image_files import ImageFileError, decode, read_bytes
 
 _FILES_TOGETHER = 16  # that are read in turns, a block of records each
 _BLOCK = 16
 _FILES_A_WORKER = 8  # at least, for workers to read files of their own: so parts are about equal
 
 
-def open_encoded(name, split, data_dir=None):
-    """Opens one split of a data set without decoding anything.
+class EncodedFolder:
+    """The images of a folder. An error names the file that cannot be decoded.
 
     Args:
-        name: As in `keras_patchmix.datasets.load`.
-        split: As in `load`.
-        data_dir: As in `load`.
-
-    Returns:
-        An `EncodedFolder` or an `EncodedRecords`, which have:
-
-        - `num_bytes`, of all encoded images;
-        - `in_order()`, a `tf.data.Dataset` of examples in the order of `load`;
-        - `shuffled(buffer, seeds, exact, shard)`, the examples of one pass, see there;
-        - `decoded(example, decoder)`, the image of an example, for use inside `tf.data`.
-
-        An example is `(name, content, label)`, three scalars: a file name or "", the encoded image
-        or "" (of a file that is not read yet), and an int64.
-
-    Raises:
-        ValueError: See `load`; or the files of a TFDS set are no TFRecords.
+        listed: List of (relative name, label, path).
     """
-    if name.startswith(FOLDER_PREFIX):
-        return EncodedFolder(name.removeprefix(FOLDER_PREFIX), split)
-    return EncodedRecords(name, split, data_dir)
 
-
-class EncodedFolder:
-    """The images of a folder. An error names the file that cannot be decoded."""
-
-    def __init__(self, path, split):
-        _, listed = list_images(path, split)
+    def __init__(self, listed):
         self._paths = [os.fsencode(path) for _, _, path in listed]
         self._labels = [label for _, label, _ in listed]
 
     @property
     def num_bytes(self):
-        """Bytes of all files; those that cannot be looked at count as none."""
-        return sum(map(file_size, self._paths))
+        """Bytes of all encoded images; of files that cannot be read, none."""
+        return sum(map(_file_size, self._paths))
 
     def in_order(self):
         """The examples in the order of `load`, their files read."""
@@ -102,15 +81,25 @@ class EncodedFolder:
 
 
 class EncodedRecords:
-    """The images of a TFDS set, or of a directory of records."""
+    """The images of a TFDS set, or of a directory of records.
 
-    def __init__(self, name, split, data_dir):
-        self._tfds = require("tensorflow_datasets", f"The data set {name!r}")
-        self._builder, _, self._image, self._label = open_tfds_split(
-            self._tfds, name, split, data_dir, download=True
-        )
-        info = self._builder.info
-        if info.file_format != self._tfds.core.FileFormat.TFRECORD:
+    Args:
+        name: Name of the data set.
+        builder: Its TFDS builder.
+        split: Its split.
+        image: Key of the image.
+        label: Key of the label.
+
+    Raises:
+        ValueError: The files of the set are no TFRecords.
+    """
+
+    def __init__(self, name, builder, split, image, label):
+        tfds = require("tensorflow_datasets", f"The data set {name!r}")
+        self._builder, self._image, self._label = builder, image, label
+        self._decoders = {image: tfds.decode.SkipDecoding()}
+        info = builder.info
+        if info.file_format != tfds.core.FileFormat.TFRECORD:
             raise ValueError(
                 f"`name` must be a data set stored as TFRecords, to be read without being decoded. "
                 f"Received: name={name!r}, stored as {info.file_format.value}"
@@ -135,9 +124,7 @@ class EncodedRecords:
         """The examples in the order of `load`."""
         tf = require("tensorflow", "Loading records")
         dataset = self._builder.as_dataset(
-            split=self._split,
-            decoders={self._image: self._tfds.decode.SkipDecoding()},
-            shuffle_files=False,
+            split=self._split, decoders=self._decoders, shuffle_files=False
         )
 
         @tf.autograph.experimental.do_not_convert
@@ -198,3 +185,10 @@ class EncodedRecords:
         }
         parsed = tf.io.parse_single_example(record, features)
         return "", parsed[self._image], parsed[self._label]
+
+
+def _file_size(path):
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -18,7 +18,6 @@ from keras_patchmix.corruptions.member import Condition, Member
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.scoring.class_map import ClassMap
 
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 # What other values of a report or of Keras' logs are called ("val_loss").
 _RESERVED = re.compile(r"clean|loss|accuracy|occlusion_.*")
 
@@ -215,14 +214,9 @@ def _check_size(size):
 def _default_name(dataset):
     if not isinstance(dataset, str):
         return "occluded_images"
-    from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
+    from keras_patchmix.datasets.loading import parse_source
 
-    kind, colon, path = dataset.partition(":")
-    if kind + colon in (FOLDER_PREFIX, RECORDS_PREFIX):
-        folder, dataset = os.path.split(os.path.abspath(os.path.expanduser(path)))
-        if _VERSION.fullmatch(dataset):  # TFDS writes a set to name/version
-            dataset = os.path.basename(folder)
-    return _plain(dataset) or "occluded_images"
+    return _plain(parse_source(dataset).title) or "occluded_images"
 
 
 def _plain(text):

@@ -78,7 +78,7 @@ class OpenSplit:
     def _open(self, split, size, like, batch_size):
         # Registers builders with TensorFlow Datasets, which imports TensorFlow.
         from keras_patchmix import datasets
-        from keras_patchmix.datasets.loading import FOLDER_PREFIX, prepared_builder
+        from keras_patchmix.datasets.loading import parse_source
 
         name, data_dir = self.member.dataset, self.member.data_dir
         data = datasets.load_for_scoring(name, split, size, data_dir, batch_size)
@@ -86,9 +86,9 @@ class OpenSplit:
         self.num_classes = data.info.num_classes
         self.settings["dataset"] = printable(name)
         extras = None
-        if not name.startswith(FOLDER_PREFIX):
+        builder = parse_source(name, data_dir).builder
+        if builder is not None:
             tfds = require("tensorflow_datasets", f"The data set {name!r}")
-            builder = prepared_builder(tfds, name, data_dir)
             self._builder, self.settings["version"] = builder.name, builder.info.full_name
             extras = extras_of(tfds, builder, split, batch_size)
         return RangeAdapter(data, extras, like["dtype"], like["value_range"])

@@ -8,7 +8,7 @@ from typing import Any
 from keras_patchmix import datasets
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import say
-from keras_patchmix.datasets.encoded import open_encoded
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.devices.local_batches import LocalBatches
 from keras_patchmix.layers.labels import encode_labels
 from keras_patchmix.training import caching
@@ -71,7 +71,7 @@ def _kept(options, info):
 
     @functools.cache
     def encoded():
-        return open_encoded(options.dataset, info.split, options.data_dir)
+        return parse_source(options.dataset, options.data_dir).encoded(info.split)
 
     cache = options.cache
     if cache == "auto":

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from keras_patchmix.datasets import archives
-from keras_patchmix.datasets.archive_sources import check_size, hugging_face, locate
-from keras_patchmix.datasets.archives import (
-    ArchiveError,
-    MemberError,
+from keras_patchmix.datasets.archives import ArchiveError, MemberError, read_members
+from keras_patchmix.datasets.published import (
+    check_size,
     decode_image,
+    hugging_face,
+    locate,
     read_examples,
-    read_members,
 )
 from tests.datasets.tarballs import jpg, noise, npy, png, png_that_claims, tar_bytes, write_tar_gz
 

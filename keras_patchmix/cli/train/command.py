@@ -13,7 +13,7 @@ from keras_patchmix.cli.command_line import again
 from keras_patchmix.cli.exit_status import FAILED, exit_status
 from keras_patchmix.cli.train.experiment import run
 from keras_patchmix.cli.train.options import parse_options
-from keras_patchmix.datasets import broken_files
+from keras_patchmix.datasets.errors import broken_image_files
 from keras_patchmix.devices.multiworker import task_of_this_process
 from keras_patchmix.training.keeping import Diverged
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
         run(options)
 
     try:
-        with broken_files.noted() as broken:
+        with broken_image_files() as broken:
             return exit_status(work, f". To go on: {again(arguments, options.output)}")
     except Diverged as error:
         say(f"{program}: {error}", file=sys.stderr)

@@ -8,14 +8,15 @@ import io
 import numpy as np
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.archive_sources import hugging_face, locate
-from keras_patchmix.datasets.archives import (
+from keras_patchmix.datasets.archives import MemberError
+from keras_patchmix.datasets.published import (
     ARCHIVE_SUFFIXES,
-    MemberError,
     decode_image,
+    hugging_face,
+    locate,
+    published_info,
     read_examples,
 )
-from keras_patchmix.datasets.published import published_info
 from keras_patchmix.datasets.superimposed_masked_dataset.masks import MaskSpool, picture_key
 
 tfds = require("tensorflow_datasets", "The Superimposed Masked Dataset")

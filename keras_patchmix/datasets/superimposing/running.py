@@ -1,35 +1,78 @@
-"""A whole run, from the options to the last line printed."""
+"""A whole run of `recipes/make_smd.py`, from the options to what is printed last."""
 
 import dataclasses
 import itertools
 import os
+import re
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.base.printable import (
-    distinct,
-    printable,
-    printable_values,
-    say,
-)
+from keras_patchmix.base.printable import distinct, printable, printable_values, say
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.datasets.class_names import label_names
-from keras_patchmix.datasets.scoring import load_for_scoring
+from keras_patchmix.datasets.loading import load_for_scoring, parse_source
 from keras_patchmix.datasets.superimposing.contact_sheet import outlined, write_contact_sheet
-from keras_patchmix.datasets.superimposing.features import make_example, make_features
-from keras_patchmix.datasets.superimposing.superimposer import Superimposer
-
-if TYPE_CHECKING:
-    from keras_patchmix.datasets.superimposing.options import SuperimposingOptions
+from keras_patchmix.datasets.superimposing.superimposer import (
+    Superimposer,
+    check_coverage,
+    make_example,
+    make_features,
+)
 
 _PROGRESS = {"auto": "auto", "on": True, "off": False}
 _ROWS = 6  # of the contact sheet
 
 
-def run(options: "SuperimposingOptions") -> dict[str, Any]:
+@dataclass(frozen=True)
+class SuperimposingOptions:
+    """All settings of a superimposed data set.
+
+    Attributes are described by `python recipes/make_smd.py --help`.
+    """
+
+    dataset: str
+    split: str
+    output: str
+    name: str | None = None
+    data_dir: str | None = None
+    image_size: int | None = None
+    max_examples: int | None = None
+    occluders: str = "drawn"
+    coverage: tuple = ("10", "20", "30", "40", "50")
+    seed: int = 0
+    format: str = "png"
+    quality: int = 95
+    progress: str = "auto"
+
+    def __post_init__(self):
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.called()):
+            raise ValueError(
+                "`name` must begin with a small letter and hold small letters, digits and _ only. "
+                f"Received: name={self.name!r}"
+            )
+        if self.name is not None:
+            tfds = require("tensorflow_datasets", "make_smd")
+            if self.name in tfds.list_builders(with_community_datasets=False):
+                raise ValueError(
+                    "`name` must not be that of a data set that TensorFlow Datasets knows. "
+                    f"Received: name={self.name!r}"
+                )
+        check_coverage(self.coverage)
+
+    def called(self):
+        """The name of the data set: `name`, or one made of that of its source."""
+        if self.name is not None:
+            return self.name
+        title = parse_source(self.dataset).title
+        plain = re.sub("[^0-9a-z]+", "_", title.lower()).strip("_")
+        return f"superimposed_{plain or 'images'}"
+
+
+def run(options: SuperimposingOptions) -> dict[str, Any]:
     """Makes a superimposed data set.
 
     Args:
@@ -46,7 +89,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
         ImportError: TensorFlow, TFDS or Pillow is not installed.
     """
     require("PIL.Image", "make_smd")  # of the contact sheet, which comes last
-    from keras_patchmix.datasets.records.builder import VERSION  # needs TFDS
+    from keras_patchmix.datasets.tfds_writer import VERSION  # needs TFDS
 
     superimposer = Superimposer(options.occluders, options.coverage, options.seed)
     data = load_for_scoring(options.dataset, options.split, options.image_size, options.data_dir)
@@ -73,7 +116,7 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
 
 def _write(options, superimposer, data, count, path):
     """Writes the data set; returns its metadata and the rows of the contact sheet."""
-    from keras_patchmix.datasets.records.builder import write_examples
+    from keras_patchmix.datasets.tfds_writer import write_examples
 
     names = label_names(data.info.class_names)
     settings = dataclasses.asdict(options)

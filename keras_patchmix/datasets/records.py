@@ -13,9 +13,8 @@ from keras_patchmix.base.types import FilePath
 from keras_patchmix.datasets.class_names import label_names
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decode
-from keras_patchmix.datasets.loading import RECORDS_PREFIX
-from keras_patchmix.datasets.records.sources import open_source
-from keras_patchmix.datasets.splits import split_names
+from keras_patchmix.datasets.loading import open_source, parse_source
+from keras_patchmix.datasets.tfds_source import RecordsSource
 
 _TOGETHER = 256  # images that are in memory at a time
 
@@ -73,38 +72,37 @@ def write_records(
     """
     tf = require("tensorflow", "write_records")
     tfds = require("tensorflow_datasets", "write_records")
-    from keras_patchmix.datasets.records import builder  # needs both
+    from keras_patchmix.datasets.tfds_writer import write_examples  # needs both
 
     _check(source, splits, image_size, quality, shards)
-    sources = _open_all(source, splits, data_dir, download)
-    smallest = min(one.count for one in sources.values())
+    opened = open_source(source, data_dir, download)
+    parts = _encoded_images(opened, splits)
+    smallest = min(count for _, count, _ in parts.values())
     if shards is not None and shards > smallest:
         raise ValueError(
             f"`shards` must be at most {smallest}, the images of the smallest split. "
             f"Received: shards={shards}"
         )
     skipped: dict[str, dict[str, str]] = {}
-    class_names = next(iter(sources.values())).class_names
+    class_names, _, _ = next(iter(parts.values()))
     with ThreadPoolExecutor() as threads, Progress(verbose, "Writing records") as progress:
-        progress.start(sum(one.count for one in sources.values()))
+        progress.start(sum(count for _, count, _ in parts.values()))
 
-        def checked(one):
-            return _checked(one.entries(), tf, image_size, quality, threads)
+        def checked(split):
+            _, _, entries = parts[split]
+            return _checked(entries(), tf, image_size, quality, threads)
 
         features = {
-            "image": tfds.features.Image(shape=(*_common_size(sources, checked), 3)),
+            "image": tfds.features.Image(shape=(*_common_size(map(checked, parts)), 3)),
             "label": tfds.features.ClassLabel(names=label_names(class_names)),
             "file_name": tfds.features.Text(),
         }
-        written = builder.write_examples(
+        written = write_examples(
             os.fspath(directory),
             shards,
             name="records",
             features=tfds.features.FeaturesDict(features),
-            splits={
-                split: _examples(split, checked(one), skipped, progress)
-                for split, one in sources.items()
-            },
+            splits={split: _examples(split, checked(split), skipped, progress) for split in parts},
             description=f"The images of {source} that can be read, as `write_records` left them.",
             metadata={
                 "source": printable(source),
@@ -125,7 +123,8 @@ def write_records(
 
 
 def _check(source, splits, image_size, quality, shards):
-    if not isinstance(source, str) or not source or source.startswith(RECORDS_PREFIX):
+    named = isinstance(source, str) and source
+    if not named or isinstance(parse_source(source), RecordsSource):
         raise ValueError(
             '`source` must be "folder:PATH" or a TensorFlow Datasets name. '
             f"Received: source={source!r}"
@@ -148,19 +147,19 @@ def _check(source, splits, image_size, quality, shards):
         )
 
 
-def _open_all(source, splits, data_dir, download):
-    """Opens all splits; of those that nobody asked for, empty ones are left out."""
-    sources, first = {}, None
-    for split in splits or split_names(source, data_dir):
+def _encoded_images(source, splits):
+    """Returns `Source.encoded_images` by split; empty splits that nobody asked for are left out."""
+    parts, first = {}, None
+    for split in splits or source.split_names():
         try:
-            sources[split] = open_source(source, split, data_dir, download)
+            parts[split] = source.encoded_images(split)
         except EmptySplitError as error:
             if splits:
                 raise
             first = first or error
-    if first and not sources:
+    if first and not parts:
         raise first
-    return sources
+    return parts
 
 
 def _checked(entries, tf, image_size, quality, threads):
@@ -192,9 +191,9 @@ def _checked(entries, tf, image_size, quality, threads):
         yield from threads.map(checked, together)
 
 
-def _common_size(sources, checked):
+def _common_size(parts):
     """Returns the (height, width) of all images, or Nones as soon as two differ."""
-    images = itertools.chain.from_iterable(map(checked, sources.values()))
+    images = itertools.chain.from_iterable(parts)
     sizes = (size for _, _, _, size, _ in images if size is not None)
     first = next(sizes, (None, None))
     return first if all(size == first for size in sizes) else (None, None)

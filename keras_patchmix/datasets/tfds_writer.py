@@ -1,6 +1,7 @@
-"""The TFDS builder that writes data sets, and the directory that is there as a whole or not."""
+"""The TFDS builder that writes data sets, to a directory that appears as a whole."""
 
 import contextlib
+import io
 import os
 
 from keras_patchmix import __version__
@@ -13,7 +14,7 @@ tfds = require("tensorflow_datasets", "Writing a data set")
 VERSION = "1.0.0"
 
 
-class ExampleWriter(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class ExampleWriter(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg, name-defined]
     """A TFDS data set of examples that the caller generates.
 
     Args:
@@ -52,12 +53,6 @@ class ExampleWriter(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
     def _generate_examples(self, split):
         return self._splits[split]
 
-    # TFDS prints that the data set is in a directory that is about to be renamed.
-    def _log_download_bytes(self):
-        pass
-
-    _log_download_done = _log_download_bytes
-
 
 def write_examples(directory, num_shards=None, **arguments):
     """Writes a data set of TFDS to a directory, which appears when all of it is written.
@@ -84,7 +79,8 @@ def write_examples(directory, num_shards=None, **arguments):
     config = tfds.download.DownloadConfig(try_download_gcs=False, num_shards=num_shards)
     try:
         builder = ExampleWriter(**arguments, data_dir=scratch)
-        with _bars_off():
+        # TFDS prints that the data set is in a directory that is about to be renamed.
+        with _bars_off(), contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_config=config)
         builder.data_path.rename(target)
     except (tf.errors.OpError, RuntimeError) as error:
