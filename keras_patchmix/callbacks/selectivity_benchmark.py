@@ -17,7 +17,7 @@ from keras_patchmix.explain.masks import RandomMasks
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity_report import SelectivityReport
 from keras_patchmix.scoring.class_map import check_columns
-from keras_patchmix.scoring.score_kind import returns_logits
+from keras_patchmix.scoring.logits import returns_logits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

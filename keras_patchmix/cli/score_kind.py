@@ -7,7 +7,7 @@ import numpy as np
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.cli.flags import named
 from keras_patchmix.scoring.forward import forward_function
-from keras_patchmix.scoring.score_kind import ends_in_logits, is_single_logit, returns_logits
+from keras_patchmix.scoring.logits import ends_in_logits, is_single_logit, returns_logits
 
 _REASONS = {
     True: "the last layer has no activation",

@@ -17,8 +17,8 @@ from keras_patchmix.explain.selectivity_report import SelectivityReport, Selecti
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.describing import function_name
 from keras_patchmix.scoring.class_map import check_columns
+from keras_patchmix.scoring.logits import returns_logits
 from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import returns_logits
 
 if TYPE_CHECKING:
     from keras_patchmix.corruptions.base import Corruption

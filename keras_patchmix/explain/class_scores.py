@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_patchmix.scoring.forward import num_outputs
-from keras_patchmix.scoring.score_kind import returns_logits
+from keras_patchmix.scoring.logits import returns_logits
 from keras_patchmix.scoring.scorer import SLACK, Scorer
 
 

@@ -1,6 +1,9 @@
-"""The preprocessing that a model carries with it."""
+"""What is done to images before a model: its own preprocessing, or one by name."""
 
 import keras
+import numpy as np
+
+from keras_patchmix.scoring.objects import find_function
 
 
 def preprocessing_of(model, preprocess=None):
@@ -62,3 +65,51 @@ class OwnPreprocessing:
 def as_they_are(images):
     """Returns images unchanged: a preprocessing that replaces the model's own by none."""
     return images
+
+
+def application_preprocess(name):
+    """Returns the `preprocess_input` that belongs to a model of keras.applications.
+
+    Each model comes with one in the module where it is defined, which the public module of the same
+    name exports (it exports the models too, but not MobileNetV3).
+
+    Args:
+        name: Such as `"ResNet50V2"`.
+    """
+    module = getattr(keras.applications, name).__module__.rpartition(".")[2]
+    return getattr(keras.applications, module).preprocess_input
+
+
+def preprocess_function(text):
+    """Returns the function that `--preprocess` names.
+
+    Args:
+        text: "none", "unit", a module of keras.applications, or "MODULE:FUNCTION".
+
+    Raises:
+        ValueError: There is none.
+    """
+    if text == "none":
+        return as_they_are
+    if text == "unit":
+        return unit
+    if ":" in text:
+        return find_function(text, "--preprocess")
+    module = getattr(keras.applications, text, None)
+    function = getattr(module, "preprocess_input", None)
+    if function is None or text == "imagenet_utils":
+        known = sorted(
+            name
+            for name, value in vars(keras.applications).items()
+            if hasattr(value, "preprocess_input") and name != "imagenet_utils"
+        )
+        raise ValueError(
+            f"--preprocess must be none, unit, MODULE:FUNCTION or one of {', '.join(known)}. "
+            f"Received: {text!r}"
+        )
+    return function
+
+
+def unit(images):
+    """Returns images of 0..255 as float32 of 0..1."""
+    return np.asarray(images, np.float32) / np.float32(255)

@@ -21,7 +21,7 @@ from keras_patchmix.models.tokens import (
     TokenEmbedding,
     watch_class_token,
 )
-from keras_patchmix.scoring.score_kind import loss_takes_logits
+from keras_patchmix.scoring.logits import loss_takes_logits
 from keras_patchmix.training.attention_shares import RULES, attention_share, label_share
 from keras_patchmix.training.on_device import Mixing, replace_mixing, tensors_of
 

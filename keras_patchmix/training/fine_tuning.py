@@ -14,8 +14,8 @@ from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.models.nesting import layers_within
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.forward import num_outputs
+from keras_patchmix.scoring.logits import is_single_logit, last_activation, returns_logits
 from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import is_single_logit, last_activation, returns_logits
 
 _WARM_UP = 0.1  # share of the training in which the learning rate rises
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from keras_patchmix.report.text import class_text
-from keras_patchmix.scoring.class_files import (
+from keras_patchmix.scoring.class_map import (
     imagenet_names,
     plain,
     read_class_map,

@@ -16,8 +16,8 @@ from keras_patchmix.explain.map_archive import most_images
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.occlusion import PatchReplacement, Superimpose
 from keras_patchmix.report.text import class_text
-from keras_patchmix.scoring.class_files import class_map
-from keras_patchmix.scoring.classifier import Classifier, classifier
+from keras_patchmix.scoring.class_map import class_map
+from keras_patchmix.scoring.scorer import Classifier, classifier
 
 _FLAGS = {"levels": "--level", "grid_size": "--patches", "out_of_context_mask": "--level"}
 

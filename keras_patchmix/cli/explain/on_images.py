@@ -18,7 +18,7 @@ from keras_patchmix.explain.benchmark import noise_of
 from keras_patchmix.explain.map_archive import most_images
 from keras_patchmix.explain.measured import Measured
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.scoring.classifier import Classifier, classifier
+from keras_patchmix.scoring.scorer import Classifier, classifier
 
 _GROUP = 4  # images after which the state is saved
 

@@ -29,7 +29,7 @@ from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.opening import SetError
 from keras_patchmix.scoring import objects
-from keras_patchmix.scoring.class_files import class_map
+from keras_patchmix.scoring.class_map import class_map
 from keras_patchmix.scoring.loading import load_model, probe
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing
 

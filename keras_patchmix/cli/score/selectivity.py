@@ -9,7 +9,7 @@ from keras_patchmix.explain.benchmark import measure
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity_report import SelectivityReport
 from keras_patchmix.report import text
-from keras_patchmix.scoring.classifier import classifier
+from keras_patchmix.scoring.scorer import classifier
 
 # As `keras_patchmix.explain.selectivity_benchmark`: recipes/explain.py is there for other settings.
 _NUM_MASKS = 2000

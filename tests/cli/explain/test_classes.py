@@ -8,8 +8,8 @@ import pytest
 
 from keras_patchmix.cli.explain.classes import ModelClasses, classes_of
 from keras_patchmix.cli.model_specs import ModelSpec
-from keras_patchmix.scoring.classifier import classifier
 from keras_patchmix.scoring.loading import LoadedModel
+from keras_patchmix.scoring.scorer import classifier
 
 
 def loaded(model=None, **settings):
