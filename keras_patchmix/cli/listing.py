@@ -1,4 +1,4 @@
-"""What a data set held when it was scored, so that results are not taken for those of another."""
+"""The contents of a data set when it was scored, so that results of other contents are refused."""
 
 from typing import TypedDict
 
@@ -18,7 +18,7 @@ class SetListing(_Count, total=False):
 
 
 class Listing(SetListing, total=False):
-    """What the data set holds, and under "sets" the sets of occluded images."""
+    """The contents of the data set, and under "sets" those of the sets of occluded images."""
 
     sets: dict[str, SetListing]
 
@@ -43,12 +43,11 @@ def listing_of(name, data_dir, split):
 
 
 def difference(there, now):
-    """Returns in words how a listing differs from that of the results, or None.
+    """Returns in words how the contents differ from those of the results, or None.
 
     Args:
-        there: Dict of `data_listing`, when the results were made. Under "sets", if it is there, a
-            dict from the names of sets of occluded images to such dicts.
-        now: The same of today.
+        there: `Listing` of the results.
+        now: `Listing` of today.
     """
     if there == now:
         return None

@@ -1,4 +1,4 @@
-"""The command: flags in, exit status out."""
+"""The command that writes a set of occluded images: flags in, exit status out."""
 
 import argparse
 import dataclasses

@@ -1,4 +1,4 @@
-"""Sets of occluded images that a command line asks for, beside the corruptions of its suite."""
+"""Sets of occluded images that a command line names, beside the corruptions of its suite."""
 
 import contextlib
 
@@ -23,7 +23,7 @@ def occluded_sets(options):
         options: An `EvaluationOptions`.
 
     Raises:
-        ValueError: A name or a split that is not there.
+        ValueError: There is no such data set or split.
     """
     splits = {}
     for text in options.occluded:
@@ -41,10 +41,10 @@ def occluded_sets(options):
 
 
 def name_and_split(text):
-    """Returns the name and the split, or None, that "NAME[:SPLIT]" means.
+    """Parses "NAME" or "NAME:SPLIT" to a tuple of the name and the split, None for none.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: `text` has another form.
     """
     found = loading.name_and_split(text)
     if found is None:
@@ -56,7 +56,7 @@ def prepare_sets(suite):
     """Downloads and prepares the sets of a suite that are not there yet.
 
     Raises:
-        ValueError: A data set is not to be had.
+        ValueError: A data set cannot be loaded.
         ImportError: TFDS is not installed.
     """
     for member in suite:
@@ -76,16 +76,16 @@ def _flag_in_errors(name):
 
 
 def set_listings(suite):
-    """Describes what the sets of a suite hold, without reading any image.
+    """Returns the contents of the sets of a suite, without reading any image.
 
     Args:
         suite: List of members.
 
     Returns:
-        Dict from the names of rows to dicts as of `data_listing`.
+        Dict from the names of rows to `SetListing`s.
 
     Raises:
-        ValueError: A data set, or a split, is not there.
+        ValueError: There is no such data set or split.
         ImportError: TFDS is not installed.
     """
     return {
@@ -97,11 +97,11 @@ def set_listings(suite):
 
 
 def with_class_maps(suite, loaded, num_outputs, class_names, outputs):
-    """Gives the sets of a suite the class maps that one model needs.
+    """Returns a suite with the class maps that one model needs for its sets.
 
     A set of the same classes as the data set has the same map; so has one whose classes are all in
     the file of `--class-map`. Models with ImageNet's weights find classes by WordNet ids and names.
-    What says in the suite how it is to be scored stays as it is.
+    Members with a map of their own keep it.
 
     Args:
         suite: List of members.
@@ -125,14 +125,14 @@ def with_class_maps(suite, loaded, num_outputs, class_names, outputs):
 
 
 def set_class_lines(suite, class_names):
-    """Returns which class id means which class in the sets of a suite.
+    """Returns the classes of the sets of a suite by their ids.
 
     Args:
         suite: List of members.
         class_names: Tuple of the data set's class names.
 
     Returns:
-        List of lines, of the sets alone that have other classes or another order than the data set.
+        List of lines, for those sets whose classes or their order differ from the data set's.
     """
     sets = [member for member in suite if isinstance(member, DatasetOcclusion)]
     found = {member.name: _class_names(member) for member in sets}

@@ -1,4 +1,4 @@
-"""Lines that say what a model is given, what is scored, and what looks wrong."""
+"""Lines about what a model is given, what is scored, and what looks wrong."""
 
 from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion.chance import at_chance
@@ -25,7 +25,7 @@ def input_line(loaded):
 
 
 def split_line(options):
-    """Returns what part of a folder is scored where no split was asked for, or None.
+    """Returns which part of a folder is scored without `--split`, or None.
 
     Args:
         options: An `EvaluationOptions`.

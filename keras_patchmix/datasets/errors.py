@@ -37,7 +37,7 @@ def broken_image_files():
 
     What an error raised in `tf.data` carries out of the pipeline is its message alone.
     """
-    errors: list[BrokenImageFile] = []
+    errors = []
     _listeners.append(errors)
     try:
         yield errors

@@ -17,18 +17,17 @@ _CITATION = (
 
 
 def published_info(builder, description, page, class_names, features=()):
-    """Returns what a builder says of its data set.
+    """Returns the `tfds.core.DatasetInfo` of a builder.
 
     Args:
         builder: A `tfds.core.DatasetBuilder` of images with one label each.
         description: String.
         page: Address of the page that holds the archives.
         class_names: Sequence of strings.
-        features: Dict of further features, beside "image", "label" and "file_name". Defaults to
-            none.
+        features: Dict of features beside "image", "label" and "file_name". Defaults to `()`.
 
     Returns:
-        A `tfds.core.DatasetInfo`, whose metadata has a dict "skipped".
+        A `tfds.core.DatasetInfo` with a dict "skipped" in its metadata.
     """
     tfds = require("tensorflow_datasets", "Published data sets")
     return builder.dataset_info_from_configs(
@@ -49,14 +48,14 @@ def published_info(builder, description, page, class_names, features=()):
 
 
 def hugging_face(data_set):
-    """Returns the addresses of a data set's files and of its page.
+    """Returns the addresses of the files and of the page of a data set on Hugging Face.
 
     Args:
-        data_set: String, its name on Hugging Face.
+        data_set: String, its name there.
 
     Returns:
-        Tuple of address patterns, best first, with "{}" for the name of a file, and the address of
-        the page. The account was renamed after publication; the old name is the second pattern.
+        Tuple of address patterns with "{}" for the name of a file, and the address of the page. The
+        account was renamed after publication; the second pattern has the old name.
     """
     root = "https://huggingface.co/datasets"
     patterns = tuple(
@@ -66,61 +65,69 @@ def hugging_face(data_set):
 
 
 def locate(dl_manager, names, patterns, page, hint=""):
-    """Finds archives in the folder for manual downloads, and downloads those that are not there.
+    """Finds archives in TFDS' folder for manual downloads, and downloads those that are not there.
 
     Args:
         dl_manager: A `tfds.download.DownloadManager`.
         names: Sequence of the archives' file names.
-        patterns: Sequence of addresses with "{}" for a name. The next one is tried for archives
-            that the server does not have under the one before.
+        patterns: Sequence of addresses with "{}" for a name. The next one is tried where the server
+            does not have the archives under the one before.
         page: Address of the page that holds the archives, for messages.
-        hint: String, what the message about missing archives ends with.
+        hint: String, appended to the message about missing archives. Defaults to `""`.
 
     Returns:
         Dict from name to path, in the order of `names`.
 
     Raises:
-        ArchiveError: An archive is neither there nor to be had.
+        ArchiveError: Archives are neither there nor can be downloaded.
+
+    Warns:
+        UserWarning: The folder has some of the archives only.
     """
     tfds = require("tensorflow_datasets", "Published data sets")
-    folder, found, failed = _manual_folder(dl_manager), {}, {}
-    if folder is not None:
-        found = {name: folder / name for name in names if (folder / name).exists()}
-    for pattern in patterns:
-        missing = [name for name in names if name not in found]
-        if not missing:
+    try:
+        folder = dl_manager.manual_dir
+        looked = f"not in the folder of manual downloads, {str(folder)!r}"
+        paths = {name: folder / name for name in names if (folder / name).exists()}
+    except AssertionError:  # what TFDS raises where the folder is missing or empty
+        looked, paths = "there is no folder of manual downloads, or it is empty", {}
+    missing, errors = [name for name in names if name not in paths], []
+    if paths and missing:
+        warnings.warn(
+            f"{len(paths)} of {len(names)} archives are in {str(folder)!r}; the other "
+            f"{len(missing)}, such as {missing[0]!r}, are downloaded.",
+            UserWarning,
+            stacklevel=2,
+        )
+    for pattern in patterns if missing else ():
+        try:
+            paths.update(dl_manager.download({name: pattern.format(name) for name in missing}))
             break
-        if found and not failed:
-            warnings.warn(
-                f"{len(found)} of {len(names)} archives are in {str(folder)!r}; the other "
-                f"{len(missing)}, such as {missing[0]!r}, are downloaded.",
-                UserWarning,
-                stacklevel=2,
-            )
-        got, errors = _download(dl_manager, {name: pattern.format(name) for name in missing})
-        found.update(got)
-        for name, error in errors.items():
-            failed[name] = f"{failed[name]}; {error}" if name in failed else str(error)
-        # Both addresses are on one server: where it did not answer it will not answer again.
-        if not any(isinstance(error, tfds.download.DownloadError) for error in errors.values()):
-            break
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise ArchiveError(f"{_message(missing, names, dl_manager, failed, page)} {hint}".rstrip())
-    return {name: found[name] for name in names}
+        except Exception as error:  # of any layer of the network
+            errors.append(str(error))
+            # Both addresses are on one server: if it did not answer, it does not answer again.
+            if not isinstance(error, tfds.download.DownloadError):
+                break
+    if not set(names) <= set(paths):
+        listed = ", ".join(map(repr, missing[:5])) + (" and more" if len(missing) > 5 else "")
+        message = (
+            f"{len(missing)} of {len(names)} archives are missing: {listed}. Looked for: {looked}; "
+            f"and the download failed: {'; '.join(errors)}. Get them from {page} and give their "
+            "folder: download_config=tfds.download.DownloadConfig(manual_dir=FOLDER), or put them "
+            f"into {str(dl_manager.download_dir / 'manual')!r}. {hint}"
+        )
+        raise ArchiveError(message.rstrip())
+    return {name: paths[name] for name in names}
 
 
 def check_size(name, path, size, hint=""):
-    """Compares the size of an archive with the published one.
+    """Raises an `ArchiveError` where an archive does not have the published size.
 
     Args:
         name: String, the archive's file name.
         path: Its path.
         size: Integer, bytes.
-        hint: String, what the message ends with.
-
-    Raises:
-        ArchiveError: It has another size.
+        hint: String, appended to the message. Defaults to `""`.
     """
     tf = require("tensorflow", "Published data sets")
     received = tf.io.gfile.stat(str(path)).length
@@ -133,56 +140,8 @@ def check_size(name, path, size, hint=""):
         raise ArchiveError(message.rstrip())
 
 
-def _manual_folder(dl_manager):
-    try:
-        return dl_manager.manual_dir
-    except AssertionError:  # what TFDS raises where the folder is missing or empty
-        return None
-
-
-def _download(dl_manager, urls):
-    """Returns a dict of paths and a dict of errors, by name."""
-    try:
-        return dict(dl_manager.download(urls)), {}
-    except Exception:
-        # TFDS reports the first failure while the others go on; asked one by one, what is there or
-        # on its way is not downloaded again.
-        paths, errors = {}, {}
-        for name, url in urls.items():
-            try:
-                paths[name] = dl_manager.download(url)
-            except Exception as error:
-                errors[name] = error
-        return paths, errors
-
-
-def _message(missing, names, dl_manager, failed, page):
-    folder = _manual_folder(dl_manager)
-    if folder is None:
-        looked = "there is no folder of manual downloads, or it is empty"
-    else:
-        looked = f"not in the folder of manual downloads, {str(folder)!r}"
-    listed = ", ".join(map(repr, missing[:5])) + (" and more" if len(missing) > 5 else "")
-    return (
-        f"{len(missing)} of {len(names)} archives are missing: {listed}. Looked for: {looked}; "
-        f"and the download failed: {failed[missing[0]]}. Get them from {page} and give their "
-        "folder: download_config=tfds.download.DownloadConfig(manual_dir=FOLDER), or put them "
-        f"into {str(dl_manager.download_dir / 'manual')!r}."
-    )
-
-
 def decode_image(data):
-    """Decodes a PNG or JPEG image to RGB, as TFDS does when it reads it back.
-
-    The size is read off the head before anything is decoded, so that a small file which claims to
-    be a huge image costs no memory.
-
-    Args:
-        data: Bytes of the file.
-
-    Returns:
-        uint8 array of shape (height, width, 3). An alpha channel is dropped; a tag that says how
-        the camera was held (EXIF) is not applied.
+    """Decodes the bytes of a PNG or JPEG image, see `keras_patchmix.datasets.image_files.decode`.
 
     Raises:
         MemberError: It is no PNG or JPEG image, is damaged, or exceeds 100 million pixels.
@@ -198,21 +157,21 @@ def decode_image(data):
 
 
 def read_examples(archives, to_example, skipped):
-    """Yields (key, example) for every image of some archives that can be used.
+    """Yields (key, example) for every usable image of some archives.
 
     Args:
         archives: Dict from the name of an archive to its path.
         to_example: Function of a `Member` that returns an example, or raises `MemberError`.
-        skipped: Dict that takes up what is left out: "archive:name" to the reason.
+        skipped: Dict to fill with what is left out: "archive:name" to the reason.
 
     Yields:
-        Pairs of "archive:name" and what `to_example` returned.
+        Pairs of "archive:name" and an example.
 
     Raises:
         ArchiveError: See `read_members`; or none of the images of an archive can be used.
 
     Warns:
-        UserWarning: Some images were left out; at the end, with their number and the first of them.
+        UserWarning: Images were left out; at the end, with their number and the first of them.
     """
     total = 0
     for archive, path in archives.items():
@@ -232,7 +191,7 @@ def read_examples(archives, to_example, skipped):
             yield key, example
         total += len(seen)
         if not seen:
-            raise ArchiveError(_nothing(archive, dict(list(skipped.items())[before:])))
+            raise ArchiveError(_nothing_usable(archive, list(skipped.items())[before:]))
     if skipped:
         first, reason = next(iter(skipped.items()))
         warnings.warn(
@@ -243,10 +202,10 @@ def read_examples(archives, to_example, skipped):
         )
 
 
-def _nothing(archive, skipped):
+def _nothing_usable(archive, skipped):
     if not skipped:
         return f"The archive {archive!r} holds no images ({', '.join(ARCHIVE_SUFFIXES)})."
-    first, reason = next(iter(skipped.items()))
+    first, reason = skipped[0]
     return (
         f"None of the {len(skipped)} images of the archive {archive!r} can be used; the first is "
         f"{first!r}: {reason}."

@@ -1,8 +1,8 @@
-"""Whether scores are logits or probabilities: what a model itself says of it."""
+"""Whether a model returns logits or probabilities, by its last activation and its loss."""
 
 import keras
 
-# Layers that hand scores on as they are.
+# Layers that leave scores as they are.
 _PASSING = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.Reshape)
 _BOUNDED = ("sigmoid", "hard_sigmoid", "softmax")
 _FUNCTIONS = (
@@ -14,10 +14,9 @@ _OPERATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Softmax": "
 
 
 def last_activation(model):
-    """Returns the name of the activation that a model ends with, or None where it does not say.
+    """Returns the name of the activation that a model ends with, or None if it is unknown.
 
-    A subclassed model does not: the order of its layers is that of its attributes, not of its
-    `call`.
+    It is for subclassed models: the order of their layers is that of attributes, not of `call`.
 
     Args:
         model: A Keras model or a function.
@@ -40,14 +39,14 @@ def last_activation(model):
 
 
 def _operations(model):
-    """The layers and operations of a model in the order of its graph; none of an unknown graph."""
+    """Returns the layers and operations of a model in the order of its graph, if that is known."""
     if isinstance(model, keras.Sequential):
         return model.layers
     return getattr(model, "operations", None) or ()
 
 
 def ends_in_logits(model):
-    """Returns whether a model's last activation leaves logits; None where it does not say.
+    """Returns whether a model's last activation leaves logits; None if it is unknown.
 
     Args:
         model: A Keras model or a function.
@@ -57,7 +56,7 @@ def ends_in_logits(model):
 
 
 def loss_takes_logits(model):
-    """Returns whether the loss that a model is compiled with takes logits; None if none says so.
+    """Returns whether the loss that a model is compiled with takes logits; None if it is unknown.
 
     Names of losses, and Keras' functions, stand for their defaults, which take probabilities.
 
@@ -73,18 +72,18 @@ def loss_takes_logits(model):
 
 
 def returns_logits(model, from_logits=None):
-    """Returns whether a model returns logits, as a user says or as the model does.
+    """Returns whether a model returns logits.
 
     Args:
         model: A Keras model or a function.
-        from_logits: What the user says: True, False, or None to ask the model: its last activation
-            and the loss that it is compiled with.
+        from_logits: Boolean, the answer if the user gives one. Defaults to `None`: the last
+            activation and the loss of the model decide.
 
     Returns:
-        True or False; None where nobody says so.
+        Boolean, or None if it is unknown.
 
     Raises:
-        ValueError: The user says what cannot be; or the model says both.
+        ValueError: `from_logits` contradicts the last activation, or that contradicts the loss.
     """
     ends = ends_in_logits(model)
     if from_logits and ends is False:
@@ -108,14 +107,14 @@ def returns_logits(model, from_logits=None):
 def is_single_logit(model, from_logits=None):
     """Returns whether the single output of a model is a logit, rather than a probability.
 
-    Of several scores the highest is the class, whatever they are; here it decides the threshold.
+    This decides the threshold between the two classes.
 
     Args:
         model: A Keras model or a function.
         from_logits: As in `returns_logits`.
 
     Raises:
-        ValueError: As there; or nobody says so; or it is the output of a softmax, always 1.
+        ValueError: See `returns_logits`; or it is unknown; or the output is that of a softmax.
     """
     if last_activation(model) == "softmax":
         raise ValueError(

@@ -1,6 +1,5 @@
 """SMD as a TensorFlow Datasets builder."""
 
-import contextlib
 import dataclasses
 import functools
 import io
@@ -17,7 +16,7 @@ from keras_patchmix.datasets.published import (
     published_info,
     read_examples,
 )
-from keras_patchmix.datasets.superimposed_masked_dataset.masks import MaskSpool, picture_key
+from keras_patchmix.datasets.superimposed_masked_dataset.masks import MaskArchive, picture_key
 
 tfds = require("tensorflow_datasets", "The Superimposed Masked Dataset")
 
@@ -119,12 +118,8 @@ class SuperimposedMaskedDataset(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, archives, mask_archive):
         # TFDS writes the metadata to metadata.json when all examples are written.
         skipped = self.info.metadata["skipped"] = {}
-        with contextlib.ExitStack() as stack:
-            masks = None
-            if mask_archive is not None:
-                masks = stack.enter_context(MaskSpool(mask_archive, MASK_ARCHIVE))
-            to_example = functools.partial(_example, masks=masks)
-            yield from read_examples(archives, to_example, skipped)
+        masks = None if mask_archive is None else MaskArchive(mask_archive, MASK_ARCHIVE)
+        yield from read_examples(archives, functools.partial(_example, masks=masks), skipped)
 
 
 @functools.cache
