@@ -1,8 +1,8 @@
 """Members of tar archives, read in one pass: nothing is unpacked, nothing is trusted.
 
-Two kinds of trouble are kept apart. An archive that is cut off, damaged or holds what no honest
-archive of images holds (absolute names, "..", links, sparse files) raises `ArchiveError`. One file
-that cannot be used raises `MemberError`: it is left out, counted and named.
+An archive that is cut off, damaged or has members that no archive of images needs (absolute names,
+"..", links, sparse files) raises `ArchiveError`. A single file that cannot be used raises
+`MemberError`: it is left out, counted and named.
 """
 
 import dataclasses
@@ -15,13 +15,13 @@ from pathlib import Path
 from keras_patchmix.base.printable import printable
 from keras_patchmix.datasets.image_files import MAX_BYTES
 
-# Bytes of the headers in front of one entry. Names and times need a few hundred.
+# Bytes of the headers of one entry. Names and times need a few hundred.
 MAX_HEADERS = 2**20
 _BLOCK, _CHUNK = tarfile.BLOCKSIZE, 2**16
 _GZIP = b"\x1f\x8b"
 _LONG = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
 _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
-_KEYS = (b"path", b"linkpath", b"size")  # what a header may say that matters here
+_KEYS = (b"path", b"linkpath", b"size")  # other keys of pax headers do not matter here
 _SPARSE = b"GNU.sparse."
 _KINDS = {
     tarfile.SYMTYPE: "a link",
@@ -34,11 +34,11 @@ _KINDS = {
 
 
 class ArchiveError(ValueError):
-    """An archive that is missing or cannot be read as a whole; the message names it."""
+    """An archive is missing or cannot be read to its end; the message names it."""
 
 
 class MemberError(ValueError):
-    """One file of an archive that cannot be used; the message is the reason, without its name."""
+    """One file of an archive cannot be used; the message is the reason, without its name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Member:
 
     @property
     def folder(self):
-        """The name of the folder that it lies in, "" for none."""
+        """The name of its folder, "" for none."""
         return self.name.rpartition("/")[0].rpartition("/")[2]
 
     @property
@@ -69,13 +69,13 @@ class Member:
 def read_members(path, suffixes, name=None):
     """Yields the files of a tar archive, gzipped or not, in one pass and constant memory.
 
-    Folders, hidden files (macOS puts a "._x.png" beside each "x.png") and files with other suffixes
-    are passed over.
+    Folders, hidden files (macOS adds a "._x.png" to each "x.png") and files with other suffixes are
+    skipped.
 
     Args:
         path: The archive: a path, or anything else with `open("rb")`.
         suffixes: Tuple of lower-case endings such as ".png".
-        name: What messages call the archive. Defaults to the file's name.
+        name: String, the archive's name in messages. Defaults to `None`, the file's name.
 
     Yields:
         `Member` objects in the order of the archive.
@@ -157,17 +157,17 @@ def _begins_a_tar(start):
 class TarStream:
     """The entries of a tar archive: ustar, and the long names of GNU and of pax.
 
-    Iteration yields a `tarfile.TarInfo` for each entry; `read` then reads its data, before the next
-    entry is asked for. A sparse file is of type `tarfile.GNUTYPE_SPARSE` in every form of it; its
-    map is not read. `tarfile` itself keeps what headers claim, in any number and of any length.
+    Iteration yields a `tarfile.TarInfo` for each entry; `read` reads its data before the next one.
+    Sparse files of every form have the type `tarfile.GNUTYPE_SPARSE`, and their map is not read.
+    `tarfile` itself stores headers of any number and length.
 
     Args:
         stream: A binary file, read from its position on.
 
     Raises:
-        tarfile.TarError: While it is iterated: a header is damaged, the headers of one entry exceed
-            `MAX_HEADERS` or say something twice, a global header sets a path or a size, the archive
-            is cut off, or it goes on after its end, as a second archive behind the first one does.
+        tarfile.TarError: During iteration: a header is damaged, the headers of one entry exceed
+            `MAX_HEADERS` or repeat a key, a global header sets a path or a size, the archive is cut
+            off, or it continues after its end.
     """
 
     def __init__(self, stream):
@@ -201,7 +201,7 @@ class TarStream:
             if info.size < 0:
                 raise tarfile.ReadError(f"a header claims {info.size} bytes")
             if info.type not in (*_PAX, *_LONG, tarfile.XGLTYPE):
-                return _settled(info, said)
+                return _with_headers(info, said)
             self._left = _padded(info.size)
             spent += _BLOCK + self._left
             if spent > MAX_HEADERS:
@@ -231,7 +231,7 @@ def _padded(size):
 
 
 def _records(kind, data):
-    """Yields pairs of bytes, what a header says of the entry that follows."""
+    """Yields the keys and values, in bytes, of a header for the next entry."""
     if kind in _LONG:
         yield _LONG[kind], data.partition(b"\0")[0]
         return
@@ -248,8 +248,8 @@ def _records(kind, data):
         place = end
 
 
-def _settled(info, said):
-    """Returns an entry as the headers in front of it have it."""
+def _with_headers(info, said):
+    """Returns an entry with the values of the headers in front of it."""
     if b"path" in said:
         info.name = said[b"path"].decode("utf-8", "surrogateescape")
     if b"size" in said:

@@ -12,9 +12,9 @@ from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.errors import BrokenImageFile
 from keras_patchmix.datasets.image_files import ImageFileError, decode, read_bytes
 
-_FILES_TOGETHER = 16  # that are read in turns, a block of records each
+_FILES_TOGETHER = 16  # interleaved, a block of records each
 _BLOCK = 16
-_FILES_A_WORKER = 8  # at least, for workers to read files of their own: so parts are about equal
+_FILES_A_WORKER = 8  # at least, to shard by files: so shards are about equal
 
 
 class EncodedFolder:
@@ -47,10 +47,11 @@ class EncodedFolder:
         """The examples of one pass in a random order, no file of which is read yet.
 
         Args:
-            buffer: Not used: names are small, so that all of them are shuffled.
-            seeds: Tensor `(2,)`, from which the order follows.
-            exact: Not used: the order is always the same.
-            shard: Pair (index, number of workers) to have a part of the examples, or None for all.
+            buffer: Ignored: names are small, so that all of them are shuffled.
+            seeds: Tensor of shape `(2,)` that decides the order.
+            exact: Ignored: the order always follows from the seeds.
+            shard: Pair (index, number of workers), to return a part of the examples. Defaults to
+                `None`, all.
         """
         tf = require("tensorflow", "Loading a folder of images")
         listed = self._listed(tf)
@@ -107,14 +108,14 @@ class EncodedRecords:
         self._split = split
         self._files = []
         for part in info.splits[split].file_instructions:
-            # -1 stands for all that come after those skipped
+            # -1 means all after `skip`
             take = part.take if part.take >= 0 else part.examples_in_shard - part.skip
             share = take / part.examples_in_shard
             self._files.append((os.fspath(part.filename), part.skip, take, share))
 
     @functools.cached_property
     def num_bytes(self):
-        """Bytes of the records that are of this split."""
+        """Bytes of the records of this split."""
         tf = require("tensorflow", "Loading records")
         return round(
             sum(tf.io.gfile.stat(file).length * share for file, _, _, share in self._files)
@@ -136,15 +137,15 @@ class EncodedRecords:
     def shuffled(self, buffer, seeds, exact=True, shard=None):
         """The examples of one pass in a random order.
 
-        Files come in a random order, 16 are read in turns, and a buffer shuffles what they give.
+        Files are shuffled, 16 of them are interleaved, and a buffer shuffles their examples.
 
         Args:
             buffer: Integer, examples in the buffer.
-            seeds: Tensor `(2,)`, from which the order follows.
-            exact: Boolean, whether the order follows from the seeds alone; else examples come as
-                they are read.
-            shard: Pair (index, number of workers) to have a part of the files (of the examples,
-                where there are fewer than 8 files for each), or None for all.
+            seeds: Tensor of shape `(2,)` that decides the order.
+            exact: Boolean, whether the order follows from the seeds alone. If False, examples come
+                in the order in which they are read. Defaults to `True`.
+            shard: Pair (index, number of workers), to return a part of the files (of the examples,
+                if there are fewer than 8 files a worker). Defaults to `None`, all.
         """
         tf = require("tensorflow", "Loading records")
         names, skips, takes, _ = zip(*self._files, strict=True)

@@ -63,7 +63,7 @@ class FolderSource(Source):
         return f"{len(self.layout.images['train'])} images"
 
     def listing(self, split):
-        classes, listed = self._listed(split)
+        classes, listed = self.listed(split)
         # The classes too: labels are positions among them, and another split may bring one.
         lines = [*classes, *(f"{name}\0{_size(file)}" for name, _, file in listed)]
         digest = hashlib.sha256()
@@ -72,7 +72,7 @@ class FolderSource(Source):
         return {"split": split, "images": len(listed), "sha256": digest.hexdigest()}
 
     def encoded_images(self, split):
-        classes, listed = self._listed(split)
+        classes, listed = self.listed(split)
 
         def entries():
             for name, label, path in listed:
@@ -81,16 +81,27 @@ class FolderSource(Source):
         return classes, len(listed), entries
 
     def encoded(self, split):
-        return EncodedFolder(self._listed(split)[1])
+        return EncodedFolder(self.listed(split)[1])
 
     def for_scoring(self, split, size, batch_size):
-        classes, listed = self._listed(split)
+        classes, listed = self.listed(split)
         data = FolderScoringData(self.name, split, classes, listed, size, batch_size)
         data.left_out = self.layout.left_out
         return data
 
-    def _listed(self, split):
-        """Returns the class names, and (relative name, label, path) of each image of a split."""
+    def listed(self, split):
+        """Lists the images of a split.
+
+        Returns:
+            Tuple of the class names, sorted, and a list of (relative name, label, path) in the
+            order of a hash of the relative name. Names are relative to the folder that holds the
+            class folders; of "all", where splits have folders of their own, to the whole folder.
+
+        Raises:
+            FolderError: See `read_layout`; or the folder of the split has no class folders.
+            EmptySplitError: The split holds no images.
+            ValueError: The split is unknown.
+        """
         layout, path = self.layout, self.location
         if split not in _SPLITS:
             raise ValueError(
@@ -124,7 +135,7 @@ class FolderSource(Source):
 
     def _images(self, split, size, shuffle_files, seed):
         tf = require("tensorflow", "Loading a folder of images")
-        classes, listed = self._listed(split)
+        classes, listed = self.listed(split)
         paths = [os.fsencode(file) for _, _, file in listed]  # TensorFlow takes no surrogates
         shape = (None, None) if size is not None else _decode(paths[0]).shape[:2]
 
@@ -234,26 +245,6 @@ class FolderScoringData(ScoringData):
             return image, index, tf.ensure_shape(reason, ()), tf.ensure_shape(misfit, ())
 
         return read
-
-
-def list_images(path, split):
-    """Lists the images of one split of a folder.
-
-    Args:
-        path: String or path of the folder.
-        split: "train", "validation", "test" or "all".
-
-    Returns:
-        Tuple of the class names, sorted, and a list of (relative name, label, path) in the order of
-        a hash of the relative name. Names are relative to the folder that holds the class folders;
-        of "all", where splits have folders of their own, to `path`.
-
-    Raises:
-        FolderError: See `read_layout`; or the folder of the split has no class folders.
-        EmptySplitError: The split holds no images.
-        ValueError: The split is unknown.
-    """
-    return FolderSource(f"{FolderSource.prefix}{path}")._listed(split)
 
 
 def _decode(path):

@@ -9,7 +9,6 @@ from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import FolderSource
 from keras_patchmix.datasets.scoring_data import ScoringData
-from keras_patchmix.datasets.source import Source
 from keras_patchmix.datasets.tfds_source import RecordsSource, TfdsSource
 
 
@@ -159,16 +158,16 @@ def split_names(name: str, data_dir: FilePath | None = None) -> list[str]:
     return parse_source(name, data_dir).split_names()
 
 
-def parse_source(name: str, data_dir: FilePath | None = None, download: bool = True) -> Source:
+def parse_source(name: str, data_dir: FilePath | None = None, download: bool = True) -> Any:
     """Returns the `Source` that a name stands for; nothing is read yet.
 
     Args:
         name: As in `load`.
-        data_dir: As in `load`.
-        download: As in `load`.
+        data_dir: As in `load`. Defaults to `None`.
+        download: As in `load`. Defaults to `True`.
 
     Raises:
-        ValueError: The name is no string, or an empty one.
+        ValueError: The name is not a string, or empty.
     """
     if not isinstance(name, str) or not name:
         raise ValueError(
@@ -179,7 +178,7 @@ def parse_source(name: str, data_dir: FilePath | None = None, download: bool = T
 
 
 def open_source(name, data_dir=None, download=True):
-    """Returns the same for a public function, and warns its caller of what may not be meant."""
+    """Does the same for a public function, and warns its caller of the source's remarks."""
     source = parse_source(name, data_dir, download)
     for remark in source.remarks:
         warnings.warn(remark, UserWarning, stacklevel=3)
@@ -187,14 +186,7 @@ def open_source(name, data_dir=None, download=True):
 
 
 def name_and_split(text):
-    """Parses "NAME" or "NAME:SPLIT", as command lines name a split of a data set.
-
-    Args:
-        text: String.
-
-    Returns:
-        Tuple of the name and the split, None for none; or None, where `text` is no name.
-    """
+    """Parses "NAME" or "NAME:SPLIT", see `Source`."""
     return _kind(text).name_and_split(text)
 
 

@@ -16,7 +16,7 @@ from keras_patchmix.datasets.image_files import JPEG, PNG, ImageFileError, decod
 from keras_patchmix.datasets.loading import open_source, parse_source
 from keras_patchmix.datasets.tfds_source import RecordsSource
 
-_TOGETHER = 256  # images that are in memory at a time
+_TOGETHER = 256  # images in memory at a time
 
 
 def write_records(
@@ -32,24 +32,24 @@ def write_records(
 ) -> dict[str, Any]:
     """Writes a data set as sharded TFRecords, to load with `load("records:DIRECTORY")`.
 
-    Images stay encoded as they are, byte by byte. Only what is neither JPEG nor PNG, and with
-    `image_size` what is larger, is encoded anew. Each image is decoded once to see that it can be;
-    one that cannot is left out, and named in what is returned and in the metadata.
+    Images stay encoded as they are, byte by byte, unless they are neither JPEG nor PNG, or larger
+    than `image_size`. Each image is decoded once as a check; broken ones are left out, and named in
+    the returned dict and in the metadata.
 
-    The directory is one of TFDS, written by a builder of TFDS: `tfds.builder_from_directory` opens
-    it too. Its features are "image", "label" and "file_name"; images are shuffled. It appears when
-    all is written. Interrupted, the same call starts anew.
+    A TFDS builder writes the directory, so that `tfds.builder_from_directory` opens it too. Its
+    features are "image", "label" and "file_name"; images are shuffled. The directory appears once
+    it is complete; after an interruption the same call starts over.
 
     Args:
         source: String: `"folder:PATH"` or a TensorFlow Datasets name, as in `load`.
         directory: Path of a directory, new or empty, or an address such as
             "gs://bucket/directory".
-        splits: List of names of splits. Defaults to `None`, all that hold images.
-        image_size: Integer, pixels: the shorter side of larger images is brought to it (bilinear,
-            antialiased; the proportions stay, nothing is cut off). Defaults to `None`.
-        quality: Integer from 1 to 100, JPEG quality of what is encoded anew. Defaults to `95`.
+        splits: List of names of splits. Defaults to `None`, all with images.
+        image_size: Integer, pixels: larger images are resized to this shorter side (bilinear,
+            antialiased, proportions kept, not cropped). Defaults to `None`.
+        quality: Integer from 1 to 100, JPEG quality of re-encoded images. Defaults to `95`.
         shards: Integer, files of each split, at most the images of the smallest one. Defaults to
-            `None`: TFDS decides, by files of 64 MiB to 1 GiB.
+            `None`: TFDS makes files of 64 MiB to 1 GiB.
         data_dir: As in `load`. Defaults to `None`.
         download: As in `load`. Defaults to `True`.
         verbose: Boolean or `"auto"`, whether to show a progress bar. Defaults to `"auto"`, in a
@@ -60,9 +60,9 @@ def write_records(
         "skipped", a dict from the names of images that were left out to the reasons.
 
     Raises:
-        ValueError: An argument is not what it must be, or no image of a split can be read.
-        FileExistsError: The directory holds something.
-        OSError: It cannot be written to.
+        ValueError: An argument is invalid, or no image of a split can be read.
+        FileExistsError: The directory is not empty.
+        OSError: It is not writable.
 
     Example:
     ```python
@@ -163,10 +163,10 @@ def _encoded_images(source, splits):
 
 
 def _checked(entries, tf, image_size, quality, threads):
-    """Reads, checks and where needed encodes images, several at a time.
+    """Reads, checks and if needed re-encodes images, several at a time.
 
     Yields:
-        (name, label, bytes, (height, width), None), or the reason at the end and None before.
+        Tuples (name, label, bytes, (height, width), None), or (name, label, None, None, reason).
     """
 
     def checked(entry):
@@ -200,7 +200,7 @@ def _common_size(parts):
 
 
 def _examples(split, images, skipped, progress):
-    """Yields the examples of a split, and notes in `skipped` what is left out."""
+    """Yields the examples of a split, and records in `skipped` what is left out."""
     broken = []
     for number, (name, label, data, _, reason) in enumerate(images):
         progress.add(1)

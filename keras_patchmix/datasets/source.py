@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Any
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.datasets import images
@@ -14,7 +15,20 @@ class Source:
     """The images of one data set, with one label each.
 
     `keras_patchmix.datasets.loading.parse_source` returns the one that a name stands for. Nothing
-    is read before a method needs it.
+    is read before it is needed. Subclasses implement
+
+    - `name_and_split(text)`, a class method that parses "NAME" or "NAME:SPLIT" to a tuple of the
+      name and the split, None for none; or returns None, where `text` is no name;
+    - `split_names()`, the sorted splits; `test_split()`, the one to score models on, or None;
+      `occluded_splits()`, those to score as sets of occluded images;
+    - `listing(split)`, a dict of JSON values that tells the contents of a split from others without
+      reading images: "split", "images" (their number), and "sha256" of the names and sizes of a
+      folder's files, or "version" of a TFDS set;
+    - `encoded_images(split)`, a tuple of the class names, the number of images, and a function that
+      yields tuples of (name, label, function that returns the encoded bytes);
+    - `encoded(split)`, an `EncodedFolder` or `EncodedRecords`;
+    - `_images(split, size, shuffle_files, seed)`, a tuple of a `tf.data.Dataset` of RGB images and
+      labels, the class names, and the number of images.
 
     Args:
         name: String, the whole name, such as `"folder:photos"`.
@@ -22,31 +36,19 @@ class Source:
         download: As in `load`. Defaults to `True`.
 
     Attributes:
-        prefix: What names of this kind begin with.
+        prefix: String that names of this kind begin with.
         location: String, the name without its prefix.
-        builder: The TFDS builder, its files prepared; None where there is none.
-        remarks: List of sentences on what may not be meant.
+        builder: The TFDS builder, its files prepared; None for a folder.
+        remarks: List of sentences about what may not be intended.
     """
 
     prefix = ""
-    builder = None
-    remarks: list = []  # noqa: RUF012 (never changed)
+    builder: Any = None
+    remarks: Any = ()
 
     def __init__(self, name, data_dir=None, download=True):
         self.name, self.data_dir, self.download = name, data_dir, download
         self.location = name.removeprefix(self.prefix)
-
-    @classmethod
-    def name_and_split(cls, text):
-        """Parses "NAME" or "NAME:SPLIT".
-
-        Args:
-            text: String that begins with the prefix.
-
-        Returns:
-            Tuple of the name and the split, None for none; or None, where `text` is no name.
-        """
-        raise NotImplementedError
 
     @property
     def title(self):
@@ -57,51 +59,9 @@ class Source:
         # TFDS writes a data set to name/version.
         return os.path.basename(folder) if _VERSION.fullmatch(title) else title
 
-    def split_names(self):
-        """Returns the sorted names of the splits."""
-        raise NotImplementedError
-
-    def test_split(self):
-        """Returns the name of the split to score models on, or None."""
-        raise NotImplementedError
-
-    def occluded_splits(self):
-        """Returns a list of the splits to score as sets of occluded images."""
-        raise NotImplementedError
-
     def sampled_from(self, split):
         """Returns what a split without images of its own is sampled from, in words, or None."""
         del split
-
-    def listing(self, split):
-        """Returns what tells the contents of a split from others, without reading any image.
-
-        Returns:
-            Dict of JSON values: "split", "images", their number, and for a folder "sha256", of the
-            names and sizes of the files, for a TFDS set "version".
-
-        Raises:
-            ValueError: The data set or the split is not there.
-            ImportError: TFDS is not installed.
-        """
-        raise NotImplementedError
-
-    def encoded_images(self, split):
-        """Lists the encoded images of a split.
-
-        Returns:
-            Tuple of the class names, the number of images, and a function that yields tuples of
-            (name, label, function that returns the bytes).
-        """
-        raise NotImplementedError
-
-    def encoded(self, split):
-        """Opens a split without decoding anything.
-
-        Returns:
-            A `keras_patchmix.datasets.encoded.EncodedFolder` or `EncodedRecords`.
-        """
-        raise NotImplementedError
 
     def load(self, split, size, shuffle_files=False, seed=None):
         """Returns a split as a `tf.data.Dataset` of (image, label), and a `DatasetInfo`.
@@ -136,7 +96,3 @@ class Source:
         """Returns a split as `ScoringData`; see `keras_patchmix.datasets.load_for_scoring`."""
         dataset, info = self.load(split, size)
         return ScoringData(info, batch_size, dataset)
-
-    def _images(self, split, size, shuffle_files, seed):
-        """Returns a `tf.data.Dataset` of RGB images and labels, the class names, and the count."""
-        raise NotImplementedError

@@ -15,16 +15,16 @@ VERSION = "1.0.0"
 
 
 class ExampleWriter(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg, name-defined]
-    """A TFDS data set of examples that the caller generates.
+    """A TFDS data set of examples from the caller's generators.
 
     Args:
         name: String, the name of the data set.
         features: A `tfds.features.FeaturesDict` with "image" and "label".
         splits: Dict from the name of a split to an iterable of (integer, example). TFDS shuffles
-            by the integers, which differ from each other.
+            by the integers, which must be unique.
         description: String.
-        metadata: Dict of JSON values, written when all examples are, so that a generator may add
-            to the dicts in it. The version of this package goes with it.
+        metadata: Dict of JSON values, written after all examples, so that a generator may add to
+            it. The version of this package is added.
         data_dir: Directory of TFDS' data sets.
     """
 
@@ -55,23 +55,22 @@ class ExampleWriter(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
 
 
 def write_examples(directory, num_shards=None, **arguments):
-    """Writes a data set of TFDS to a directory, which appears when all of it is written.
+    """Writes a TFDS data set to a directory, which appears once it is complete.
 
-    Until then it is in DIRECTORY.incomplete, which a killed process leaves and the next call of
-    this function removes.
+    Until then it is DIRECTORY.incomplete, which a killed process leaves and the next call removes.
 
     Args:
         directory: String, a path or an address such as "gs://bucket/directory".
-        num_shards: Integer, files of each split. Defaults to `None`: TFDS decides.
+        num_shards: Integer, files of each split. Defaults to `None`, TFDS' choice.
         **arguments: Those of `ExampleWriter`, without `data_dir`.
 
     Returns:
         The `tfds.core.DatasetInfo`.
 
     Raises:
-        FileExistsError: The directory is there and not empty.
+        FileExistsError: The directory is not empty.
         ValueError: Its path is not UTF-8.
-        OSError: It cannot be written to.
+        OSError: It is not writable.
     """
     target = _empty_place(directory)
     scratch = target.with_name(f"{target.name}.incomplete")
@@ -79,7 +78,7 @@ def write_examples(directory, num_shards=None, **arguments):
     config = tfds.download.DownloadConfig(try_download_gcs=False, num_shards=num_shards)
     try:
         builder = ExampleWriter(**arguments, data_dir=scratch)
-        # TFDS prints that the data set is in a directory that is about to be renamed.
+        # TFDS prints the path of a directory that is about to be renamed.
         with _bars_off(), contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_config=config)
         builder.data_path.rename(target)
@@ -95,7 +94,7 @@ def write_examples(directory, num_shards=None, **arguments):
 
 
 def _empty_place(directory):
-    """Returns the path of a new directory, which is not there; takes away an empty one."""
+    """Returns the path of a directory, after removing it if it is empty."""
     try:
         directory.encode()
     except UnicodeEncodeError as error:

@@ -14,10 +14,10 @@ _IMAGENET = 1000  # classes
 
 
 class ClassMap:
-    """Chooses, for each class of a data set, the model's outputs that stand for it.
+    """Selects, for each class of a data set, the model's outputs that stand for it.
 
-    A 1000-class ImageNet model is scored on a data set of ten classes so: the score of a class is
-    the highest among its outputs, and outputs of no class do not count.
+    So a 1000-class ImageNet model is scored on a data set of ten classes: the score of a class is
+    the highest among its outputs, and outputs of no class are ignored.
 
     Args:
         outputs: Sequence that holds, for each class, an index or a sequence of indices.
@@ -26,8 +26,8 @@ class ClassMap:
         outputs: List of lists of integers.
 
     Raises:
-        ValueError: Fewer than two classes, a class without an output, an output of two classes,
-            something that is no index.
+        ValueError: There are fewer than two classes, a class without an output, an output of two
+            classes, or invalid indices.
     """
 
     def __init__(self, outputs):
@@ -76,12 +76,12 @@ class ClassMap:
 
 
 def check_columns(columns, classes, class_map=None):
-    """Raises a ValueError where one-hot or soft labels are of other classes than the scores.
+    """Raises a ValueError if one-hot or soft labels have other columns than the scores.
 
     Args:
         columns: Number of columns of the labels, or None for class ids.
         classes: Number of classes of the scores.
-        class_map: The `ClassMap` that made them, or None.
+        class_map: The `ClassMap` of the scores. Defaults to `None`.
     """
     if columns not in (None, classes):
         of = "`model` returns scores of" if class_map is None else "`class_map` is of"
@@ -93,14 +93,14 @@ def check_columns(columns, classes, class_map=None):
 
 
 def check_classes(classes, class_map=None, columns=None, class_names=None, labels=None):
-    """Raises a ValueError where labels, names and scores are of different numbers of classes.
+    """Raises a ValueError if labels, names and scores have different numbers of classes.
 
     Args:
         classes: Number of classes of the scores.
         class_map: As in `check_columns`.
-        columns: As there.
-        class_names: List of names of all classes, or None.
-        labels: int array of class ids, or None.
+        columns: As in `check_columns`.
+        class_names: List of names of all classes. Defaults to `None`.
+        labels: int array of class ids. Defaults to `None`.
     """
     check_columns(columns, classes, class_map)
     if class_names is not None and len(class_names) != classes:
@@ -116,10 +116,10 @@ def check_classes(classes, class_map=None, columns=None, class_names=None, label
 
 
 def check_class_names(names):
-    """Returns names of classes as a list of strings, or None.
+    """Returns names of classes as a list of strings, or None for None.
 
     Raises:
-        ValueError: Not a sequence of strings.
+        ValueError: `names` is not a sequence of strings.
     """
     if names is None:
         return None
@@ -188,7 +188,7 @@ def read_class_map(path, num_outputs, class_names):
         A list with the list of outputs for each class.
 
     Raises:
-        ValueError: It is no such file, a class is missing, or an output is out of range.
+        ValueError: The file is invalid, a class is missing, or an output is out of range.
     """
     data = _read(path)
     missing = [name for name in class_names if name not in data]
@@ -218,7 +218,7 @@ def read_names(path):
         Tuple of at least two strings.
 
     Raises:
-        ValueError: It is no such file.
+        ValueError: The file is invalid.
     """
     names = tuple(_read(path))
     if len(names) < 2:
@@ -245,7 +245,7 @@ def imagenet_names():
     """Returns the names of ImageNet's 1,000 classes in the order of Keras' models.
 
     Raises:
-        ValueError: Keras' list cannot be had.
+        ValueError: Keras' list cannot be downloaded.
     """
     return tuple(name.replace("_", " ") for _, name in _imagenet_classes())
 
@@ -264,7 +264,7 @@ def _imagenet_classes():
 
 
 def imagenet_outputs(class_names):
-    """Finds the outputs of Keras' ImageNet models that stand for classes.
+    """Returns the outputs of Keras' ImageNet models that stand for classes.
 
     Args:
         class_names: Tuple of WordNet ids such as "n01440764", or of names as Keras gives them, such
@@ -274,7 +274,7 @@ def imagenet_outputs(class_names):
         A list with a list of one output for each class.
 
     Raises:
-        ValueError: Some are not found, or two classes of ImageNet have the name.
+        ValueError: A name is unknown, or that of two classes of ImageNet.
     """
     found = {}
     for output, (wordnet_id, name) in enumerate(_imagenet_classes()):
@@ -292,7 +292,7 @@ def imagenet_outputs(class_names):
 def _warn_of_other_names(model, class_names):
     try:
         known = imagenet_names()
-    except ValueError:  # without a network nothing is known
+    except ValueError:  # without a network
         return
     other = [k for k, name in enumerate(class_names) if plain(name) != plain(known[k])]
     if other:

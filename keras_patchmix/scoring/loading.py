@@ -1,4 +1,4 @@
-"""Loads the models that a command line asks for, and checks them before they are scored."""
+"""Loads the models that a command line names, and checks them before they are scored."""
 
 import json
 import re
@@ -50,7 +50,7 @@ class LoadedModel:
         spec: The `ModelSpec`.
         model: A `keras.Model`.
         preprocess: Function applied to images before the model, its own one included; or None.
-        image_size: (height, width) of its input, or None where any will do.
+        image_size: (height, width) of its input, or None for any.
         built_size: (height, width) that a model without a fixed input was built with, or None.
         imagenet: Whether its outputs are the 1,000 classes of ImageNet, in Keras' order.
         untrained: Whether its weights are random.
@@ -71,13 +71,13 @@ def load_model(spec, image_size=None, unsafe=False):
     Args:
         spec: A `ModelSpec`.
         image_size: Pixels a side for a keras.applications model, or None for its own.
-        unsafe: Whether a file may bring Python code.
+        unsafe: Boolean, whether a file may contain Python code.
 
     Returns:
         A `LoadedModel`.
 
     Raises:
-        ValueError: It cannot be loaded or scored; the message says why, in one line.
+        ValueError: It cannot be loaded or scored; the message is one line.
     """
     if spec.application is None:
         model, imagenet = _from_file(spec, unsafe), False
@@ -132,7 +132,7 @@ def probe(loaded, image_shape):
 
 
 def _output(loaded, images):
-    """Returns what a model makes of uint8 images; of float32 where it takes no integers."""
+    """Returns the output of a model for uint8 images, or for float32 if it takes no integers."""
     if loaded.preprocess is not None:
         images = loaded.preprocess(images)
     try:
@@ -163,10 +163,10 @@ def _from_file(spec, unsafe):
 
 
 def _loaded(source, safe_mode):
-    """Loads a model, with the loss that it was compiled with where Keras knows that."""
+    """Loads a model, with the loss that it was compiled with if Keras knows it."""
     try:
         return keras.saving.load_model(source, safe_mode=safe_mode)
-    except Exception:  # a loss or a metric of one's own, which scoring can do without
+    except Exception:  # a custom loss or metric, which scoring does not need
         return keras.saving.load_model(source, compile=False, safe_mode=safe_mode)
 
 
@@ -200,7 +200,7 @@ def _config(path):
     except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
         return None
     if isinstance(config, dict):
-        config.pop("compile_config", None)  # scoring can do without
+        config.pop("compile_config", None)  # which scoring does not need
     return config
 
 

@@ -1,4 +1,4 @@
-"""What is done to images before a model: its own preprocessing, or one by name."""
+"""The preprocessing in front of a model: its own, or one by name."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras_patchmix.scoring.objects import find_function
 
 
 def preprocessing_of(model, preprocess=None):
-    """Returns what comes before a model: a user's function, else the model's own preprocessing.
+    """Returns the preprocessing of a model: a user's function, else the model's own.
 
     Args:
         model: A Keras model or a function.
@@ -23,10 +23,10 @@ def preprocessing_of(model, preprocess=None):
 
 
 def own_preprocessing(model):
-    """Returns what a model does to its inputs in `fit` and `predict`, but not when it is called.
+    """Returns the preprocessing that a model applies in `fit` and `predict`, but not in `call`.
 
-    The tasks of keras-hub, an `ImageClassifier` for example, have a `preprocessor` that resizes and
-    rescales images. `fit`, `evaluate` and `predict` apply it; `model(images)` does not.
+    Tasks of keras-hub such as `ImageClassifier` have a `preprocessor` that resizes and rescales
+    images. `fit`, `evaluate` and `predict` apply it; `model(images)` does not.
 
     Args:
         model: A Keras model or a function.
@@ -48,7 +48,7 @@ class OwnPreprocessing:
         model: A Keras model with a `preprocessor`.
 
     Attributes:
-        name: What reports call it.
+        name: Its name in reports.
         image_size: (height, width) that it resizes images to, or None.
     """
 
@@ -58,12 +58,12 @@ class OwnPreprocessing:
         self.image_size = getattr(model.preprocessor, "image_size", None)
 
     def __call__(self, images):
-        """Returns what `fit` and `predict` hand to the model for a batch of images."""
+        """Returns what `fit` and `predict` pass to the model for a batch of images."""
         return self._preprocess(images)
 
 
 def as_they_are(images):
-    """Returns images unchanged: a preprocessing that replaces the model's own by none."""
+    """Returns images unchanged, in place of the model's own preprocessing."""
     return images
 
 

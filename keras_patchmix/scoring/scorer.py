@@ -23,14 +23,13 @@ class Scorer:
         batch_size: Images in each call of the model; fewer are padded, so that it is compiled once.
         preprocess: Function of a batch of images, which replaces the model's own preprocessing; or
             None.
-        from_logits: Whether the output of a model that has one is a logit. None asks the model: its
-            last activation, or the loss that it is compiled with. Several outputs are left as they
-            are.
+        from_logits: Boolean, whether a single output is a logit. Defaults to `None`: the last
+            activation of the model, or the loss that it is compiled with, decides.
 
     Attributes:
         preprocess: What is applied to images before the model, or None.
-        one_output: How a single output is read: "probability" or "logit"; None for several outputs,
-            and before the first call of `scores` of a model that does not tell their number.
+        one_output: "probability" or "logit", the kind of a single output; None for several outputs,
+            or before the first call of `scores` if the model does not tell their number.
 
     Raises:
         ValueError: The model is no classifier of one input and one output.
@@ -50,11 +49,11 @@ class Scorer:
         self.one_output = self._kind_of_one() if num_outputs(model) == 1 else None
 
     def __call__(self, images, check=False):
-        """Returns what the model returns for a batch and its padding, not waiting for it.
+        """Returns the output of the model for a batch and its padding, without waiting for it.
 
         Args:
             images: Array of shape (B, H, W, C), B at most the batch size. It is not changed.
-            check: Whether to say first where the model takes other sizes.
+            check: Boolean, whether to check the size of the images first. Defaults to `False`.
         """
         missing = self.batch_size - len(images)
         # A copy, as models and functions such as Keras' `preprocess_input` may work in place.
@@ -81,7 +80,7 @@ class Scorer:
 
         Raises:
             ValueError: The output is no single array of that shape; its number of columns changes;
-                or it is one output, and not known or not possible as what it should be.
+                or the kind of a single output is unknown, or contradicts its values.
         """
         if isinstance(output, dict | tuple | list):
             raise ValueError(
@@ -128,7 +127,7 @@ class Classifier(NamedTuple):
 
     Attributes:
         model: A `keras.Model`, or a function from images to probabilities of classes.
-        preprocess: What comes before it, or None.
+        preprocess: Its preprocessing, or None.
         from_logits: Whether it returns logits.
     """
 
@@ -137,7 +136,7 @@ class Classifier(NamedTuple):
     from_logits: bool
 
     def settings(self, options):
-        """Returns the arguments of `c_rise` but for the images and classes.
+        """Returns the arguments of `c_rise` other than images and classes.
 
         Args:
             options: An object with the masks' settings, such as an `ExplanationOptions`.

@@ -1,4 +1,4 @@
-"""Occluders in front of one image, at every coverage that is asked for, and the examples of it."""
+"""Occluders in front of one image at each coverage, as arrays and as examples for TFDS."""
 
 import math
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class Coverage(NamedTuple):
     """A share of the pixels, or a range of shares.
 
     Attributes:
-        low: Share, 0.01 to 0.9, or 0, which leaves images as they are.
-        high: The same number; or the other end of the range.
+        low: Float, 0.01 to 0.9, or 0, which leaves images as they are.
+        high: Float, the same number, or the end of the range.
     """
 
     low: float
@@ -31,14 +31,14 @@ class Coverage(NamedTuple):
 
     @classmethod
     def parse(cls, text):
-        """Reads such as "20" or "12.5", in per cent, or "10-30", a range.
+        """Parses a percentage such as "20" or "12.5", or a range such as "10-30".
 
         Raises:
-            ValueError: The text is no such thing.
+            ValueError: `text` has another form, or is out of range.
         """
         low, dash, high = str(text).partition("-")
         try:
-            # Divided by 100, 30 becomes the very number that 0.3 is.
+            # Divided by 100, 30 is the same float as 0.3.
             low, high = float(low) / 100, float(high if dash else low) / 100
         except ValueError:
             low = high = math.nan
@@ -52,7 +52,7 @@ class Coverage(NamedTuple):
 
     @property
     def is_range(self):
-        """Whether each image has a share of its own."""
+        """Boolean, whether each image draws a share of its own."""
         return self.low != self.high
 
     @property
@@ -66,7 +66,7 @@ class Coverage(NamedTuple):
         return "-".join(map(_percent, ends))
 
     def share(self, seed, index):
-        """Returns the share to hide of one image, a pure function of the seed and its index."""
+        """Returns the share of one image to hide, a pure function of the seed and its index."""
         if not self.is_range:
             return self.low
         key = hashing.stream(seed, "superimposing", str(self))
@@ -75,13 +75,13 @@ class Coverage(NamedTuple):
 
 
 def check_coverage(values):
-    """Turns what is asked for into a tuple of `Coverage`s, in its order.
+    """Returns a tuple of `Coverage`s.
 
     Args:
-        values: Sequence of `Coverage`s, or of texts that `Coverage.parse` reads.
+        values: Sequence of `Coverage`s or of values that `Coverage.parse` takes, or one value.
 
     Raises:
-        ValueError: There is none, one is out of range, or two are the same.
+        ValueError: There is none, one is out of range, or two are equal.
     """
     if isinstance(values, str | int | float):
         values = (values,)
@@ -101,7 +101,7 @@ class Superimposed(NamedTuple):
     Attributes:
         image: uint8 array of shape (H, W, 3).
         mask: uint8 array of shape (H, W, 1): 1 where an occluder has an alpha of at least a half.
-        pixels: How many ones the mask has.
+        pixels: Integer, the sum of the mask.
     """
 
     image: np.ndarray

@@ -25,6 +25,7 @@ from tests.cli.score.cases import (
     write_suite,
 )
 from tests.command_line import result
+from tests.datasets.listing import list_images
 
 BROKEN = {"cat/broken.png": "no image of a known format", "owl/empty.jpg": "the file is empty"}
 
@@ -109,7 +110,7 @@ def test_broken_images_are_named_and_leave_the_others_as_they_were(finished, pla
     named = {entry["name"]: entry["reason"] for entry in report.skipped}
     assert named.keys() == BROKEN.keys()
     assert all(named[name].startswith(reason) for name, reason in BROKEN.items())
-    listed = datasets.folder.list_images(place / "photos", "all")[1]
+    listed = list_images(place / "photos", "all")[1]
     gone = [i for i, (name, _, _) in enumerate(listed) if name in BROKEN]
     index = report.outcomes.index
     np.testing.assert_array_equal(index, np.setdiff1d(np.arange(32), gone))
