@@ -85,8 +85,6 @@ def load(
     train = train.shuffle(10_000).batch(128)
     ```
     """
-    if not isinstance(split, str):
-        raise ValueError(f"`split` must be a string. Received: split={split!r}")
     size = images.check_image_size(image_size)
     source = open_source(name, data_dir, download)
     dataset, info = source.load(split, size, shuffle_files, seed)

@@ -72,6 +72,8 @@ class Source:
             shuffle_files: As in `load`. Defaults to `False`.
             seed: As in `load`. Defaults to `None`.
         """
+        if not isinstance(split, str):
+            raise ValueError(f"`split` must be a string. Received: split={split!r}")
         dataset, class_names, count = self._images(split, size, shuffle_files, seed)
         tf = require("tensorflow", "keras_patchmix.datasets.load")
         own = tuple(dataset.element_spec[0].shape[:2])
