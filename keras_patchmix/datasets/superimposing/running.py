@@ -1,4 +1,4 @@
-"""A whole run of `recipes/make_smd.py`, from the options to what is printed last."""
+"""A whole run of `recipes/make_smd.py`, from the options to the result."""
 
 import dataclasses
 import itertools
@@ -64,7 +64,7 @@ class SuperimposingOptions:
         check_coverage(self.coverage)
 
     def called(self):
-        """The name of the data set: `name`, or one made of that of its source."""
+        """Returns the name of the data set: `name`, or one from that of its source."""
         if self.name is not None:
             return self.name
         title = parse_source(self.dataset).title
@@ -79,13 +79,13 @@ def run(options: SuperimposingOptions) -> dict[str, Any]:
         options: A `SuperimposingOptions`.
 
     Returns:
-        Dict of what the last line says: the directory, the name, the number of images, for each
-        split the true coverage, and images per second.
+        Dict of the result line: directory, name, number of images, true coverage of each split, and
+        images per second.
 
     Raises:
-        ValueError: Something does not fit; raised before anything is written where it can be.
-        FileExistsError: The directory holds something, such as the data set.
-        OSError: The directory cannot be written to, or the disk is full.
+        ValueError: The options are invalid, or no image can be read.
+        FileExistsError: The directory is not empty.
+        OSError: The directory is not writable, or the disk is full.
         ImportError: TensorFlow, TFDS or Pillow is not installed.
     """
     require("PIL.Image", "make_smd")  # of the contact sheet, which comes last
@@ -97,21 +97,20 @@ def run(options: SuperimposingOptions) -> dict[str, Any]:
     path = os.path.join(options.output, options.called(), VERSION)
     say(f"{options.dataset} {options.split}: {count} images, results go to {path}")
     start = time.monotonic()
-    held, rows = _write(options, superimposer, data, count, path)
+    metadata, rows = _write(options, superimposer, data, count, path)
     speed = count / (time.monotonic() - start)
     write_contact_sheet(os.path.join(path, "contact_sheet.png"), rows)
-    for name, reason in held["skipped"].items():
+    for name, reason in metadata["skipped"].items():
         say(f"left out: {name}: {reason}")
-    result = {
+    return {
         "name": options.called(),
         "data_dir": str(options.output),
         "directory": path,
-        "images": count - len(held["skipped"]),
-        "skipped": len(held["skipped"]),
-        "splits": {split: shares["mean"] for split, shares in held["coverage"].items()},
+        "images": count - len(metadata["skipped"]),
+        "skipped": len(metadata["skipped"]),
+        "splits": {split: shares["mean"] for split, shares in metadata["coverage"].items()},
         "images_per_second": round(speed, 1),
     }
-    return result
 
 
 def _write(options, superimposer, data, count, path):
@@ -146,7 +145,7 @@ def _write(options, superimposer, data, count, path):
             raise ValueError(f"None of the {count} images of `dataset` can be read")
         mean = float(np.mean(shares))
         metadata["coverage"][one.split] = {"mean": mean, "min": min(shares), "max": max(shares)}
-        # Of what was read ahead some stands behind the images that are taken.
+        # Reading ahead may skip files behind the last image taken.
         broken = dict(itertools.islice(data.skipped.items(), count - len(shares)))
         metadata["skipped"].update(zip(distinct(broken), broken.values(), strict=True))
 
