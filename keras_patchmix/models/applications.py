@@ -6,14 +6,13 @@ import keras
 from keras import layers
 
 from keras_patchmix.models.blocks import ReverseChannels
-from keras_patchmix.models.files import head_name
 from keras_patchmix.models.inputs import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    seeded_layers,
     symmetric_normalization,
-    unseeded_layers_draw_from,
 )
-from keras_patchmix.models.transfer import assign, layer_weights
+from keras_patchmix.models.weights import assign, head_name, layer_weights
 
 # What `preprocess_input` of each module does: "tf" scales to [-1, 1], "torch" normalizes by
 # ImageNet's mean and deviation, "caffe" centers BGR, "inside" does nothing.
@@ -88,7 +87,7 @@ def application(num_classes, input_shape, name, weights=None, seed=None, **overr
     """
     function = getattr(keras.applications, name)
     images = keras.Input(input_shape, name="images")
-    with unseeded_layers_draw_from(seed):
+    with seeded_layers(seed):
         inner = function(
             weights=None,
             input_tensor=preprocessing(name)(images),

@@ -1,4 +1,4 @@
-"""This package's networks as backbones of keras-cv, for its `ImageClassifier` and other tasks.
+"""The architectures as backbones of keras-cv, for its `ImageClassifier` and other tasks.
 
 They are the networks of `create` without the classifier: the same layers, names, seeds and scaling
 of pixels. They need keras-cv, and with it TensorFlow. As with keras-cv's own, a file holds no dtype
@@ -11,7 +11,8 @@ from typing import Any
 import keras
 
 from keras_patchmix.base.optional import not_installed
-from keras_patchmix.models import convmixer, convnext, vit
+from keras_patchmix.models.architectures import convmixer, convnext, vit
+from keras_patchmix.models.inputs import SeedStream
 from keras_patchmix.models.tokens import PatchFeatures
 
 try:
@@ -50,7 +51,7 @@ class ConvNeXtBackbone(_Backbone):
     level for every stage.
 
     Args:
-        depths: See `keras_patchmix.models.convnext.convnext` for this and what follows.
+        depths: This and the following arguments are those of `models.architectures.convnext`.
         dims: Channels of each stage.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
         patch_size: Defaults to `4`.
@@ -88,8 +89,7 @@ class ConvNeXtBackbone(_Backbone):
             "layer_scale": layer_scale,
         }
         images = keras.Input(input_shape, name="images")
-        draws = convnext.draws_for(depths, dims, initializer, seed)
-        features = convnext.features(images, draws=draws, **arguments)
+        features = convnext.features(images, SeedStream(seed, initializer), **arguments)
         arguments.update(input_shape=tuple(input_shape), initializer=initializer, seed=seed)
         pyramid = convnext.pyramid(depths, patch_size)
         super().__init__(images, convnext.head_norm()(features), pyramid, arguments, **kwargs)
@@ -104,7 +104,7 @@ class ViTBackbone(_Backbone):
     network. `pyramid_level_inputs` has this one level, where a patch's side is a power of two.
 
     Args:
-        patch_size: See `keras_patchmix.models.vit.vit` for this and what follows.
+        patch_size: This and the following arguments are those of `models.architectures.vit`.
         dim: Channels of a token.
         depth: Number of blocks.
         num_heads: Heads of attention.
@@ -157,7 +157,7 @@ class ViTBackbone(_Backbone):
             "grid": None if grid is None else tuple(grid),
         }
         images = keras.Input(input_shape, name="images")
-        tokens = vit.encode(images, draws=vit.draws_for(depth, initializer, seed), **arguments)
+        tokens = vit.encode(images, SeedStream(seed, initializer), **arguments)
         features = PatchFeatures(patch_size, name="features")(tokens, images)
         arguments.update(input_shape=tuple(input_shape), initializer=initializer, seed=seed)
         super().__init__(images, features, vit.pyramid(patch_size), arguments, **kwargs)
@@ -171,7 +171,7 @@ class ConvMixerBackbone(_Backbone):
     `pyramid_level_inputs` has this one level, where a patch's side is a power of two.
 
     Args:
-        dim: See `keras_patchmix.models.convmixer.convmixer` for this and what follows.
+        dim: This and the following arguments are those of `models.architectures.convmixer`.
         depth: Number of blocks.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
         kernel_size: Defaults to `9`.
@@ -207,7 +207,7 @@ class ConvMixerBackbone(_Backbone):
             "drop_path_rate": drop_path_rate,
         }
         images = keras.Input(input_shape, name="images")
-        features = convmixer.features(images, draws=convmixer.draws_for(depth, seed), **arguments)
+        features = convmixer.features(images, SeedStream(seed), **arguments)
         arguments.update(input_shape=tuple(input_shape), seed=seed)
         super().__init__(
             images, features, convmixer.pyramid(depth, patch_size), arguments, **kwargs

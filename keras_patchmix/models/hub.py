@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_patchmix.base.optional import not_installed
-from keras_patchmix.models.inputs import imagenet_normalization, unseeded_layers_draw_from
+from keras_patchmix.models.inputs import imagenet_normalization, seeded_layers
 
 # Table 7 of Liu et al. 2021 (Swin, arXiv 2103.14030); drop_path as its section A2.1 has it.
 _SWIN = {
@@ -56,7 +56,7 @@ def hub_model(num_classes, input_shape, name, seed=None, **overrides):
     else:
         backbone, classifier = hub.DeiTBackbone, hub.DeiTImageClassifier
     arguments = {**PRESETS[name], **overrides}
-    with unseeded_layers_draw_from(seed):
+    with seeded_layers(seed):
         inner = classifier(
             backbone=backbone(image_shape=tuple(input_shape), **arguments),
             num_classes=num_classes,
