@@ -9,7 +9,6 @@ _INSTALLED_BY = {
     "jinja2": ("jinja2", "report"),
     "matplotlib": ("matplotlib", "report"),
     "PIL": ("pillow", "report"),
-    "tqdm": ("tqdm", "recipes"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
 }
