@@ -9,7 +9,7 @@ from keras_patchmix.base.printable import printable, say
 
 
 class Progress:
-    """A bar with the time left in a terminal or notebook; in a log, a line at the start and the end.
+    """A bar with the time left in a terminal or notebook, two lines in a log.
 
     Args:
         verbose: `True`, `False`, 0, 1, 2, or `"auto"`: in a terminal or notebook only.

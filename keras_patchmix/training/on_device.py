@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_patchmix.training.checks import (
+from keras_patchmix.training.label_checks import (
     refuse_labels,
     takes_class_ids,
     warn_if_smoothed_twice,

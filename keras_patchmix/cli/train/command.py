@@ -14,8 +14,8 @@ from keras_patchmix.cli.exit_status import FAILED, exit_status
 from keras_patchmix.cli.train.experiment import run
 from keras_patchmix.cli.train.options import parse_options
 from keras_patchmix.datasets import broken_files
-from keras_patchmix.devices.multiworker import task_of_this_process
-from keras_patchmix.training.keeping import Diverged
+from keras_patchmix.devices.workers import task_of_this_process
+from keras_patchmix.training.fit_callbacks import Diverged
 
 DIVERGED = 3
 

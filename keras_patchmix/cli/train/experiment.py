@@ -61,7 +61,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
         FileExistsError: The directory asked for holds something else.
         ValueError: It holds a run with other options, or something in them does not fit.
         OSError: It cannot be written to, or is in use.
-        keras_patchmix.training.keeping.Diverged: The loss is no longer finite.
+        keras_patchmix.training.fit_callbacks.Diverged: The loss is no longer finite.
     """
     strategy = open_strategy(options.strategy)
     directory = TrainDirectory(options.directory(), options)

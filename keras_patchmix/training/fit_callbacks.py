@@ -1,5 +1,6 @@
-"""The callback that keeps what a training needs to go on after its last whole epoch."""
+"""Callbacks of the training recipes: checkpoints after each epoch, scores of averaged weights."""
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_patchmix.base import atomic, csv_text
-from keras_patchmix.training import state
-from keras_patchmix.training.checkpoints import Checkpoint
+from keras_patchmix.callbacks import OcclusionBenchmark
+from keras_patchmix.training.checkpoints import Checkpoint, arrays_of, restore
 
 
 class Diverged(RuntimeError):
@@ -16,26 +17,26 @@ class Diverged(RuntimeError):
 
 
 class EpochCheckpoint(keras.callbacks.Callback):
-    """Writes `metrics.csv` and a checkpoint after each epoch, and takes one up again.
+    """Writes `metrics.csv` and a checkpoint after each epoch, and resumes from one.
 
     The last epoch has no checkpoint: its state is the trained model. A loss or a state that is not
-    finite stops the training with `Diverged`, so no checkpoint holds a nan.
+    finite stops the training with `Diverged`, so that no checkpoint holds a nan.
 
-    It stands last in the list of callbacks, so that an epoch counts as done once all others are
-    done with it. To go on from `begun`, give `fit` its epoch as `initial_epoch`, and batches that
-    begin at the next step.
+    It stands last in the list of callbacks: an epoch counts as done once all others are done with
+    it. To resume, give `fit` the epoch of `begun` as `initial_epoch`, and batches that begin at
+    the next step.
 
     Args:
         folder: A `keras_patchmix.training.checkpoints.CheckpointFolder`.
         metrics: Path of the CSV file, a row for each epoch.
-        begun: The `Checkpoint` that the training goes on from, or None.
+        begun: The `Checkpoint` to resume from, or None.
         settings: Dict of JSON values to keep beside the state.
         seed: Integer. On PyTorch, dropout without a seed draws from a generator that no checkpoint
-            holds; there it is seeded anew for each epoch.
+            holds: it is seeded at the start of each epoch.
         writes: Whether this process writes the files. Defaults to `True`.
 
     Attributes:
-        epoch: The epoch that is trained, counted from 0.
+        epoch: The current epoch, counted from 0.
     """
 
     def __init__(self, folder, metrics, begun=None, settings=(), seed=0, writes=True):
@@ -46,14 +47,14 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.epoch, self._history = (0, {}) if begun is None else (begun.epoch, begun.history)
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Takes up the state in the first epoch."""
+        """Restores the state in the first epoch."""
         self.epoch = epoch
         if self._begun is not None:
-            state.restore(self.model, self._begun.arrays)
+            restore(self.model, self._begun.arrays)
             self._begun = None
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Seeds PyTorch, once batches are there: reading them draws from its generator too."""
+        """Seeds PyTorch once the first batch is there, as reading it draws numbers too."""
         if batch == 0 and keras.backend.backend() == "torch":
             import torch
 
@@ -68,7 +69,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the files."""
-        arrays = state.arrays_of(self.model)  # on all workers: they sum up variables together
+        arrays = arrays_of(self.model)  # on all workers: they sum up variables together
         if not all(np.isfinite(value).all() for value in arrays.values()):
             self._stop("The state is not finite after the last step")
         if not self._writes:
@@ -88,3 +89,44 @@ class EpochCheckpoint(keras.callbacks.Callback):
             f"{reason} of epoch {self.epoch + 1}. Last good checkpoint: {good}. A lower "
             "--learning-rate or a --gradient-clip may help, in another --output."
         )
+
+
+@contextlib.contextmanager
+def averaged(model):
+    """Swaps in the moving averages that the optimizer keeps of the weights.
+
+    `keras.callbacks.SwapEMAWeights` swaps by sums and differences, which changes the last bits of
+    the weights.
+
+    Args:
+        model: A `keras.Model` whose optimizer has `use_ema=True`.
+    """
+    own = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, own, strict=True):
+            variable.assign(value)
+
+
+class AveragedValidation(keras.callbacks.Callback):
+    """Validates the averages in `fit`."""
+
+    def on_test_begin(self, logs=None):
+        """Swaps the averages in."""
+        self._swap = averaged(self.model)
+        self._swap.__enter__()
+
+    def on_test_end(self, logs=None):
+        """Swaps the weights back."""
+        self._swap.__exit__(None, None, None)
+
+
+class AveragedOcclusionBenchmark(OcclusionBenchmark):
+    """Scores the averages under occlusion."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Scores, or repeats the last scores."""
+        with averaged(self.model):
+            super().on_epoch_end(epoch, logs)
