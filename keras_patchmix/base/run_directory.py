@@ -1,4 +1,4 @@
-"""The directory of a run: a new one, or the one that an interrupted command left."""
+"""The directory of a run: a new one, or that of an interrupted command."""
 
 import contextlib
 import hashlib
@@ -13,19 +13,19 @@ _KIND = "a file of the settings of a run"
 
 
 class RunDirectory:
-    """Where the results of a command go, and where the same command takes them up again.
+    """The directory of a command's results, from which the same command resumes.
 
     Its `config.json` holds the recipe, the options that decide the results and digests of the
     files that they name. Subclasses may give that file another form, see `_encode`.
 
     Args:
-        path: The directory. It is made, and tried to be written to.
+        path: The directory. It is made, and tested for writing.
         recipe: Name of the recipe: the directory of another one is refused.
-        options: Dict from fields to JSON values, those that decide the results.
+        options: Dict from fields to the JSON values that decide the results.
         files: List of paths that the options name; None and what is no file are left out.
-        results: Names of files, patterns of `Path.rglob`, at least one of which is there once
-            something has been computed. Before that, other options are as good.
-        flag: Function from a field to its flag.
+        results: Patterns of `Path.rglob` for files with results. Other options are accepted until
+            one of them exists.
+        flag: Function of a field that returns its flag.
 
     Raises:
         FileExistsError: It holds something else.
@@ -57,10 +57,10 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def held(self):
-        """Keeps other processes out; the hold ends with the process, however that ends.
+        """Locks the directory; the lock ends with the process.
 
         Raises:
-            OSError: Another process holds it.
+            OSError: Another process holds the lock.
         """
         try:
             import fcntl

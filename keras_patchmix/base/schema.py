@@ -1,4 +1,4 @@
-"""JSON values compared with types: dataclasses, typed dicts, and what they are made of."""
+"""Validation of JSON values by types: dataclasses, typed dicts and their fields."""
 
 import dataclasses
 import functools
@@ -13,8 +13,8 @@ class Mismatch(ValueError):
     """A value that is not of its type, or does not agree with another one.
 
     Args:
-        place: Where it stands, such as "rows[2].n".
-        reason: What is wrong with it.
+        place: Path to the value, such as "rows[2].n".
+        reason: String.
     """
 
     def __init__(self, place, reason):
@@ -23,14 +23,14 @@ class Mismatch(ValueError):
 
 
 def conform(value, kind, place=""):
-    """Returns JSON values as a type has them.
+    """Returns JSON values as instances of a type.
 
     Args:
         value: JSON values.
         kind: A type: `bool`, `int`, `float` (finite, whole numbers too), `str`, `None`, `Any`, a
             union, `list[...]`, `dict[str, ...]`, `tuple[...]` (of a list), a dataclass (of a dict
             with its fields, and no others) or a `TypedDict` (a dict, which may hold more).
-        place: Where the value stands, for messages.
+        place: Path to the value, for messages.
 
     Raises:
         Mismatch: The value is not of the type.
@@ -66,7 +66,7 @@ def conform(value, kind, place=""):
 
 
 def check(true, place, reason):
-    """Raises `Mismatch` where something is not true."""
+    """Raises `Mismatch` unless a condition is true."""
     if not true:
         raise Mismatch(place, reason)
 

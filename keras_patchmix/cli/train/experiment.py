@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keras_patchmix.base.printable import say
 from keras_patchmix.base.run_directory import RunDirectory
 from keras_patchmix.cli.command_line import result_line
-from keras_patchmix.cli.train.options import flag
+from keras_patchmix.cli.shared_options import flag
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.occlusion import Report
