@@ -56,7 +56,7 @@ class RunDirectory:
         atomic.write_text(self._file, json.dumps(config, indent=2) + "\n")
 
     @contextlib.contextmanager
-    def held(self):
+    def lock(self):
         """Locks the directory; the lock ends with the process.
 
         Raises:

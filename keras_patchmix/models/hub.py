@@ -1,4 +1,4 @@
-"""Swin and DeiT of keras-hub, where it is installed, with pixels in and logits out."""
+"""Swin and DeiT of keras-hub, if installed, with pixels in and logits out."""
 
 import importlib.util
 
@@ -28,7 +28,7 @@ PRESETS: dict[str, dict] = {
 
 
 def names():
-    """Returns the sorted names of the models, none where keras-hub is not installed."""
+    """Returns the sorted names of the models; none if keras-hub is not installed."""
     return sorted(PRESETS) if importlib.util.find_spec("keras_hub") else []
 
 
@@ -50,7 +50,10 @@ def hub_model(num_classes, input_shape, name, seed=None, **overrides):
     Raises:
         ImportError: keras-hub is not installed.
     """
-    hub = _keras_hub(name)
+    try:
+        from keras_hub import models as hub
+    except ModuleNotFoundError as error:
+        raise not_installed("keras_hub", f"The model {name!r}", error.name) from error
     if name in _SWIN:
         backbone, classifier = hub.SwinTransformerBackbone, hub.SwinTransformerImageClassifier
     else:
@@ -66,11 +69,3 @@ def hub_model(num_classes, input_shape, name, seed=None, **overrides):
     x = inner(imagenet_normalization(input_shape[-1])(images))
     outputs = layers.Activation("linear", dtype="float32", name="logits")(x)
     return keras.Model(images, outputs, name=name)
-
-
-def _keras_hub(name):
-    try:
-        import keras_hub
-    except ModuleNotFoundError as error:
-        raise not_installed("keras_hub", f"The model {name!r}", error.name) from error
-    return keras_hub.models

@@ -82,7 +82,7 @@ def run(options: "HardenOptions") -> "Hardened | None":
     results = (_MODEL, "epoch-*.npz")
     directory = RunDirectory(options.output, "harden", options.deciding(), files, results, flag)
     path, result = directory.path, None
-    with directory.held():
+    with directory.lock():
         if (path / _PAGE).exists():
             say(f"This run is finished: {path}")
         else:

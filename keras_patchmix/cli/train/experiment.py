@@ -77,7 +77,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
             mixing: Report.load(folder / "report.json") for mixing, folder in folders.items()
         }
     else:
-        with directory.held() if strategy.is_chief else contextlib.nullcontext():
+        with directory.lock() if strategy.is_chief else contextlib.nullcontext():
             reports = _train_all(options, directory, folders, strategy)
     say("\n" + comparison(reports) + "\n")
     say(f"Picture: {path / 'curves.png'}   Data: {path / 'report.json'}")
