@@ -48,14 +48,14 @@ def distinct(names):
     Args:
         names: Iterable of strings as the file system gives them.
     """
-    found, numbers = {}, {}
+    unique, numbers = {}, {}
     for name in names:
         text = shown = printable(name)
-        while shown in found:
+        while shown in unique:
             numbers[text] = numbers.get(text, 1) + 1
             shown = f"{text} ({numbers[text]})"
-        found[shown] = None
-    return list(found)
+        unique[shown] = None
+    return list(unique)
 
 
 def say(text="", file=None):

@@ -98,12 +98,12 @@ class RunDirectory:
                 "--output must be a new or an empty directory, or that of the same command. "
                 f"Received: {str(self.path)!r}, which holds something else"
             )
-        there = self._read()
-        if there is None or not any(any(self.path.rglob(name)) for name in self._results):
+        previous = self._read()
+        if previous is None or not any(any(self.path.rglob(name)) for name in self._results):
             return  # nothing was computed yet
-        options, files = there
+        options, files = previous
         different = [
-            f"{self._flag(field)} ({_said(options.get(field))} there, {_said(value)} now)"
+            f"{self._flag(field)} ({_text(options.get(field))} there, {_text(value)} now)"
             for field, value in self._options.items()
             if options.get(field) != value
         ]
@@ -119,16 +119,16 @@ class RunDirectory:
             )
 
     def _is_ours(self):
-        # A trial file of `_try_to_write` may be left of a process that was killed.
+        # A killed process may leave a file of `_try_to_write`.
         names = [name for name in os.listdir(self.path) if not name.startswith(".")]
         return not names or self._read() is not None
 
     def _read(self):
-        """Returns the options and the files of the command that was here, or None."""
+        """Returns the options and the files in `config.json`, or None."""
         try:
-            found = state_files.read_json(self._file, _KIND)
+            content = state_files.read_json(self._file, _KIND)
             with state_files.named(self._file, _KIND):
-                recipe, options, files = self._decode(found)
+                recipe, options, files = self._decode(content)
         except (OSError, TypeError, KeyError, AttributeError):
             return None
         ours = recipe == self._recipe and isinstance(files, dict)
@@ -154,7 +154,7 @@ def _try_to_write(path):
     trial.unlink()
 
 
-def _said(value):
+def _text(value):
     if value is None or value is False or value == []:
         return "not given"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

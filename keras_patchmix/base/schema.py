@@ -40,8 +40,7 @@ def conform(value, kind, place=""):
     if dataclasses.is_dataclass(kind):
         return _of_dataclass(value, kind, place)
     if typing.is_typeddict(kind):
-        found = _fields(value, _hints(kind), kind.__required_keys__, place)
-        return {**value, **found}
+        return {**value, **_fields(value, _hints(kind), kind.__required_keys__, place)}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _of_union(value, arguments, place)
@@ -78,10 +77,10 @@ def _of_dataclass(value, kind, place):
         for field in fields
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    found = _fields(value, _hints(kind), needed, place)
+    values = _fields(value, _hints(kind), needed, place)
     unknown = sorted(set(value) - {field.name for field in fields})
     check(not unknown, place, f"unknown keys {_shown(unknown)}")
-    return kind(**found)
+    return kind(**values)
 
 
 def _fields(value, hints, needed, place):

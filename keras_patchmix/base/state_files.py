@@ -33,8 +33,8 @@ class DamagedFile(ValueError):
 
     def __init__(self, path, kind, reason, advice=""):
         self.path, self.kind, self.reason = os.fspath(path), kind, printable(reason)
-        said = f"The file {quoted(self.path)} is damaged or is not {kind}: {self.reason}"
-        super().__init__(f"{said}. {advice}" if advice else said)
+        message = f"The file {quoted(self.path)} is damaged or is not {kind}: {self.reason}"
+        super().__init__(f"{message}. {advice}" if advice else message)
 
     def advised(self, advice):
         """Returns the same error with advice."""

@@ -51,16 +51,11 @@ class ConvNeXtBackbone(_Backbone):
     level for every stage.
 
     Args:
-        depths: This and the following arguments are those of `models.architectures.convnext`.
+        depths: Blocks of each stage.
         dims: Channels of each stage.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
-        patch_size: Defaults to `4`.
-        kernel_size: Defaults to `7`.
-        drop_path_rate: Defaults to `0`.
-        layer_scale: Defaults to `1e-6`.
-        initializer: Defaults to `"truncated_normal"`.
-        seed: Integer or `None`.
-        **kwargs: `name` and `trainable`.
+        **kwargs: `name` and `trainable`. The other arguments are those of
+            `keras_patchmix.models.architectures.convnext.convnext`.
 
     Example:
     >>> backbone = ConvNeXtBackbone(**keras_patchmix.models.preset("convnext_tiny"))
@@ -104,21 +99,13 @@ class ViTBackbone(_Backbone):
     network. `pyramid_level_inputs` has this one level, where a patch's side is a power of two.
 
     Args:
-        patch_size: This and the following arguments are those of `models.architectures.vit`.
+        patch_size: Pixels a side of a patch.
         dim: Channels of a token.
         depth: Number of blocks.
         num_heads: Heads of attention.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
-        mlp_ratio: Defaults to `4`.
-        drop_path_rate: Defaults to `0`.
-        dropout: Defaults to `0`.
-        attention_dropout: Defaults to `0`.
-        layer_scale: Defaults to `None`.
-        approximate_gelu: Defaults to `True`.
-        grid: Defaults to the patches of `input_shape`, or of 224 x 224 pixels.
-        initializer: Defaults to `"truncated_normal"`.
-        seed: Integer or `None`.
-        **kwargs: `name` and `trainable`.
+        **kwargs: `name` and `trainable`. The other arguments are those of
+            `keras_patchmix.models.architectures.vit.vit`.
 
     Example:
     >>> backbone = ViTBackbone(**keras_patchmix.models.preset("vit_small16"))
@@ -171,15 +158,11 @@ class ConvMixerBackbone(_Backbone):
     `pyramid_level_inputs` has this one level, where a patch's side is a power of two.
 
     Args:
-        dim: This and the following arguments are those of `models.architectures.convmixer`.
+        dim: Channels.
         depth: Number of blocks.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
-        kernel_size: Defaults to `9`.
-        patch_size: Defaults to `7`.
-        activation: Defaults to `"gelu"`.
-        drop_path_rate: Defaults to `0`.
-        seed: Integer or `None`.
-        **kwargs: `name` and `trainable`.
+        **kwargs: `name` and `trainable`. The other arguments are those of
+            `keras_patchmix.models.architectures.convmixer.convmixer`.
 
     Example:
     >>> backbone = ConvMixerBackbone(**keras_patchmix.models.preset("convmixer_768_32"))

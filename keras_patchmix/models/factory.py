@@ -19,8 +19,8 @@ def architectures() -> dict[str, Any]:
     """Returns the modules in the folder `architectures` by name."""
     package = architectures_package
     return {
-        found.name: importlib.import_module(f"{package.__name__}.{found.name}")
-        for found in pkgutil.iter_modules(package.__path__)
+        module.name: importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
     }
 
 
@@ -193,11 +193,11 @@ def _published(model, name, weights):
             f"Received: name={name!r}. Weights of timm: keras_patchmix.models.load_timm."
         )
     read = getattr(_architecture_of(name), "published_weights", None)
-    found = None if read is None else read(model, name, weights)
-    if found is None:
+    published = None if read is None else read(model, name, weights)
+    if published is None:
         raise ValueError(
             "`weights`: a file that ends in .h5 alone is one that keras.applications (ConvNeXt) "
             f"or keras-cv (ViT) published, and there is none for {name!r}; a model of this "
             f"package is saved as .weights.h5 or .keras. Received: weights={str(weights)!r}"
         )
-    return found
+    return published

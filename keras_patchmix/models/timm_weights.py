@@ -8,7 +8,7 @@ import numpy as np
 from keras_patchmix.models.factory import architectures
 from keras_patchmix.models.nesting import leaves
 from keras_patchmix.models.tokens import TokenEmbedding, token_arrays
-from keras_patchmix.models.weights import assign, renamed
+from keras_patchmix.models.weights import assign, rename
 
 # The order of a layer's arrays in Keras.
 _ORDER = ("weight", "gamma", "bias", "running_mean", "running_var")
@@ -48,7 +48,7 @@ def load_timm(model: Any, state_dict: Mapping[str, Any]) -> None:
             parts.setdefault(module, {})[kind] = array
     patterns = _patterns(parts, state_dict)
     for module, kinds in parts.items():
-        name = renamed(module, patterns) or module  # `assign` names unknown layers
+        name = rename(module, patterns) or module  # `assign` names unknown layers
         layer = [_as_keras(kinds[kind], name) for kind in _ORDER if kind in kinds]
         if name.endswith(("_expand", "_project")):  # pointwise convolutions in some ConvNeXts
             layer[0] = np.squeeze(layer[0])
@@ -64,7 +64,7 @@ def _patterns(modules, state_dict):
         if hasattr(architecture, "TIMM_NAMES")
     }
     counts = {
-        name: sum(renamed(module, patterns) is not None for module in modules)
+        name: sum(rename(module, patterns) is not None for module in modules)
         for name, patterns in known.items()
     }
     best = max(counts, key=lambda name: counts[name])

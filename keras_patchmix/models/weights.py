@@ -49,8 +49,8 @@ def own_weights(layer):
 
 def layer_weights(model):
     """Returns a dict from the name of each layer with weights to the list of its arrays."""
-    found = {layer.name: list(own_weights(layer).values()) for layer in leaves(model)}
-    return {name: arrays for name, arrays in found.items() if arrays}
+    arrays = {layer.name: list(own_weights(layer).values()) for layer in leaves(model)}
+    return {name: own for name, own in arrays.items() if own}
 
 
 def head_name(model):
@@ -58,8 +58,8 @@ def head_name(model):
     return list(layer_weights(model))[-1]
 
 
-def renamed(name, patterns):
-    """Returns a name as the first regular expression that it matches replaces it, or None.
+def rename(name, patterns):
+    """Renames by the first regular expression that matches; None if there is none.
 
     Args:
         name: String.
@@ -85,14 +85,14 @@ def assign(model, weights, origin, optional=("logits",)):
         ValueError: Arrays are missing, left over, or of another shape. The model is unchanged.
     """
     layers = {layer.name: layer for layer in leaves(model) if own_weights(layer)}
-    problems, kept, fitting = [], [], []
+    problems, misfits, fitting = [], [], []
     for name in {**layers, **weights}:
         if name in layers and name in weights:
             problem = _misfit(layers[name], weights[name])
             if problem is None:
                 fitting.append(name)
             else:
-                (kept if name in optional else problems).append(f"{name}: {problem}")
+                (misfits if name in optional else problems).append(f"{name}: {problem}")
         elif name not in optional:
             missing = "no weights for it" if name in layers else "no such layer"
             problems.append(f"{name}: {missing}")
@@ -105,8 +105,8 @@ def assign(model, weights, origin, optional=("logits",)):
     for name in fitting:
         layer = layers[name]
         layer.load_own_variables(dict(zip(own_weights(layer), weights[name], strict=True)))
-    if kept:
-        _warn_of_random_head(kept, origin)
+    if misfits:
+        _warn_of_random_head(misfits, origin)
 
 
 def load_keras_file(model, path):
@@ -205,10 +205,10 @@ def read_keras_2_file(path):
         return [own for own in arrays if own]
 
 
-def _warn_of_random_head(kept, origin):
+def _warn_of_random_head(misfits, origin):
     warnings.warn(
         f"The classifier keeps its random weights, all others are from {origin}: "
-        f"{'; '.join(kept)}. Train it before you use its outputs.",
+        f"{'; '.join(misfits)}. Train it before you use its outputs.",
         UserWarning,
         stacklevel=4,
     )
@@ -236,13 +236,13 @@ def _count_arrays(path):
     """Returns the number of float arrays of layers in a `.weights.h5` file."""
     import h5py
 
-    found = []
+    names = []
 
     def visit(name, item):
         # A nested model may bring an optimizer too: keras-hub's are compiled from the start.
         if isinstance(item, h5py.Dataset) and "optimizer" not in name.split("/"):
-            found.extend([name] * (item.dtype.kind in "fV"))
+            names.extend([name] * (item.dtype.kind in "fV"))
 
     with h5py.File(path) as file:
         file.visititems(visit)
-    return len(found)
+    return len(names)

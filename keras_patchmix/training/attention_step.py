@@ -149,7 +149,7 @@ class _AttentionMixing(Mixing):
         if sample_weight is not None:
             sample_weight = encode_weights(sample_weight, x.shape[0])
         parts = structures.unpack(x, rows, sample_weight)
-        with self._source.recorded(mixed[0], *state) as attention:
+        with self._source.record(mixed[0], *state) as attention:
             batch = _StepBatch(self, parts, plan, attention)
             token = _BATCH.set(batch)
             try:
@@ -168,11 +168,11 @@ class _AttentionMixing(Mixing):
         batch = _BATCH.get()
         if batch is not None and batch.mixing is self:
             batch.used = True
-            parts = self._blended(batch, y, y_pred)
+            parts = self._blend(batch, y, y_pred)
             y, sample_weight = parts[structures.LABELS], parts.get(structures.WEIGHTS)
         return self._own["compute_loss"](x, y, y_pred, sample_weight, **arguments)
 
-    def _blended(self, batch, area_labels, y_pred):
+    def _blend(self, batch, area_labels, y_pred):
         """Returns labels, and weights if there are any, by the rule: a dict of parts of a batch."""
         if not hasattr(y_pred, "shape"):
             raise ValueError(
@@ -233,7 +233,7 @@ class _OwnAttention:
         ]
 
     @contextlib.contextmanager
-    def recorded(self, images, state=None):
+    def record(self, images, state=None):
         """Yields a function that returns the attention of the latest forward pass, or None."""
         del images, state
         with watch_class_token(self._layer) as watch:
@@ -260,7 +260,7 @@ class _GivenAttention:
         self._model, self._function = model, function
 
     @contextlib.contextmanager
-    def recorded(self, images, state=None):
+    def record(self, images, state=None):
         """Yields a function that returns the attention to the mixed images."""
         with _without_gradients(), self._weights(state):
             attention = ops.convert_to_tensor(self._function(self._model, images))
@@ -296,18 +296,18 @@ def _takes_logits(model, rule, given):
     Raises:
         ValueError: The rule has to know and neither says so, or they contradict each other.
     """
-    said = loss_takes_logits(model)
-    if rule == "progressive" and given is None and said is None:
+    by_loss = loss_takes_logits(model)
+    if rule == "progressive" and given is None and by_loss is None:
         raise ValueError(
             "The rule 'progressive' needs to know whether the model returns logits, and its loss "
             f"does not say: give `from_logits`. Received: from_logits=None, loss={model.loss!r}"
         )
-    if given is not None and said is not None and bool(given) != said:
+    if given is not None and by_loss is not None and bool(given) != by_loss:
         raise ValueError(
             "`from_logits` must be what the model's loss says, or None. Received: "
-            f"from_logits={given!r}, loss={model.loss!r} with from_logits={said}"
+            f"from_logits={given!r}, loss={model.loss!r} with from_logits={by_loss}"
         )
-    return said if given is None else bool(given)
+    return by_loss if given is None else bool(given)
 
 
 def _even_grid(patch_grid):

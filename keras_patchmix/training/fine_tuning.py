@@ -82,16 +82,16 @@ class FineTuningBackup:
 
     def load(self, model):
         """Restores the state, if there is one; returns the number of epochs done."""
-        found = self._folder.load()
-        if found is None:
+        checkpoint = self._folder.load()
+        if checkpoint is None:
             return 0
-        if found.settings != self._settings:
+        if checkpoint.settings != self._settings:
             raise ValueError(
                 "`backup` must be of the same model and arguments, or a new directory. "
                 f"Received: backup={str(self._folder.path)!r}, which is of others"
             )
-        restore(model, found.arrays)
-        return found.epoch
+        restore(model, checkpoint.arrays)
+        return checkpoint.epoch
 
     def save(self, model, epochs):
         """Saves the state after a number of epochs."""
@@ -144,12 +144,12 @@ class FineTuning:
         """
         total = self.settings.epochs * batches.steps if deadline is None else None
         images = batches.steps * batches.batch_size
-        with self._frozen(), Progress(verbose, "fine-tuning") as bar:
+        with self._freeze_batch_norm(), Progress(verbose, "fine-tuning") as bar:
             self._compile()
-            begun = 0 if backup is None else backup.load(self.model)
-            bar.start(total and self.settings.epochs * images, begun * images)
+            first = 0 if backup is None else backup.load(self.model)
+            bar.start(total and self.settings.epochs * images, first * images)
             started = None
-            for epoch in itertools.count(begun):
+            for epoch in itertools.count(first):
                 if total is not None and epoch >= self.settings.epochs:
                     return
                 for number, batch in enumerate(batches.one_pass(epoch), epoch * batches.steps):
@@ -177,8 +177,8 @@ class FineTuning:
             progress: Share of the training that is done, in [0, 1), for the learning rate.
         """
         self.model.optimizer.learning_rate = self.settings.learning_rate * _pace(progress)
-        with _seeded(self.settings.seed, number):
-            loss = float(self.model.train_on_batch(*self._mixed(batch, number)))
+        with _seed_torch(self.settings.seed, number):
+            loss = float(self.model.train_on_batch(*self._mix_batch(batch, number)))
         if not math.isfinite(loss):
             raise ValueError(
                 f"`learning_rate` must be lower: the loss of step {number + 1} is {loss}. "
@@ -186,7 +186,7 @@ class FineTuning:
             )
 
     @contextlib.contextmanager
-    def _frozen(self):
+    def _freeze_batch_norm(self):
         """Keeps batch normalization in inference mode, if the settings say so."""
         kind = keras.layers.BatchNormalization if self.settings.freeze_batch_norm else ()
         layers = [layer for layer in layers_within(self.model) if isinstance(layer, kind)]
@@ -212,7 +212,7 @@ class FineTuning:
         for number, variable in enumerate(states):
             variable.assign(np.array([self.settings.seed % 2**31, number], variable.dtype))
 
-    def _mixed(self, batch, number):
+    def _mix_batch(self, batch, number):
         check_columns(batch.columns, self._num_classes)
         if batch.labels.max() >= self._num_classes:
             raise ValueError(
@@ -222,16 +222,16 @@ class FineTuning:
         rows = np.eye(self._num_classes, dtype=np.float32)[batch.labels]
         if self._teacher is not None:
             share = self.settings.distillation
-            said = self._teacher.finish(self._teacher.start(batch.images))
-            rows = (1 - share) * rows + share * said / said.sum(axis=1, keepdims=True)
-        images, rows = self._blended(batch.images, rows, number)
+            answer = self._teacher.finish(self._teacher.start(batch.images))
+            rows = (1 - share) * rows + share * answer / answer.sum(axis=1, keepdims=True)
+        images, rows = self._mix(batch.images, rows, number)
         if self._preprocess is not None:
             images = self._preprocess(images)
         elif images.dtype.kind in "ui":
             images = images.astype(np.float32)
         return images, rows[:, 1:] if self._one_output else rows
 
-    def _blended(self, images, rows, number):
+    def _mix(self, images, rows, number):
         mixing = self.settings.mixing
         if hasattr(mixing, "sample_plan"):
             plan = mixing.sample_plan(images, seed=(self.settings.seed, number))
@@ -242,7 +242,7 @@ class FineTuning:
 
 
 @contextlib.contextmanager
-def _seeded(*parts):
+def _seed_torch(*parts):
     """Seeds PyTorch's global generator, which dropout without a seed draws from, for a while."""
     if keras.backend.backend() != "torch":
         yield
@@ -262,13 +262,13 @@ def _pace(progress):
 
 
 def _returns_logits(model, one_output, from_logits):
-    said = (is_single_logit if one_output else returns_logits)(model, from_logits)
-    if said is None:
+    answer = (is_single_logit if one_output else returns_logits)(model, from_logits)
+    if answer is None:
         raise ValueError(
             "`from_logits` must say whether `model` returns logits (True) or probabilities (False):"
             " neither its last layer nor a loss says so. Received: from_logits=None"
         )
-    return said
+    return answer
 
 
 def use_xla():

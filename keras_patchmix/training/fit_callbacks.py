@@ -22,14 +22,14 @@ class EpochCheckpoint(keras.callbacks.Callback):
     The last epoch has no checkpoint: its state is the trained model. A loss or a state that is not
     finite stops the training with `Diverged`, so that no checkpoint holds a nan.
 
-    It stands last in the list of callbacks: an epoch counts as done once all others are done with
-    it. To resume, give `fit` the epoch of `begun` as `initial_epoch`, and batches that begin at
-    the next step.
+    It comes last in the list of callbacks: an epoch counts as done once all others are done with
+    it. To resume, give `fit` the epoch of `checkpoint` as `initial_epoch`, and batches that begin
+    at the next step.
 
     Args:
         folder: A `keras_patchmix.training.checkpoints.CheckpointFolder`.
         metrics: Path of the CSV file, a row for each epoch.
-        begun: The `Checkpoint` to resume from, or None.
+        checkpoint: The `Checkpoint` to resume from, or None.
         settings: Dict of JSON values to keep beside the state.
         seed: Integer. On PyTorch, dropout without a seed draws from a generator that no checkpoint
             holds: it is seeded at the start of each epoch.
@@ -39,19 +39,21 @@ class EpochCheckpoint(keras.callbacks.Callback):
         epoch: The current epoch, counted from 0.
     """
 
-    def __init__(self, folder, metrics, begun=None, settings=(), seed=0, writes=True):
+    def __init__(self, folder, metrics, checkpoint=None, settings=(), seed=0, writes=True):
         super().__init__()
         self._folder, self._metrics = folder, Path(metrics)
         self._settings, self._writes = dict(settings), writes
-        self._begun, self._seed = begun, seed
-        self.epoch, self._history = (0, {}) if begun is None else (begun.epoch, begun.history)
+        self._checkpoint, self._seed = checkpoint, seed
+        self.epoch, self._history = 0, {}
+        if checkpoint is not None:
+            self.epoch, self._history = checkpoint.epoch, checkpoint.history
 
     def on_epoch_begin(self, epoch, logs=None):
         """Restores the state in the first epoch."""
         self.epoch = epoch
-        if self._begun is not None:
-            restore(self.model, self._begun.arrays)
-            self._begun = None
+        if self._checkpoint is not None:
+            restore(self.model, self._checkpoint.arrays)
+            self._checkpoint = None
 
     def on_train_batch_begin(self, batch, logs=None):
         """Seeds PyTorch once the first batch is there, as reading it draws numbers too."""

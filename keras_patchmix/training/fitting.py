@@ -149,16 +149,16 @@ def _train(data, options, directory, suite, strategy):
     model = strategy.prepare(model)
     folder = CheckpointFolder(directory / "checkpoints")
     settings = _versions() | {"cache": data.cache}
-    begun, writes = folder.load(), strategy.is_chief
-    done = 0 if begun is None else begun.epoch
-    if begun is not None:
-        _warn_of_changes(begun.settings, settings)
+    checkpoint, writes = folder.load(), strategy.is_chief
+    done = 0 if checkpoint is None else checkpoint.epoch
+    if checkpoint is not None:
+        _warn_of_changes(checkpoint.settings, settings)
         say(f"Going on after epoch {done} of {options.epochs}")
     local = strategy.local_batches(options.batch_size)
     total = steps * options.epochs
     batches = pipeline.training_batches(data, options, total, steps * done, local)
     metrics = directory / "metrics.csv"
-    checkpoints = EpochCheckpoint(folder, metrics, begun, settings, options.seed, writes)
+    saving = EpochCheckpoint(folder, metrics, checkpoint, settings, options.seed, writes)
     benchmark = OcclusionBenchmark if options.ema is None else AveragedOcclusionBenchmark
     scoring = benchmark(
         data.validation.batch(options.batch_size),
@@ -178,12 +178,12 @@ def _train(data, options, directory, suite, strategy):
             validation_data=strategy.evaluation_batches(
                 data.validation, options.batch_size, pipeline.one_hot(data)
             ),
-            callbacks=[*averaging, scoring, checkpoints],
+            callbacks=[*averaging, scoring, saving],
             shuffle=False,  # the stream is shuffled
             verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,
         )
     except KeyboardInterrupt:
-        epoch = f"epoch {checkpoints.epoch + 1} of {options.epochs}"
+        epoch = f"epoch {saving.epoch + 1} of {options.epochs}"
         say(f"\nStopped in {epoch}. The run will go on from the start of it.", file=sys.stderr)
         raise
     _save_model(model, directory / "model.keras", writes)

@@ -185,9 +185,9 @@ class Hardening:
             report = self._score(copy, f"{100 * share:.0f} % of the way")
             points.append(point_of(share, report, original))
         points = choose(points, max_clean_drop, confident)
-        taken = next(one.share for one in points if one.chosen)
+        share = next(one.share for one in points if one.chosen)
         hardened = copy_of(self._model)  # without the optimizer of this training
-        hardened.set_weights(weights_between(before, after, taken))
+        hardened.set_weights(weights_between(before, after, share))
         if self._model.compiled and self._model.get_compile_config():
             hardened.compile_from_config(self._model.get_compile_config())
         described = {

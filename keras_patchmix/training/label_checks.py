@@ -84,13 +84,13 @@ def takes_class_ids(model):
 
 def _metrics(model):
     """Returns the metrics as given to `compile`, and as built."""
-    found = []
+    metrics = []
     for metric in model.metrics:
-        found += getattr(metric, "metrics", [])
+        metrics += getattr(metric, "metrics", [])
         # Until they are built, Keras keeps them under private names only.
         for name in ("_user_metrics", "_user_weighted_metrics"):
-            found += keras.tree.flatten(getattr(metric, name, None) or [])
-    return found
+            metrics += keras.tree.flatten(getattr(metric, name, None) or [])
+    return metrics
 
 
 def _is_of_class_ids(part):

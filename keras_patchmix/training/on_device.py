@@ -291,10 +291,10 @@ def _check_layer(layer):
         if not callable(getattr(layer, name, None))
     ]
     if missing or isinstance(layer, type):
-        found = f", which has no {' and no '.join(missing)}" if missing else ", a class"
+        problem = f", which has no {' and no '.join(missing)}" if missing else ", a class"
         raise TypeError(
             "`layer` must be a keras_patchmix.PatchMixing, another layer with its `sample_plan` "
-            f"and `apply_plan`, or None. Received: layer={layer!r}{found}"
+            f"and `apply_plan`, or None. Received: layer={layer!r}{problem}"
         )
 
 

@@ -16,7 +16,7 @@ from keras_patchmix.cli.model_specs import model_specs
 from keras_patchmix.cli.score.command import status_of
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.cli.shared_options import PROGRESS, flag
-from keras_patchmix.cli.train.experiment import rounded
+from keras_patchmix.cli.train.experiment import top1_by_row
 from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
     options = parse_options(argv, description)
     flags = {field.name: flag(field.name) for field in dataclasses.fields(options)}
     flags["from_logits"] = "--scores"
-    return status_of(run, options, argv, notice=None, named=lambda said: named(said, flags))
+    return status_of(run, options, argv, notice=None, named=lambda message: named(message, flags))
 
 
 def run(options: "HardenOptions") -> "Hardened | None":
@@ -96,7 +96,7 @@ def run(options: "HardenOptions") -> "Hardened | None":
         "n": after.settings["n"],
         "way": after.settings["way"],
         "directory": str(path),
-        "top1": {"before": rounded(before), "after": rounded(after)},
+        "top1": {"before": top1_by_row(before), "after": top1_by_row(after)},
     }
     say(result_line(summary))
     return result

@@ -37,13 +37,13 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
         SystemExit: With status 2, where the flags are wrong.
     """
     options = parse_options(argv, description, **defaults)
-    asked_for = options.output
+    output = options.output
     options = dataclasses.replace(options, output=options.directory())
     arguments = sys.argv[1:] if argv is None else list(argv)
     program = os.path.basename(sys.argv[0])
 
     def work():
-        if asked_for is None and os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
+        if output is None and os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
             raise ValueError("--output must be given, the same on all workers that TF_CONFIG names")
         run(options)
 

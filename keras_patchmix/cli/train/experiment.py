@@ -136,8 +136,8 @@ def comparison(reports):
             *(text.percent(other.top1, 1) for other in others),
         ]
         if compared is not None:
-            found = {entry.name: entry for entry in compared.rows}.get(row.name)
-            line += ["", ""] if found is None else found.cells(1)
+            change = {entry.name: entry for entry in compared.rows}.get(row.name)
+            line += ["", ""] if change is None else change.cells(1)
         lines.append(line)
     n = columns[0].settings["n"]
     title = f"Top-1 accuracy in % on {n} test images; level is the share of pixels affected."
@@ -154,13 +154,13 @@ def _result(options, reports, directory):
         "seed": options.seed,
         "epochs": options.epochs,
         "directory": str(directory),
-        "top1": rounded(report),
+        "top1": top1_by_row(report),
     }
     if options.compare:
-        result[f"top1_{options.compare}"] = rounded(reports[options.compare])
+        result[f"top1_{options.compare}"] = top1_by_row(reports[options.compare])
     return result
 
 
-def rounded(report):
+def top1_by_row(report):
     """Returns top-1 by row, to four digits, as the last line of a recipe has it."""
     return {row.name: None if row.top1 is None else round(row.top1, 4) for row in report.rows}

@@ -12,7 +12,7 @@ from keras_patchmix.models.inputs import (
     pyramid_levels,
 )
 from keras_patchmix.models.nesting import leaves
-from keras_patchmix.models.weights import own_weights, renamed
+from keras_patchmix.models.weights import own_weights, rename
 
 # Few channels on small images: with a deviation of 0.02 and a layer scale near zero the branches
 # stay silent for the first thousand steps, and a 7x7 kernel spans the whole feature map.
@@ -217,7 +217,7 @@ def from_keras_applications(model):
     weights = {}
     for layer in leaves(model):
         arrays = list(own_weights(layer).values())
-        name = renamed(layer.name.removeprefix(f"{model.name}_"), _APPLICATIONS_NAMES)
+        name = rename(layer.name.removeprefix(f"{model.name}_"), _APPLICATIONS_NAMES)
         if arrays and name is not None:
             if name.endswith("_depthwise"):  # a grouped convolution there
                 arrays[0] = arrays[0].transpose(0, 1, 3, 2)
