@@ -8,8 +8,8 @@ from keras_patchmix.base import keras_backend  # noqa: F401  first, as it says w
 # Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
 from keras_patchmix.base.lazy import attach
 from keras_patchmix.layers.patch_mixing import PatchMixing
+from keras_patchmix.models import backbone_stubs as _backbone_stubs  # noqa: F401
 from keras_patchmix.models import blocks as _blocks  # noqa: F401
-from keras_patchmix.models import saved as _saved  # noqa: F401
 from keras_patchmix.models import tokens as _tokens  # noqa: F401
 
 if TYPE_CHECKING:

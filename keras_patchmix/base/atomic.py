@@ -1,4 +1,4 @@
-"""Files that are either as they were or complete, never half written."""
+"""Atomic writes: a file is as it was or complete, never half written."""
 
 import io
 import os
@@ -7,14 +7,7 @@ from pathlib import Path
 
 
 def write_bytes(path, data):
-    """Writes a file atomically: to a temporary file beside it, which then takes its name.
-
-    Missing parent directories are made.
-
-    Args:
-        path: Where to write.
-        data: Bytes.
-    """
+    """Writes a file atomically, by a temporary file beside it; makes parent directories."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -31,17 +24,12 @@ def write_bytes(path, data):
 
 
 def write_text(path, text):
-    """Writes a UTF-8 text file atomically, see `write_bytes`. Line ends are written as given."""
+    """Writes a UTF-8 text file atomically, with line ends as given."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_figure(path, figure):
-    """Writes a matplotlib figure atomically, in the format of the path's ending (PNG without one).
-
-    Args:
-        path: Where to write.
-        figure: A `matplotlib.figure.Figure`.
-    """
+    """Writes a matplotlib figure atomically, in the format of the path's ending or as PNG."""
     file = io.BytesIO()
     figure.savefig(file, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
     write_bytes(path, file.getvalue())

@@ -1,4 +1,4 @@
-"""Imports Keras, with a word on what to install where it has no backend."""
+"""Imports Keras; the error says what to install if it has no backend."""
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 

@@ -1,4 +1,4 @@
-"""The directory of a run: a new one, or the one that an interrupted command left."""
+"""The directory of a run: a new one, or that of an interrupted command."""
 
 import contextlib
 import hashlib
@@ -13,19 +13,19 @@ _KIND = "a file of the settings of a run"
 
 
 class RunDirectory:
-    """Where the results of a command go, and where the same command takes them up again.
+    """The directory of a command's results, from which the same command resumes.
 
     Its `config.json` holds the recipe, the options that decide the results and digests of the
     files that they name. Subclasses may give that file another form, see `_encode`.
 
     Args:
-        path: The directory. It is made, and tried to be written to.
+        path: The directory. It is made, and tested for writing.
         recipe: Name of the recipe: the directory of another one is refused.
-        options: Dict from fields to JSON values, those that decide the results.
+        options: Dict from fields to the JSON values that decide the results.
         files: List of paths that the options name; None and what is no file are left out.
-        results: Names of files, patterns of `Path.rglob`, at least one of which is there once
-            something has been computed. Before that, other options are as good.
-        flag: Function from a field to its flag.
+        results: Patterns of `Path.rglob` for files with results. Other options are accepted until
+            one of them exists.
+        flag: Function of a field that returns its flag.
 
     Raises:
         FileExistsError: It holds something else.
@@ -56,11 +56,11 @@ class RunDirectory:
         atomic.write_text(self._file, json.dumps(config, indent=2) + "\n")
 
     @contextlib.contextmanager
-    def held(self):
-        """Keeps other processes out; the hold ends with the process, however that ends.
+    def lock(self):
+        """Locks the directory; the lock ends with the process.
 
         Raises:
-            OSError: Another process holds it.
+            OSError: Another process holds the lock.
         """
         try:
             import fcntl
@@ -98,12 +98,12 @@ class RunDirectory:
                 "--output must be a new or an empty directory, or that of the same command. "
                 f"Received: {str(self.path)!r}, which holds something else"
             )
-        there = self._read()
-        if there is None or not any(any(self.path.rglob(name)) for name in self._results):
+        previous = self._read()
+        if previous is None or not any(any(self.path.rglob(name)) for name in self._results):
             return  # nothing was computed yet
-        options, files = there
+        options, files = previous
         different = [
-            f"{self._flag(field)} ({_said(options.get(field))} there, {_said(value)} now)"
+            f"{self._flag(field)} ({_text(options.get(field))} there, {_text(value)} now)"
             for field, value in self._options.items()
             if options.get(field) != value
         ]
@@ -119,16 +119,16 @@ class RunDirectory:
             )
 
     def _is_ours(self):
-        # A trial file of `_try_to_write` may be left of a process that was killed.
+        # A killed process may leave a file of `_try_to_write`.
         names = [name for name in os.listdir(self.path) if not name.startswith(".")]
         return not names or self._read() is not None
 
     def _read(self):
-        """Returns the options and the files of the command that was here, or None."""
+        """Returns the options and the files in `config.json`, or None."""
         try:
-            found = state_files.read_json(self._file, _KIND)
+            content = state_files.read_json(self._file, _KIND)
             with state_files.named(self._file, _KIND):
-                recipe, options, files = self._decode(found)
+                recipe, options, files = self._decode(content)
         except (OSError, TypeError, KeyError, AttributeError):
             return None
         ours = recipe == self._recipe and isinstance(files, dict)
@@ -154,7 +154,7 @@ def _try_to_write(path):
     trial.unlink()
 
 
-def _said(value):
+def _text(value):
     if value is None or value is False or value == []:
         return "not given"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

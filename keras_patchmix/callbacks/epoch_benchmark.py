@@ -267,6 +267,8 @@ class EpochBenchmark(keras.callbacks.Callback):
 
     def _progress(self):
         """Returns `verbose` for what is run: under "auto" a bar only where `fit` shows one."""
+        if not is_chief(self.model):
+            return False
         if self.verbose == "auto":
             return "auto" if (self.params or {}).get("verbose", 0) == 1 else False
         return self.verbose

@@ -1,4 +1,4 @@
-"""How a command ends: signals to stop, the line that says so, the exit status."""
+"""How a command ends: signals, the last line, the exit status."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
 def exit_status(work, going_on, notice=None, named=str):
-    """Does the work of a command, and says in a line how it ended.
+    """Does the work of a command, and prints a line if it fails or is interrupted.
 
     Args:
         work: Function without arguments.
-        going_on: String, how to go on after an interruption.
-        notice: String, printed at once when a signal to stop comes, for work that takes a moment to
-            end. Defaults to `None`, nothing.
-        named: Function from an error's message to what is printed of it. Defaults to all of it.
+        going_on: String, how to resume after an interruption.
+        notice: String, printed at once when a signal comes, for work that takes a moment to end.
+            Defaults to `None`, nothing.
+        named: Function of an error's message that returns what to print. Defaults to `str`.
 
     Returns:
         0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143 after a signal to
@@ -39,25 +39,25 @@ def exit_status(work, going_on, notice=None, named=str):
 
 
 class _Terminated(KeyboardInterrupt):
-    """A signal to terminate, which leaves time to write what there is."""
+    """A signal to terminate, which leaves time to write results."""
 
 
 @contextlib.contextmanager
 def _stopped_by_signals(notice):
-    """Raises where a signal to terminate comes; answers it and Ctrl-C at once with a notice."""
+    """Raises at a signal to terminate; prints the notice at once, for Ctrl-C too."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may take signals
         return
 
     def stop(number, frame):
         if notice is not None:
-            # Not `print`, in the midst of which the signal may have come.
+            # Not `print`, which the signal may have interrupted.
             os.write(2, f"\n{notice}\n".encode())
         raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     numbers = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        numbers.append(signal.SIGINT)  # else whoever started this wants Ctrl-C for something else
+        numbers.append(signal.SIGINT)  # else the caller handles Ctrl-C
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the options of the commands about saved models share: flags, and how they are written."""
+"""Shared options of the commands: their base class, and the flags of models and data sets."""
 
 import dataclasses
 import shlex
@@ -22,34 +22,34 @@ class CommandOptions:
 
     Attributes:
         RECIPE: The file that is run.
-        FREE: Names of the fields in which a command may differ from the one that goes on with it.
+        FREE: Names of the fields that may change when a run resumes.
     """
 
     RECIPE = None
     FREE = ()
 
     def to_dict(self):
-        """The settings as a dict of JSON values."""
+        """Returns the settings as a dict of JSON values."""
         values = dataclasses.asdict(self)
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     def deciding(self):
-        """Those of `to_dict` that decide the numbers: the same ones are needed to go on."""
+        """Returns the settings that decide the results: a run resumes with the same ones only."""
         return {key: value for key, value in self.to_dict().items() if key not in self.FREE}
 
     def _defaults(self):
-        """Dict from fields to the values that a command line need not name."""
+        """Returns a dict from fields to their defaults."""
         return {field.name: field.default for field in dataclasses.fields(self)}
 
     def command(self):
-        """The shortest command line that does the same, into a directory of its own."""
+        """Returns the shortest command line that does the same, into a new directory."""
         parts, defaults = ["python", self.RECIPE], self._defaults()
         for field, value in self.deciding().items():
             if value is True:
                 parts.append(flag(field))
             elif value not in (None, defaults[field], []):
                 for one in value if isinstance(value, list) else [value]:
-                    # "--flag=-x", as "-x" alone would be taken for a flag.
+                    # argparse takes "-x" alone for a flag.
                     dashed = str(one).startswith("-")
                     parts += [f"{flag(field)}={one}"] if dashed else [flag(field), str(one)]
         return shlex.join(parts)

@@ -63,8 +63,7 @@ def evaluate(
         preprocess: Function applied to the corrupted batch, an array in the data set's own dtype
             and range, before the model. None is the model's own preprocessing, which a task of
             keras-hub has, or nothing.
-        verbose: `True` shows a progress bar where tqdm is installed; `"auto"` does so in a terminal
-            or notebook only.
+        verbose: `True` shows a progress bar; `"auto"` does so in a terminal or notebook only.
         value_range: (black, white) of the data set's images, before `preprocess`.
         batch_size: Images a forward pass. The data set's own batch size when None.
         bank_size: Most images that the bank holds in memory.

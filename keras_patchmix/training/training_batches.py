@@ -1,4 +1,4 @@
-"""Whole batches of a data set, pass after pass, for a training on any backend."""
+"""Whole batches of a data set, pass by pass, for training on any backend."""
 
 import numpy as np
 
@@ -6,16 +6,14 @@ from keras_patchmix.base.host import to_numpy
 from keras_patchmix.occlusion.batches import checked, fields_of
 from keras_patchmix.occlusion.data import ExampleSource
 
-_DEFAULT_BATCH = 64
-
 
 class TrainingBatches:
-    """Batches of one size; what is left of a pass is left out.
+    """Batches of one size; each pass drops the remainder.
 
     Args:
-        dataset: As in `keras_patchmix.occlusion.evaluate`. Whole arrays come in another order in
-            each pass; a data set is read in its own.
-        batch_size: Integer; None is that of the data set, or 64 where it has no batches.
+        dataset: As in `keras_patchmix.occlusion.evaluate`. Arrays are shuffled in each pass; a data
+            set is read in its own order.
+        batch_size: Integer. None is that of the data set, or 64 if it has no batches.
         seed: Integer, of the order of arrays.
 
     Attributes:
@@ -24,7 +22,7 @@ class TrainingBatches:
         shape: (height, width, channels) of the images.
 
     Raises:
-        ValueError: `dataset` is none, or holds fewer examples than two.
+        ValueError: `dataset` is none, or holds fewer than two examples.
     """
 
     def __init__(self, dataset, batch_size, seed):
@@ -58,11 +56,11 @@ class TrainingBatches:
 
 
 class StepBatches:
-    """Batches of a pipeline that is a function of the step, as `TrainingBatches` has them.
+    """Batches of a pipeline that is a function of the step, like `TrainingBatches`.
 
     Args:
-        pipeline: Function of the total steps and the first step to an endless `tf.data.Dataset` of
-            batches.
+        pipeline: Function of the total steps and the first step that returns an endless
+            `tf.data.Dataset` of batches.
         data: A `keras_patchmix.training.pipeline.Data`.
         options: A `TrainOptions`.
     """

@@ -103,10 +103,9 @@ def test_a_report_is_called_as_it_was_asked_to_be():
     assert head[2:4] == [median_reader.__name__, "mixed"]
 
 
-@pytest.mark.needs("tqdm")
 def test_the_progress_bar_shows_when_wanted(capsys):
     evaluate(median_reader, constant_data(9), verbose=True)
-    assert "occlusion: " in capsys.readouterr().err
+    assert "\nocclusion\n9/9 - " in capsys.readouterr().out
     evaluate(median_reader, constant_data(9), verbose=False)
     evaluate(median_reader, constant_data(9))
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().out == ""

@@ -17,9 +17,9 @@ from keras_patchmix.cli.shared_options import (
 from keras_patchmix.training.augmentation import AUGMENTATIONS
 
 _EPILOG = """\
-The data set is split three ways: the model is trained on one part, the point of the line is chosen
-on the second, and the reports before and after are of the third, which decides nothing.
-The same command and --output again goes on where it was interrupted.
+The data set is split three ways: the model is trained on the first part, the point of the line is
+chosen on the second, and the reports before and after are of the third.
+The same command with the same --output resumes an interrupted run.
 """
 
 
@@ -112,23 +112,23 @@ def parse_options(
 
     training = parser.add_argument_group("training")
     add(training, "epochs", "passes over the training images", type=whole(1), metavar="N")
-    text = "minutes that training and the line may take, in place of --epochs"
+    text = "minutes for training and the line, in place of --epochs"
     add(training, "minutes", text, type=positive, metavar="M")
-    add(training, "learning_rate", "the highest one", type=positive, metavar="RATE")
+    add(training, "learning_rate", "peak of the cosine schedule", type=positive, metavar="RATE")
     add(training, "batch_size", "images a step", type=whole(2), metavar="N")
     text = "patches of Patch Mixing, N by N (default: by the image size)"
     add(training, "grid_size", text, type=whole(1), metavar="N")
     text = "how often an image gets patches of another one"
     add(training, "foreign", text, type=share, metavar="P")
     add(training, "black", "how often it gets black patches", type=share, metavar="P")
-    text = "let batch normalization follow the mixed images; by default it stays as it was"
+    text = "train batch normalization on the mixed images; by default it is frozen"
     add(training, "train_batch_norm", text, action="store_true")
     add(training, "seed", "of everything that is drawn", type=whole(0), metavar="N")
 
     choice = parser.add_argument_group("choice")
-    text = "points of clean accuracy, in %%, that may be given on validation images"
+    text = "allowed drop of clean accuracy on validation images, in percentage points"
     add(choice, "max_clean_drop", text, type=points, metavar="POINTS")
-    text = "let the low end of the 95 %% interval keep to that, not only the mean"
+    text = "require it of the lower bound of the 95 %% interval, not only of the mean"
     add(choice, "confident", text, action="store_true")
     text = "validation images that each point of the line is scored on"
     add(choice, "line_examples", text, type=whole(20), metavar="N")

@@ -10,6 +10,7 @@ from typing import Any
 from keras_patchmix.cli import flags
 from keras_patchmix.cli.command_line import new_directory
 from keras_patchmix.cli.flags import Parser
+from keras_patchmix.cli.shared_options import CommandOptions, flag_adder
 from keras_patchmix.cli.train.config_files import arguments_of, preset_names
 from keras_patchmix.devices import strategies
 from keras_patchmix.models import names
@@ -23,11 +24,13 @@ ORDERS = ("exact", "fast")
 
 
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(CommandOptions):
     """All settings of a run; `config.json` in the run directory holds them.
 
     Attributes are described by `python recipes/train_convnext.py --help`.
     """
+
+    FREE = ("output",)
 
     dataset: str = "shapes"
     data_dir: str | None = None
@@ -76,19 +79,6 @@ class TrainOptions:
         """The run directory: `output`, or a new name under `runs/`."""
         return self.output or new_directory(self.dataset, self.mixing.replace("+", "-"))
 
-    def to_dict(self):
-        """The settings as a dict that JSON can hold."""
-        return dataclasses.asdict(self)
-
-    def deciding(self):
-        """Those of `to_dict` that decide the results: the same ones are needed to go on."""
-        return {key: value for key, value in self.to_dict().items() if key != "output"}
-
-
-def flag(field):
-    """Returns the flag of an attribute of `TrainOptions`, such as "--batch-size"."""
-    return "--" + field.replace("_", "-")
-
 
 def parse_options(
     argv: Sequence[str] | None = None, description: str | None = None, **defaults: Any
@@ -106,7 +96,6 @@ def parse_options(
     Raises:
         SystemExit: With status 2, after a message that names the flag.
     """
-    base = TrainOptions(**defaults)
     parser = Parser(
         description=description,
         allow_abbrev=False,
@@ -118,19 +107,17 @@ def parse_options(
     )
     parser.add_argument("--config", metavar="FILE", help=text)
 
-    def add(group, name, text, **arguments):
-        default = getattr(base, name.removeprefix("--").replace("-", "_"))
-        shown = "" if default is None else f" (default: {default})"
-        group.add_argument(name, help=text + shown, default=default, **arguments)
-
+    add = flag_adder(dataclasses.asdict(TrainOptions(**defaults)))
     for add_group in (_add_data, _add_model, _add_mixing, _add_training, _add_results):
         add_group(parser, add)
     argv = list(sys.argv[1:] if argv is None else argv)
-    known, _ = _config_parser().parse_known_args(argv)
-    if known.config is not None:
+    config_parser = Parser(add_help=False, allow_abbrev=False)
+    config_parser.add_argument("--config")
+    config = config_parser.parse_known_args(argv)[0].config
+    if config is not None:
         fields = [field.name for field in dataclasses.fields(TrainOptions)]
         try:
-            argv = [*arguments_of(known.config, fields), *argv]
+            argv = [*arguments_of(config, fields), *argv]
         except ValueError as error:
             parser.error(f"argument --config: {error}")
     values = vars(parser.parse_args(argv))
@@ -139,111 +126,105 @@ def parse_options(
     return TrainOptions(**values)
 
 
-def _config_parser():
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config")
-    return parser
-
-
 def _add_data(parser, add):
     data = parser.add_argument_group("data")
     text = "'shapes', a TensorFlow Datasets name, folder:PATH, or records:PATH"
-    add(data, "--dataset", text, metavar="NAME")
-    add(data, "--data-dir", "where prepared data sets are", metavar="DIR")
+    add(data, "dataset", text, metavar="NAME")
+    add(data, "data_dir", "where prepared data sets are", metavar="DIR")
     for split in ("train", "validation", "test"):
         text = f"{split} split, such as 'train[:90%%]'; found by itself where it can be"
-        add(data, f"--{split}-split", text, metavar="SPLIT")
-    add(data, "--image-size", "pixels a side to resize to", type=flags.whole(8), metavar="N")
+        add(data, f"{split}_split", text, metavar="SPLIT")
+    add(data, "image_size", "pixels a side to resize to", type=flags.whole(8), metavar="N")
     text = (
-        "how training images are kept in memory; auto is the first of the three that takes at most "
-        "a quarter of it"
+        "how training images are cached in memory; auto is the first of the three that takes at "
+        "most a quarter of it"
     )
-    add(data, "--cache", text, choices=CACHES)
-    text = "images shuffled among each other; all where they are kept in memory, else 10000"
-    add(data, "--shuffle-buffer", text, type=flags.whole(1), metavar="N")
+    add(data, "cache", text, choices=CACHES)
+    text = "size of the shuffle buffer; by default all images if they are in memory, else 10000"
+    add(data, "shuffle_buffer", text, type=flags.whole(1), metavar="N")
     text = "exact repeats and goes on bit for bit; fast takes images as they are read"
-    add(data, "--order", text, choices=ORDERS)
+    add(data, "order", text, choices=ORDERS)
     text = "of single images, before mixing; crop is of 8 to 100 %% of the area"
-    add(data, "--augmentation", text, choices=AUGMENTATIONS)
+    add(data, "augmentation", text, choices=AUGMENTATIONS)
     text = "Keras' RandAugment, of this greatest strength; its operations are drawn for each batch"
-    add(data, "--rand-augment", text, type=_fraction, metavar="FACTOR")
+    add(data, "rand_augment", text, type=_fraction, metavar="FACTOR")
     text = "operations of RandAugment, one after the other"
-    add(data, "--rand-augment-ops", text, type=flags.whole(1), metavar="N")
-    text = "share of images of which a rectangle becomes noise"
-    add(data, "--random-erasing", text, type=_fraction, metavar="P")
+    add(data, "rand_augment_ops", text, type=flags.whole(1), metavar="N")
+    text = "share of images that get a rectangle of noise"
+    add(data, "random_erasing", text, type=_fraction, metavar="P")
 
 
 def _add_model(parser, add):
     model = parser.add_argument_group("model")
     text = "architecture, one of keras_patchmix.models.names(), such as vit_tiny16"
-    add(model, "--model", text, type=_model_name, metavar="NAME")
-    text = "a trained model to go on from, in place of random weights"
-    add(model, "--init", text, metavar="MODEL.keras")
-    text = "stochastic depth of the last block; 0 at the first"
-    add(model, "--drop-path", text, type=_below_one, metavar="RATE")
-    add(model, "--precision", "what layers compute in", choices=PRECISIONS)
-    add(model, "--xla", "compile steps with XLA; auto does so on accelerators", choices=XLA)
+    add(model, "model", text, type=_model_name, metavar="NAME")
+    text = "a trained model to start from, in place of random weights"
+    add(model, "init", text, metavar="MODEL.keras")
+    text = "stochastic depth of the last block; it grows linearly from 0"
+    add(model, "drop_path", text, type=_below_one, metavar="RATE")
+    add(model, "precision", "what layers compute in", choices=PRECISIONS)
+    add(model, "xla", "compile steps with XLA; auto does so on accelerators", choices=XLA)
 
 
 def _add_mixing(parser, add):
     mixing = parser.add_argument_group("mixing")
     text = (
-        f"how training images are mixed: {', '.join(MIXINGS)}, or several in turns, a batch each, "
+        f"how training images are mixed: {', '.join(MIXINGS)}, or several, one drawn per batch, "
         "such as patchmix+cutmix+mixup"
     )
-    add(mixing, "--mixing", text, type=_mixing, metavar="HOW")
+    add(mixing, "mixing", text, type=_mixing, metavar="HOW")
     text = "train a second model with this mixing, same budget"
-    add(mixing, "--compare", text, type=_mixing, metavar="HOW")
-    text = "how often each of several ways is drawn, in proportion; all alike by default"
-    add(mixing, "--mixing-weights", text, type=_positive, nargs="+", metavar="W")
+    add(mixing, "compare", text, type=_mixing, metavar="HOW")
+    text = "weights of several ways of mixing; equal by default"
+    add(mixing, "mixing_weights", text, type=_positive, nargs="+", metavar="W")
     text = "patches a side for Patch Mixing; by default 7 or 8, which divides the image, else 7"
-    add(mixing, "--grid-size", text, type=flags.whole(1), metavar="N")
+    add(mixing, "grid_size", text, type=flags.whole(1), metavar="N")
     text = "share of images (Patch Mixing) or batches (CutMix, MixUp) that are mixed"
-    add(mixing, "--mixing-probability", text, type=_fraction, metavar="P")
+    add(mixing, "mixing_probability", text, type=_fraction, metavar="P")
     text = "the ratio mixed follows Beta(alpha, alpha); CutMix takes up to 1"
-    add(mixing, "--mixing-alpha", text, type=_positive, metavar="ALPHA")
-    text = "alpha of MixUp, where another one"
-    add(mixing, "--mixup-alpha", text, type=_positive, metavar="ALPHA")
+    add(mixing, "mixing_alpha", text, type=_positive, metavar="ALPHA")
+    text = "alpha of MixUp, if another one"
+    add(mixing, "mixup_alpha", text, type=_positive, metavar="ALPHA")
     text = "for Patch Mixing, in place of alpha: the ratio is uniform from LOW to HIGH"
-    add(mixing, "--mixing-ratio", text, type=_fraction, nargs=2, metavar=("LOW", "HIGH"))
-    text = "share of the training that passes before mixing starts"
-    add(mixing, "--mixing-start", text, type=_fraction, metavar="SHARE")
-    add(mixing, "--label-smoothing", "after mixing", type=_fraction, metavar="E")
+    add(mixing, "mixing_ratio", text, type=_fraction, nargs=2, metavar=("LOW", "HIGH"))
+    text = "share of the training before mixing starts"
+    add(mixing, "mixing_start", text, type=_fraction, metavar="SHARE")
+    add(mixing, "label_smoothing", "after mixing", type=_fraction, metavar="E")
 
 
 def _add_training(parser, add):
     training = parser.add_argument_group("training")
-    add(training, "--epochs", "passes over the training images", type=flags.whole(1), metavar="N")
+    add(training, "epochs", "passes over the training images", type=flags.whole(1), metavar="N")
     text = (
         "batches an epoch, which ends with scores and a checkpoint; by default all training images"
     )
-    add(training, "--steps-per-epoch", text, type=flags.whole(1), metavar="N")
-    add(training, "--batch-size", "images a step", type=flags.whole(1), metavar="N")
-    add(training, "--learning-rate", "peak of the cosine schedule", type=_positive, metavar="RATE")
-    add(training, "--weight-decay", "of AdamW, on kernels only", type=_not_negative, metavar="RATE")
-    add(training, "--warmup-epochs", "linear warm-up", type=_not_negative, metavar="N")
-    text = "greatest norm of a variable's gradient; 0 does not clip"
-    add(training, "--gradient-clip", text, type=_not_negative, metavar="NORM")
+    add(training, "steps_per_epoch", text, type=flags.whole(1), metavar="N")
+    add(training, "batch_size", "images a step", type=flags.whole(1), metavar="N")
+    add(training, "learning_rate", "peak of the cosine schedule", type=_positive, metavar="RATE")
+    add(training, "weight_decay", "of AdamW, on kernels only", type=_not_negative, metavar="RATE")
+    add(training, "warmup_epochs", "linear warm-up", type=_not_negative, metavar="N")
+    text = "maximum norm of a variable's gradient; 0 does not clip"
+    add(training, "gradient_clip", text, type=_not_negative, metavar="NORM")
     text = "score and save a moving average of the weights, with this momentum, such as 0.9999"
-    add(training, "--ema", text, type=_below_one, metavar="MOMENTUM")
+    add(training, "ema", text, type=_below_one, metavar="MOMENTUM")
     text = "devices to train on, see docs/distributed.md"
-    add(training, "--strategy", text, choices=strategies.NAMES)
-    add(training, "--seed", "of everything that is drawn", type=flags.whole(0), metavar="N")
+    add(training, "strategy", text, choices=strategies.NAMES)
+    add(training, "seed", "of everything that is drawn", type=flags.whole(0), metavar="N")
 
 
 def _add_results(parser, add):
     results = parser.add_argument_group("results")
     text = "epochs between benchmarks"
-    add(results, "--occlusion-every", text, type=flags.whole(1), metavar="N")
+    add(results, "occlusion_every", text, type=flags.whole(1), metavar="N")
     text = "validation images that each benchmark scores"
-    add(results, "--occlusion-examples", text, type=flags.whole(1), metavar="N")
-    text = "test images scored at the end, where not all"
-    add(results, "--test-examples", text, type=flags.whole(1), metavar="N")
+    add(results, "occlusion_examples", text, type=flags.whole(1), metavar="N")
+    text = "test images scored at the end; all by default"
+    add(results, "test_examples", text, type=flags.whole(1), metavar="N")
     text = (
         "directory for the results: a new one, or that of the same command, which then goes on "
         "after its last whole epoch (default: runs/TIME-DATASET-MIXING)"
     )
-    add(results, "--output", text, metavar="DIR")
+    add(results, "output", text, metavar="DIR")
 
 
 def _check_together(values, parser):

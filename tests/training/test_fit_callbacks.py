@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from keras_patchmix.models.blocks import DropPath
-from keras_patchmix.training import state
-from keras_patchmix.training.averaging import AveragedValidation, averaged
-from keras_patchmix.training.checkpoints import CheckpointFolder
-from keras_patchmix.training.keeping import Diverged, EpochCheckpoint
+from keras_patchmix.training.checkpoints import CheckpointFolder, arrays_of, restore
+from keras_patchmix.training.fit_callbacks import (
+    AveragedValidation,
+    Diverged,
+    EpochCheckpoint,
+    averaged,
+)
 
 STEPS, EPOCHS, BATCH, K = 4, 3, 8, 3
 X = np.random.default_rng(5).normal(size=(STEPS * BATCH, 6)).astype("float32")
@@ -91,7 +94,7 @@ def stop(model):
 
 
 def assert_same(model, other):
-    found, expected = state.arrays_of(model), state.arrays_of(other)
+    found, expected = arrays_of(model), arrays_of(other)
     assert list(found) == list(expected)
     for name, value in expected.items():
         assert found[name].tobytes() == value.tobytes(), name
@@ -128,7 +131,7 @@ def test_a_fit_that_was_broken_off_ends_in_the_same_state(callback, done, undist
 
 
 def test_the_state_holds_all_that_training_changes(undisturbed):
-    fresh, trained = state.arrays_of(make_model()), state.arrays_of(undisturbed[0])
+    fresh, trained = arrays_of(make_model()), arrays_of(undisturbed[0])
     kept = {name for name in fresh if fresh[name].tobytes() == trained[name].tobytes()}
     if keras.backend.backend() == "torch":
         kept -= {"model 7"}  # this dropout draws from PyTorch's generator
@@ -214,11 +217,11 @@ def test_averages_are_scored_and_the_weights_come_back_to_the_last_bit():
     model = make_model(use_ema=True, ema_momentum=0.5)
     for _ in range(3):
         model.train_on_batch(X, Y)
-    before = state.arrays_of(model)
+    before = arrays_of(model)
     with averaged(model):
-        inside = state.arrays_of(model)
+        inside = arrays_of(model)
     assert any((inside[name] != before[name]).any() for name in before)
-    for name, value in state.arrays_of(model).items():
+    for name, value in arrays_of(model).items():
         assert value.tobytes() == before[name].tobytes()
 
 
@@ -226,16 +229,16 @@ def test_variables_in_bfloat16_come_back_to_the_last_bit():
     model, other = make_model(policy="bfloat16"), make_model(policy="bfloat16")
     for number, variable in enumerate(other.trainable_variables):
         variable.assign(np.full(variable.shape, 1 / 3 + number))
-    arrays = state.arrays_of(other)
+    arrays = arrays_of(other)
     assert (model.trainable_variables[0].dtype, arrays["model 0"].dtype) == ("bfloat16", "float32")
     assert not np.isclose(arrays["model 0"], 1 / 3, rtol=1e-5).any(), "rounded"
-    state.restore(model, arrays)
+    restore(model, arrays)
     for found, expected in zip(model.trainable_variables, other.trainable_variables, strict=True):
         assert (keras.ops.convert_to_numpy(found) == keras.ops.convert_to_numpy(expected)).all()
 
 
 def test_the_state_of_another_model_is_refused():
-    arrays = state.arrays_of(make_model())
+    arrays = arrays_of(make_model())
     arrays["model 0"] = np.zeros((1, 2), "float32")
     with pytest.raises(ValueError, match=r"of another model or optimizer.*model 0 \[1, 2\]"):
-        state.restore(make_model(), arrays)
+        restore(make_model(), arrays)

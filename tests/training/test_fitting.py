@@ -9,8 +9,8 @@ pytest.importorskip("tensorflow")
 from keras_patchmix import models
 from keras_patchmix.cli.train.options import parse_options
 from keras_patchmix.datasets import DatasetInfo
-from keras_patchmix.training import compiling
-from keras_patchmix.training.compiling import compile_model, make_model
+from keras_patchmix.training import fitting
+from keras_patchmix.training.fitting import compile_model, make_model
 
 
 @pytest.mark.parametrize(("flags", "compiled"), [([], False), (["--xla", "on"], True)])
@@ -38,7 +38,7 @@ def test_an_error_of_type_while_a_model_is_built_is_not_tried_away(monkeypatch):
         seeds.append(seed)
         raise TypeError("of a layer")
 
-    monkeypatch.setattr(compiling, "create", build)
+    monkeypatch.setattr(fitting, "create", build)
     for flags in ([], ["--drop-path", "0.1"]):
         with pytest.raises(TypeError, match="of a layer"):
             make_model(parse_options(["--model", "vit_mini8", "--seed", "4", *flags]), INFO)

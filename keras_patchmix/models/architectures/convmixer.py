@@ -5,14 +5,14 @@ from keras import layers
 
 from keras_patchmix.models.blocks import DropPath
 from keras_patchmix.models.inputs import (
-    Draws,
+    SeedStream,
     check_sides,
     drop_rates,
     imagenet_normalization,
     pyramid_levels,
 )
 
-# Table 1 of the paper, with 1536/20 at the patch size of 7 that its best model has.
+# Table 1 of the paper; 1536/20 with the patch size of its best model.
 PRESETS = {
     "convmixer_1536_20": {"dim": 1536, "depth": 20, "kernel_size": 9, "patch_size": 7},
     "convmixer_768_32": {
@@ -24,6 +24,16 @@ PRESETS = {
     },
     # Sized for images of about 32 pixels on a CPU.
     "convmixer_mini": {"dim": 192, "depth": 6, "kernel_size": 5, "patch_size": 4},
+}
+
+TIMM_NAMES = {
+    r"stem\.0": "patches",
+    r"stem\.2": "patches_norm",
+    r"blocks\.(\d+)\.0\.fn\.0": r"block_\1_depthwise",
+    r"blocks\.(\d+)\.0\.fn\.2": r"block_\1_depthwise_norm",
+    r"blocks\.(\d+)\.1": r"block_\1_pointwise",
+    r"blocks\.(\d+)\.3": r"block_\1_pointwise_norm",
+    r"head": "logits",
 }
 
 
@@ -69,60 +79,43 @@ def convmixer(
     Raises:
         ValueError: The input is smaller than a patch.
     """
-    draws = draws_for(depth, seed)
+    seeds = SeedStream(seed)
     images = keras.Input(input_shape, name="images")
-    x = features(images, dim, depth, draws, kernel_size, patch_size, activation, drop_path_rate)
+    x = features(images, seeds, dim, depth, kernel_size, patch_size, activation, drop_path_rate)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     head = layers.Dense(
-        num_classes, kernel_initializer=_uniform(draws), dtype="float32", name="logits"
+        num_classes, kernel_initializer=_uniform(seeds), dtype="float32", name="logits"
     )
     return keras.Model(images, head(x), name=name)
 
 
-def draws_for(depth, seed):
-    """Returns the seeds of a network, as many as it needs."""
-    return Draws(seed, 2 + 3 * depth, None)
-
-
-def features(
-    images,
-    dim,
-    depth,
-    draws,
-    kernel_size=9,
-    patch_size=7,
-    activation="gelu",
-    drop_path_rate=0.0,
-):
+def features(images, seeds, dim, depth, kernel_size, patch_size, activation, drop_path_rate):
     """Applies patches and blocks to a symbolic tensor of images.
 
-    `draws` is what `draws_for` returns, the other arguments are those of `convmixer`.
+    `seeds` is a `SeedStream`, the other arguments are those of `convmixer`.
 
     Returns:
-        A symbolic tensor `(batch, height / patch_size, width / patch_size, dim)`.
-
-    Raises:
-        ValueError: As `convmixer`.
+        Symbolic tensor `(batch, height / patch_size, width / patch_size, dim)`.
     """
     check_sides(images.shape[1:], patch_size, f"patch_size={patch_size}")
     x = imagenet_normalization(images.shape[-1])(images)
     x = layers.Conv2D(
-        dim, patch_size, patch_size, kernel_initializer=_uniform(draws), name="patches"
+        dim, patch_size, patch_size, kernel_initializer=_uniform(seeds), name="patches"
     )(x)
     x = _activate(x, activation, "patches")
     for i, drop_rate in enumerate(drop_rates(drop_path_rate, depth)):
         y = layers.DepthwiseConv2D(
             kernel_size,
             padding="same",
-            depthwise_initializer=_depthwise_uniform(kernel_size, draws),
+            depthwise_initializer=_depthwise_uniform(kernel_size, seeds),
             name=f"block_{i}_depthwise",
         )(x)
         y = _activate(y, activation, f"block_{i}_depthwise")
-        seed = draws.seed()
+        seed = seeds.seed()
         if drop_rate:
             y = DropPath(drop_rate, seed=seed, name=f"block_{i}_drop_path")(y)
         x = layers.Add(name=f"block_{i}_add")([x, y])
-        x = layers.Conv2D(dim, 1, kernel_initializer=_uniform(draws), name=f"block_{i}_pointwise")(
+        x = layers.Conv2D(dim, 1, kernel_initializer=_uniform(seeds), name=f"block_{i}_pointwise")(
             x
         )
         x = _activate(x, activation, f"block_{i}_pointwise")
@@ -139,11 +132,11 @@ def _activate(x, activation, prefix):
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{prefix}_norm")(x)
 
 
-def _uniform(draws):
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed=draws.seed())
+def _uniform(seeds):
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed=seeds.seed())
 
 
-def _depthwise_uniform(kernel_size, draws):
+def _depthwise_uniform(kernel_size, seeds):
     # VarianceScaling would count the other channels among the inputs of a unit.
     limit = 1 / kernel_size
-    return keras.initializers.RandomUniform(-limit, limit, seed=draws.seed())
+    return keras.initializers.RandomUniform(-limit, limit, seed=seeds.seed())

@@ -1,4 +1,4 @@
-"""Checks that a model's loss and the mixing of its labels go together."""
+"""Checks of a model's loss and metrics for mixed labels."""
 
 import functools
 import warnings
@@ -20,17 +20,13 @@ _OF_CLASS_IDS = (
 
 
 def warn_if_smoothed_twice(model, layer):
-    """Warns where both the model's loss and the mixing layer smooth labels.
+    """Warns if both the model's loss and the mixing layer smooth labels.
 
     Args:
-        model: A compiled `keras.Model`. Of its `loss`, objects with a `label_smoothing` (such as
-            `keras.losses.CategoricalCrossentropy`) and `functools.partial` of a function with
-            that argument are seen; other functions cannot be looked into.
-        layer: A layer with a `label_smoothing`, such as `keras_patchmix.PatchMixing`; one without
-            does not smooth.
-
-    Warns:
-        UserWarning: It names both amounts, and which to set to 0.
+        model: A compiled `keras.Model`. Its loss is an object with a `label_smoothing`, such as
+            `keras.losses.CategoricalCrossentropy`, or a `functools.partial` with that argument;
+            other functions cannot be looked into.
+        layer: The mixing layer.
     """
     of_layer = getattr(layer, "label_smoothing", 0) or 0
     of_loss = max((_smoothing(loss) for loss in _losses(model)), default=0)
@@ -45,16 +41,15 @@ def warn_if_smoothed_twice(model, layer):
 
 
 def refuse_labels(model, layer):
-    """Raises where mixed labels, which are rows, do not suit what the model is compiled with.
+    """Refuses a loss or a metric that cannot take mixed labels, which are rows.
 
     Args:
         model: A compiled `keras.Model`.
-        layer: The mixing layer. Where it has `num_classes` and the model one output of known
-            width, a loss of Keras needs both alike; losses of others may differ.
+        layer: The mixing layer. Its `num_classes` must be the width of the model's output if the
+            loss is one of Keras.
 
     Raises:
-        ValueError: A loss or a metric takes class ids, or the numbers of classes differ; the
-            message names it.
+        ValueError: A loss or a metric takes class ids, or the numbers of classes differ.
     """
     if takes_class_ids(model):
         raise ValueError(
@@ -83,28 +78,28 @@ def refuse_labels(model, layer):
 
 
 def takes_class_ids(model):
-    """Whether a loss that the model is compiled with is one of Keras' for class ids."""
+    """Returns whether one of the model's losses is one of Keras' for class ids."""
     return any(map(_is_of_class_ids, _losses(model)))
 
 
 def _metrics(model):
-    """What the model is compiled with, and what became of it once it is built."""
-    found = []
+    """Returns the metrics as given to `compile`, and as built."""
+    metrics = []
     for metric in model.metrics:
-        found += getattr(metric, "metrics", [])
-        # Until they are built Keras has what the user gave under no public name.
+        metrics += getattr(metric, "metrics", [])
+        # Until they are built, Keras keeps them under private names only.
         for name in ("_user_metrics", "_user_weighted_metrics"):
-            found += keras.tree.flatten(getattr(metric, name, None) or [])
-    return found
+            metrics += keras.tree.flatten(getattr(metric, name, None) or [])
+    return metrics
 
 
 def _is_of_class_ids(part):
-    """Whether a loss or a metric, as it is given to `compile`, is one of Keras' for class ids."""
+    """Returns whether a loss or a metric of `compile` is one of Keras' for class ids."""
     known = [
         getattr(module, name)
         for module in (keras.losses, keras.metrics)
         for name in _OF_CLASS_IDS
-        if hasattr(module, name)  # older versions of Keras have not all of them
+        if hasattr(module, name)  # older versions of Keras lack some
     ]
     if getattr(part, "sparse_y_true", False) or part in known:
         return True
@@ -116,7 +111,7 @@ def _is_of_class_ids(part):
 
 
 def _wrapped_name(metric):
-    """The name of the function or loss in a `MeanMetricWrapper`, as its config says, or `None`."""
+    """Returns the name of the function or loss in a `MeanMetricWrapper`, or None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a lambda is unsafe to load
@@ -128,14 +123,14 @@ def _wrapped_name(metric):
 
 
 def _num_outputs(model):
-    """The width of a model's one output `(batch, classes)`, or `None`."""
+    """Returns the width of a model's one output `(batch, classes)`, or None."""
     shape = getattr(model, "output_shape", None)  # a model made by subclassing has none
     is_one = isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[1], int)
     return shape[1] if is_one else None
 
 
 def _is_of_keras(loss):
-    """Whether a loss is a name, or a class or a function of `keras.losses`."""
+    """Returns whether a loss is a name, a class or a function of `keras.losses`."""
     loss = keras.losses.get(loss)
     public = getattr(keras.losses, getattr(loss, "__name__", type(loss).__name__), None)
     return public is not None and public in (loss, type(loss))

@@ -1,7 +1,6 @@
-"""Lets Keras find the backbones in a saved model before anything has imported keras-cv.
+"""Lets Keras find the backbones in a saved model without importing keras-cv.
 
-Importing this package must not import keras-cv, and so the classes themselves are not registered
-until they are used. What is registered here takes their place and passes a config on to them.
+Registered are stubs, which import `backbones` once a config is loaded.
 """
 
 import importlib

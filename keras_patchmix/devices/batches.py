@@ -1,31 +1,80 @@
-"""Batches to evaluate on that leave no replica without an example."""
+"""Batches of one worker to train on, and of all replicas to evaluate on."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
 
 from keras_patchmix.base.optional import require
+
+
+@dataclass(frozen=True)
+class LocalBatches:
+    """One worker's part of every global batch.
+
+    Worker i has rows [i * size, (i + 1) * size). The step and the row of an example do not depend
+    on the number of workers, and neither does training if random numbers are functions of both.
+
+    Attributes:
+        global_size: Rows of a batch over all workers.
+        size: Rows of this worker.
+        shard: Index of this worker, counted from 0.
+        num_shards: Number of workers.
+    """
+
+    global_size: int
+    size: int
+    shard: int
+    num_shards: int
+
+    def rows(self, batch):
+        """Returns this worker's rows of a global batch.
+
+        Take them early in a pipeline, before costly work on images. Random numbers that were drawn
+        for the rows of the global batch are cut alike.
+
+        Args:
+            batch: Tensor or array with `global_size` rows, or a structure of them. Fits
+                `dataset.map(lambda *batch: local.rows(batch))`.
+        """
+        if self.num_shards == 1:
+            return batch
+        start = self.shard * self.size
+        return keras.tree.map_structure(lambda part: part[start : start + self.size], batch)
+
+    def seed(self, seed):
+        """Returns this worker's own seed, for what is drawn for its own rows alone, such as mixing.
+
+        Args:
+            seed: Non-negative integer, the run's seed. One worker keeps it.
+        """
+        if self.num_shards == 1:
+            return seed
+        return int(np.random.SeedSequence([seed, self.shard]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
 def evaluation_batches(dataset, batch_size, num_replicas, replicas=None, whole=False):
     """Divides a data set among replicas so that each has at least one example in every step.
 
-    Keras gives the last batches to some replicas only; the others get a batch of no examples, which
-    makes the loss nan or fails. Here the examples that fill no whole step are spread evenly, over
-    one step; fewer than there are replicas go with the step before. Metrics and losses weigh
-    batches by their size, so they are those of the whole set.
+    Keras gives the last batches to some replicas only; an empty batch on the others makes the loss
+    nan or fails. Here the remainder is spread evenly over one step; if it is smaller than the
+    number of replicas, it joins the step before. Metrics and losses weigh batches by their size, so
+    that they are those of the whole set.
 
     Args:
-        dataset: An unbatched, finite `tf.data.Dataset`. It is counted, in one pass, where it does
-            not know its size.
+        dataset: An unbatched, finite `tf.data.Dataset`. It is counted, in one pass, if its
+            cardinality is unknown.
         batch_size: Examples of a step, over all replicas; rounded up to a multiple of them.
-        num_replicas: The number of replicas of all workers.
-        replicas: Range of the replicas whose batches are returned: those of one worker. All when
-            None.
-        whole: Leave out the examples that fill no whole step, for devices that need one shape.
+        num_replicas: Number of replicas of all workers.
+        replicas: Range of the replicas of this worker. All when None.
+        whole: Whether to drop the remainder, for devices that need one shape.
 
     Returns:
-        (batches, steps): a `tf.data.Dataset` of the replicas' batches, in turn, first the first
-        step of each; and the number of steps.
+        (batches, steps): a `tf.data.Dataset` of the replicas' batches in turn, step by step; and
+        the number of steps.
 
     Raises:
-        ValueError: There are fewer examples than replicas, or no end of them.
+        ValueError: There are fewer examples than replicas, or the data set is endless.
     """
     tf = require("tensorflow", "evaluation_batches")
     replicas = range(num_replicas) if replicas is None else replicas
