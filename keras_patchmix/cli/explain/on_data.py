@@ -12,7 +12,7 @@ from keras_patchmix.cli.remarks import split_line
 from keras_patchmix.cli.score_kind import ScoreKind, score_kind
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.explain.benchmark import measure
-from keras_patchmix.explain.map_archive import most_images
+from keras_patchmix.explain.map_archive import max_images
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.occlusion import PatchReplacement, Superimpose
 from keras_patchmix.report.text import class_text
@@ -59,7 +59,7 @@ class DataWork:
         self._data = open_data(options, loaded)
         self._info = self._data.info
         self.image_shape = self._info.image_shape
-        most = most_images(*self.image_shape[:2])
+        most = max_images(*self.image_shape[:2])
         if min(options.figures, options.max_examples) > most:
             raise ValueError(
                 f"--figures must be at most {most} for images of this size. "

@@ -14,9 +14,8 @@ from keras_patchmix.cli.explain.explanation import Explanation, MapRow
 from keras_patchmix.cli.explain.pictures import listing_of, read_pictures
 from keras_patchmix.cli.score_kind import ScoreKind, score_kind
 from keras_patchmix.explain import c_rise, patch_selectivity, rise
-from keras_patchmix.explain.benchmark import noise_of
-from keras_patchmix.explain.map_archive import most_images
-from keras_patchmix.explain.measured import Measured
+from keras_patchmix.explain.map_archive import PartialResults, max_images
+from keras_patchmix.explain.saliency import map_noise
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.scoring.classifier import Classifier, classifier
 
@@ -69,7 +68,7 @@ class ImageWork:
                 )
         self._read = read_pictures(pictures, common_size(options, loaded))
         self.image_shape = self._read.images.shape[1:]
-        count, most = len(self._read.names), most_images(*self.image_shape[:2])
+        count, most = len(self._read.names), max_images(*self.image_shape[:2])
         if count > most:
             raise ValueError(
                 f"--image must give at most {most} images of this size: explain them in several "
@@ -129,15 +128,15 @@ class ImageWork:
         settings = {"model": name, **options.deciding()}
         kept = Backup(backup, {**settings, "weights_sha256": digest_of(prepared.loaded.model)})
         images, names = self._read.images, self._read.names
-        empty = Measured(MapRow, {"maps": (images.shape[1:3], np.float32)}, len(images))
+        empty = PartialResults(MapRow, {"maps": (images.shape[1:3], np.float32)}, len(images))
 
         def read(state):
-            found = empty.of_state(state)
+            found = empty.from_state(state)
             known = tuple(row["image"] for row in found.rows)
             check(known == names[: len(known)], "rows", "must be of the first so many images")
             return found
 
-        measured = kept.load(read, empty.most_bytes) or empty
+        measured = kept.load(read, empty.max_bytes) or empty
         with Progress(progress, name) as bar:
             bar.start(len(images) * options.num_masks, len(measured.rows) * options.num_masks)
             for start in range(len(measured.rows), len(images), _GROUP):
@@ -147,7 +146,7 @@ class ImageWork:
                 measured.add(self._rows(prepared, found, part), {"maps": found.maps})
                 kept.save_now_and_then(measured)
         kept.save(measured)
-        arrays = {"images": images, **measured.stacked()}
+        arrays = {"images": images, **measured.arrays()}
         if self._read.masks is not None:
             arrays["masks"] = self._read.masks
         ids = [row["class_id"] for row in measured.rows]
@@ -197,7 +196,7 @@ class ImageWork:
                 found.class_ids.tolist(),
                 contrasts,
                 found.num_masks.tolist(),
-                noise_of(found).tolist(),
+                map_noise(found).tolist(),
                 selectivity,
                 strict=True,
             )

@@ -7,7 +7,7 @@ from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.explain import map_archive
 from keras_patchmix.explain.benchmark import measure
 from keras_patchmix.explain.mixed_images import MixedImages
-from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.explain.selectivity import SelectivityReport
 from keras_patchmix.report import text
 from keras_patchmix.scoring.classifier import classifier
 

@@ -99,7 +99,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_maps(
     finished, place, flags, capsys, monkeypatch
 ):
     without_pictures(monkeypatch)
-    monkeypatch.setattr(on_images, "_GROUP", 1)
+    monkeypatch.setattr(on_images, "_GROUP_SIZE", 1)
     monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
     calls, original = [], on_images.c_rise
 
@@ -140,7 +140,7 @@ def test_errors_are_one_line_that_names_the_flag(more, message, place, capsys, t
 
 
 def test_more_images_than_an_archive_holds_are_refused_at_once(place, capsys, monkeypatch):
-    monkeypatch.setattr(map_archive, "_MOST_BYTES", 2 * SIZE * SIZE * 8 - 1)
+    monkeypatch.setattr(map_archive, "_MAX_BYTES", 2 * SIZE * SIZE * 8 - 1)
     flags = ["--model", place / "net.keras", "--image", place / "photos", "--num-masks", 60]
     output = place / "too_many"
     status, _, errors = run([*flags, "--scores", "logits", "--output", output], capsys)
