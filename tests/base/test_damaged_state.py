@@ -163,11 +163,11 @@ def load_explanation(path):
 def write_maps(path):
     SelectivityReport(ROWS, OF_ROWS).to_json(path.parent / "selectivity.json")
     report = SelectivityReport(ROWS, OF_ROWS, ARRAYS)
-    selectivity._save(report, path.parent)
+    selectivity.save_selectivity(report, path.parent)
 
 
 def load_maps(path):
-    found = selectivity.load(path.parent).examples
+    found = selectivity.load_selectivity(path.parent).examples
     return {name: values.tolist() for name, values in found.items()}
 
 
