@@ -10,12 +10,12 @@ import numpy as np
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.selectivity_plot import plot_examples, plot_selectivity
-from keras_patchmix.explain.arguments import checked_whole
+from keras_patchmix.explain.arguments import check_positive_integer as checked_whole
 from keras_patchmix.explain.benchmark import measure, scores_of
 from keras_patchmix.explain.class_scores import SLACK, NonFiniteScoresError
 from keras_patchmix.explain.masks import RandomMasks
 from keras_patchmix.explain.mixed_images import MixedImages
-from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.explain.selectivity import SelectivityReport
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.logits import returns_logits
 

@@ -1,6 +1,7 @@
 """The options of an explanation: one dataclass, and the strict command line that fills it."""
 
 import argparse
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,12 @@ _OF_DATA = {
     "patches": 7,
     "level": 0.4,
 }
-_ARGUMENTS = {"class_ids": "--class", "contrast_ids": "--contrast"}
+# Arguments of the library that no option is named after.
+_ARGUMENTS = {
+    "class_ids": "--class",
+    "contrast_ids": "--contrast",
+    "out_of_context_mask": "--level",
+}
 _OF_IMAGES = ("classes", "contrasts", "mask")
 _EPILOG = f"""\
 models:
@@ -98,16 +104,22 @@ class ExplanationOptions(CommandOptions):
         return super()._defaults() | _OF_DATA
 
 
-def with_flags(message):
-    """Names flags where the library names its arguments, in backticks.
+@contextlib.contextmanager
+def naming_flags(prefix="", **flags):
+    """Names flags in the errors raised inside, where the library names its arguments.
 
     Args:
-        message: Of an error.
-    """
-    fields = {field.name: flag(field.name) for field in dataclasses.fields(ExplanationOptions)}
-    fields |= _ARGUMENTS
+        prefix: String in front of the message. Defaults to `""`.
+        **flags: Flags of arguments that are not those of the option of the same name.
 
-    return named(message, fields)
+    Raises:
+        ValueError: In place of one raised inside.
+    """
+    options = {field.name: flag(field.name) for field in dataclasses.fields(ExplanationOptions)}
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(prefix + named(str(error), options | _ARGUMENTS | flags)) from error
 
 
 def parse_options(

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets
 from keras_patchmix.callbacks import OcclusionBenchmark
-from keras_patchmix.cli.score import main, running
+from keras_patchmix.cli.score import command, main
 from keras_patchmix.occlusion import PatchDrop, Report, evaluate
 from keras_patchmix.occlusion.benchmark import Benchmark
 from tests.cli.score.cases import (
@@ -200,7 +200,7 @@ def test_models_that_are_alike_share_the_bank(place, flags, capsys, tmp_path, mo
             super().__init__(*arguments, **settings)
             made.append(self)
 
-    monkeypatch.setattr(running, "Benchmark", Counted)
+    monkeypatch.setattr(command, "Benchmark", Counted)
     more = [part for name in "bcd" for part in ("--model", f"{name}={place / 'b.keras'}")]
     unlike = ["--preprocess", "d=unit", "--output", tmp_path / "out"]
     status, out, _ = run([*flags, *more, *unlike], capsys)

@@ -51,7 +51,7 @@ def finished(place, flags):
 @pytest.fixture
 def few(monkeypatch):
     """Groups of four images, each saved."""
-    monkeypatch.setattr(benchmark, "_GROUP", 4)
+    monkeypatch.setattr(benchmark, "_GROUP_SIZE", 4)
     monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
 
 
@@ -137,15 +137,15 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_numbers(
     finished, place, flags, capsys, monkeypatch
 ):
     without_pictures(monkeypatch)
-    calls, original = [], benchmark.c_rise
+    calls, original = [], benchmark.Explainer
 
-    def counted(*arguments, **settings):
-        calls.append(settings["preprocess"])
+    def counted(*arguments):
+        calls.append(arguments)
         if len(calls) == 5:  # the second of three groups of the second model
             raise KeyboardInterrupt
-        return original(*arguments, **settings)
+        return original(*arguments)
 
-    monkeypatch.setattr(benchmark, "c_rise", counted)
+    monkeypatch.setattr(benchmark, "Explainer", counted)
     command = [*flags, "--output", place / "again"]
     status, out, err = run(command, capsys)
     assert status == 130

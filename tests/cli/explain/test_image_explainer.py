@@ -10,7 +10,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 
 from keras_patchmix.base.state_files import sealed
-from keras_patchmix.cli.explain import main, on_images
+from keras_patchmix.cli.explain import image_explainer, main
 from keras_patchmix.explain import map_archive
 from keras_patchmix.occlusion import backup
 from tests.cli.explain.cases import (
@@ -99,9 +99,9 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_maps(
     finished, place, flags, capsys, monkeypatch
 ):
     without_pictures(monkeypatch)
-    monkeypatch.setattr(on_images, "_GROUP", 1)
+    monkeypatch.setattr(image_explainer, "_GROUP_SIZE", 1)
     monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
-    calls, original = [], on_images.c_rise
+    calls, original = [], image_explainer.c_rise
 
     def counted(*arguments, **settings):
         calls.append(1)
@@ -109,7 +109,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_maps(
             raise KeyboardInterrupt
         return original(*arguments, **settings)
 
-    monkeypatch.setattr(on_images, "c_rise", counted)
+    monkeypatch.setattr(image_explainer, "c_rise", counted)
     command = [*flags, "--output", place / "again"]
     assert run(command, capsys)[0] == 130
     status, out, _ = run(command, capsys)
@@ -140,7 +140,7 @@ def test_errors_are_one_line_that_names_the_flag(more, message, place, capsys, t
 
 
 def test_more_images_than_an_archive_holds_are_refused_at_once(place, capsys, monkeypatch):
-    monkeypatch.setattr(map_archive, "_MOST_BYTES", 2 * SIZE * SIZE * 8 - 1)
+    monkeypatch.setattr(map_archive, "_MAX_BYTES", 2 * SIZE * SIZE * 8 - 1)
     flags = ["--model", place / "net.keras", "--image", place / "photos", "--num-masks", 60]
     output = place / "too_many"
     status, _, errors = run([*flags, "--scores", "logits", "--output", output], capsys)
@@ -151,11 +151,11 @@ def test_more_images_than_an_archive_holds_are_refused_at_once(place, capsys, mo
 
 
 def test_a_backup_of_other_images_is_refused(place, flags, tmp_path, capsys, monkeypatch):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(on_images, "causal_curves", stop)
+        patch.setattr(image_explainer.Explanation, "with_curves", stop)
         assert run([*flags, "--output", tmp_path], capsys)[0] == 130
     content = json.loads((tmp_path / "backup.json").read_text())
     del content["sha256"]
