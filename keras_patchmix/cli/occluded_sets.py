@@ -11,7 +11,7 @@ from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
 from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX, prepared_builder
 from keras_patchmix.occlusion import DatasetOcclusion
-from keras_patchmix.occlusion.opening import has_known_map
+from keras_patchmix.occlusion.occluded_split import has_known_map
 from keras_patchmix.scoring.class_files import (
     imagenet_outputs,
     read_class_map,

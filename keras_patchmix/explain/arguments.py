@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.occlusion.describing import check_range
+from keras_patchmix.occlusion.settings import check_range
 
 
 def checked_images(images):

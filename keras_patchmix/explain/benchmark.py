@@ -15,7 +15,7 @@ from keras_patchmix.explain.saliency import c_rise
 from keras_patchmix.explain.selectivity import patch_selectivity
 from keras_patchmix.explain.selectivity_report import SelectivityReport, SelectivityRow
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.occlusion.describing import function_name
+from keras_patchmix.occlusion.settings import function_name
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.preprocessing import preprocessing_of
 from keras_patchmix.scoring.score_kind import returns_logits

@@ -1,23 +1,18 @@
 """The outcome of a benchmark: rows, summary, settings, and their files."""
 
+import collections
 import dataclasses
 import html
-import importlib.metadata
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
-
-from keras_patchmix._version import __version__
 from keras_patchmix.base import atomic, csv_text, state_files
 from keras_patchmix.base.printable import printable, printable_values
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion import comparison, report_file
+from keras_patchmix.occlusion import report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
-from keras_patchmix.occlusion.per_class import ClassRow, class_rows
-from keras_patchmix.occlusion.rows import Row, row_named, summarise
+from keras_patchmix.occlusion.rows import ClassRow, Row, class_rows, row_named, summarise
 from keras_patchmix.report import text
 
 if TYPE_CHECKING:
@@ -25,23 +20,24 @@ if TYPE_CHECKING:
 
     from keras_patchmix.occlusion.comparison import Comparison
 
+_MOST_SKIPPED = 10  # files named in a line
+
 
 class Report:
     """Rows and summary of a benchmark, with all settings.
 
     Attributes:
         rows: List of `Row`, the clean one first, those of sets of occluded images last.
-        summary: List of dicts, one per corruption and grid (per corruption where it has no levels):
-            `mean`, over the levels, without clean; `area`, under the curve of top-1 against the
-            true share, by trapezoids, clean included, divided by the range of shares (None where
-            there are no levels); `drop`, clean minus the hardest condition. None where a row that
+        summary: List of dicts, one per corruption and grid (per corruption without levels):
+            `mean`, over the levels, without clean; `area` under the curve of top-1 over the true
+            share, by the trapezoidal rule, clean included, divided by the range of shares (None
+            without levels); `drop`, clean minus the hardest condition. They are None if a row that
             they need has no scored image. Sets of occluded images have the mean over their splits.
-        settings: Dict of JSON values: what the rows depend on.
-        outcomes: `Outcomes` of the single examples, for paired comparisons and classes; None in
-            reports that do not hold them.
-        skipped: List of dicts with the "name" and the "reason" of what the data set could not read.
-        datasets: Dict from the name of a row to the `OccludedSet` that it is about: the settings,
-            outcomes and skipped images of the rows that are of a data set of their own.
+        settings: Dict of JSON values that the rows depend on.
+        outcomes: `Outcomes` of the single examples, for paired comparisons and classes; or None.
+        skipped: List of dicts with the "name" and the "reason" of files that could not be read.
+        datasets: Dict from the names of rows of sets of occluded images to their `OccludedSet`s:
+            settings, outcomes and skipped images.
     """
 
     def __init__(
@@ -63,16 +59,15 @@ class Report:
     def load(cls, path: FilePath) -> "Report":
         """Reads a report from a file that `to_json` wrote.
 
-        The file's checksum, if it is there, must be that of its content; without one (as after an
-        edit by hand, or in files of earlier versions) the parts of the report must still agree with
-        one another. No more memory is taken than the number of images allows.
+        A checksum in the file must be that of its content. The parts of the report must agree with
+        each other even without one, as after an edit by hand or in files of earlier versions.
 
         Args:
             path: The file, or a directory that holds a report.json.
 
         Raises:
-            ValueError: The file is damaged or is not a report, or one of a later version than this
-                package knows. The message names the file.
+            ValueError: The file is damaged, is not a report, or is one of a later version of this
+                package. The message names the file.
         """
         path = Path(path)
         return cls(**report_file.load(path / "report.json" if path.is_dir() else path))
@@ -80,17 +75,17 @@ class Report:
     @property
     def correct(self):
         """Dict from a row's name to a boolean array of shape (n,): which examples were right."""
-        known = [self.outcomes, *(each.outcomes for each in self.datasets.values())]
+        parts = [self.outcomes, *(each.outcomes for each in self.datasets.values())]
         return {
             name: values == RIGHT
-            for outcomes in known
+            for outcomes in parts
             if outcomes is not None
             for name, values in outcomes.top1.items()
         }
 
     @property
     def all_skipped(self):
-        """List of dicts as in `skipped`, those of the sets too, with the row's name in front."""
+        """List of dicts as in `skipped`, and those of the sets, prefixed with the row's name."""
         return [
             *self.skipped,
             *(
@@ -109,6 +104,8 @@ class Report:
         Returns:
             A `Comparison`, see `keras_patchmix.occlusion.comparison.compare`.
         """
+        from keras_patchmix.occlusion import comparison
+
         return comparison.compare(self, other)
 
     def class_rows(self) -> Any:
@@ -125,11 +122,7 @@ class Report:
         return rows
 
     def row(self, name: str) -> Row:
-        """Returns the row of a name.
-
-        Raises:
-            KeyError: There is none; the message lists those there are.
-        """
+        """Returns the row of a name; raises KeyError if there is none."""
         return row_named(self.rows, name)
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,19 +138,18 @@ class Report:
         }
 
     def to_json(self, path: FilePath | None = None) -> str:
-        """Returns the report as JSON text, or writes that atomically to `path` and returns None.
+        """Returns the report as JSON text, or writes it atomically to `path` and returns None.
 
-        It is what `to_dict` returns, and under "sha256" a checksum of that.
+        The text is `to_dict`, with a checksum under "sha256".
         """
         return _returned_or_written(state_files.sealed_text(self.to_dict(), indent=2), path)
 
     def to_csv(self, path: FilePath | None = None) -> str:
-        """Returns the rows as CSV text, or writes that atomically to `path` and returns None.
+        """Returns the rows as CSV text, or writes it atomically to `path` and returns None.
 
-        Each line holds the settings too, after the row's own columns, so that the files of several
-        models can be put together. Lists and dicts among them are JSON. Text that a spreadsheet
-        would take for a formula has an apostrophe in front. In the line of a set of
-        occluded images, settings of its own stand in place of those of the other data.
+        Each line also holds the settings, so that the files of several models can be concatenated.
+        Lists and dicts are JSON. Text that a spreadsheet would take for a formula is prefixed with
+        an apostrophe. The line of a set of occluded images has the settings of that set.
         """
         columns, lines = csv_lines(self)
         return _returned_or_written(csv_text.write(columns, lines), path)
@@ -181,9 +173,9 @@ class Report:
         return draw({self.model_name: self}, path)
 
     def to_class_csv(self, path: FilePath | None = None) -> str:
-        """Returns the rows of all classes as CSV text, or writes that to `path`, atomically.
+        """Returns the rows of all classes as CSV text, or writes it atomically to `path`.
 
-        Its columns are the fields of `ClassRow`.
+        The columns are the fields of `ClassRow`.
         """
         columns = [field.name for field in dataclasses.fields(ClassRow)]
         written = csv_text.write(columns, map(dataclasses.asdict, self.class_rows()))
@@ -195,11 +187,11 @@ class Report:
         examples: Sequence[Mapping[str, Any]] | None = None,
         selectivity: Any = None,
     ) -> str:
-        """Returns the report as a page that stands alone, or writes it atomically to `path`.
+        """Returns the report as a self-contained page, or writes it atomically to `path`.
 
         Args:
             path: File to write, or None.
-            examples: What `Benchmark.examples` returned, for pictures; None leaves them out.
+            examples: What `Benchmark.examples` returned, for pictures; or None.
             selectivity: `keras_patchmix.explain.SelectivityReport` of the same model, or None.
         """
         from keras_patchmix.occlusion.page import write_page
@@ -208,7 +200,7 @@ class Report:
         return _returned_or_written(written, path)
 
     def table(self) -> str:
-        """Returns rows and summary as text for people."""
+        """Returns rows and summary as a text table."""
         head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
         lines = [
             (
@@ -242,7 +234,12 @@ class Report:
         if summary:
             parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
         if self.datasets:
-            parts += ["", *(_of_set(row) for row in self.rows if row.data is not None)]
+            parts.append("")
+            for row in self.rows:
+                if row.data is not None:
+                    source = "" if row.data == row.name else f", {row.data}"
+                    count = row.n + row.n_nonfinite
+                    parts.append(f"{row.name}: {count} images of its own{source}.")
         bad = sum(row.n_nonfinite for row in self.rows)
         if bad:
             parts += ["", f"{bad} outputs were not finite and are not scored."]
@@ -281,23 +278,53 @@ def csv_lines(report):
     return [*columns, *version, *settings], lines
 
 
-def versions():
-    """Returns the versions of the packages a score depends on."""
-    backend = keras.config.backend()
-    module = sys.modules.get(backend)
-    return {
-        "keras_patchmix": __version__,
-        "keras": keras.__version__,
-        "numpy": importlib.metadata.version("numpy"),
-        "backend": backend,
-        backend: getattr(module, "__version__", None),
-        "python": sys.version.split()[0],
-    }
+def as_dict(reports):
+    """Returns a dict from names to reports. A single report is named after its model.
+
+    Args:
+        reports: A `Report`, or a dict from names to reports.
+
+    Raises:
+        ValueError: Neither, or an empty dict.
+    """
+    if isinstance(reports, Report):
+        return {reports.model_name: reports}
+    is_dict = isinstance(reports, dict) and len(reports) > 0
+    if is_dict and all(isinstance(report, Report) for report in reports.values()):
+        return {str(name): report for name, report in reports.items()}
+    raise ValueError(
+        f"`reports` must be a Report or a dict from names to reports. Received: reports={reports!r}"
+    )
 
 
-def _of_set(row):
-    source = "" if row.data == row.name else f", {row.data}"
-    return f"{row.name}: {row.n + row.n_nonfinite} images of its own{source}."
+def skipped_of(reports):
+    """Returns a list of the (name, reason) of files that could not be read.
+
+    A file that several reports name is listed once; files of the same name in one report are all
+    listed.
+
+    Args:
+        reports: Iterable of `Report`s.
+    """
+    counts = collections.Counter()
+    for report in reports:
+        counts |= collections.Counter((one["name"], one["reason"]) for one in report.all_skipped)
+    return list(counts.elements())
+
+
+def skipped_line(reports):
+    """Returns a line that names the files that could not be read, or None.
+
+    Args:
+        reports: Dict from names to `Report`s.
+    """
+    skipped = skipped_of(reports.values())
+    if not skipped:
+        return None
+    names = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_MOST_SKIPPED])
+    rest = len(skipped) - _MOST_SKIPPED
+    more = f"; and {rest} more, named in report.html" if rest > 0 else ""
+    return f"Could not be read: {names}{more}"
 
 
 def _returned_or_written(written, path):

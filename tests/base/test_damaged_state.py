@@ -116,7 +116,7 @@ def write_backup(path):
             None if name == "two" else rng.integers(0, 20, 20),
         )
         top5 = {row: int((values == 1).sum()) for row, values in top1.items()}
-        one.tally = Tally.of(top1, outcomes, top5, K)
+        one.tally = Tally(top1, outcomes, top5, K)
     Backup(path, SETTINGS).save(passes)
 
 
