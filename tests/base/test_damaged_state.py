@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keras_patchmix.base.run_directory import RunDirectory
 from keras_patchmix.base.state_files import DamagedFile
-from keras_patchmix.callbacks.epoch_lines import EpochLines
+from keras_patchmix.callbacks.epoch_files import EpochLines
 from keras_patchmix.cli.explain.explanation import Explanation
 from keras_patchmix.cli.score import selectivity
 from keras_patchmix.explain import SelectivityReport
