@@ -10,7 +10,6 @@ import time
 import traceback
 import warnings
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -66,8 +65,8 @@ class EpochBenchmark(keras.callbacks.Callback):
             )
         self.frequency = int(frequency)
         self.verbose = verbose
-        self.report: Any = None
-        self.timeline: list[dict] = []
+        self.report = None
+        self.timeline = []
         self._directory = self._file = None
         if directory is not None:
             if not isinstance(directory, str | os.PathLike):

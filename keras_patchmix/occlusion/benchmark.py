@@ -21,12 +21,7 @@ from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.passes import Pass, Passes, SingleWorker
 from keras_patchmix.occlusion.report import Report
 from keras_patchmix.occlusion.rows import make_rows, warn_of_nonfinite
-from keras_patchmix.occlusion.settings import (
-    BenchmarkSettings,
-    describe,
-    digest,
-    range_mismatch,
-)
+from keras_patchmix.occlusion.settings import BenchmarkSettings, describe, digest, range_mismatch
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
 from keras_patchmix.scoring.class_map import check_classes
 from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
@@ -164,13 +159,10 @@ class Benchmark:
             forward = self._forward(model, verbose)
             if forward.preprocess is None:
                 check_inputs(model, np.empty((0, *self._input_shape), self._dtype))
-            count, class_map = num_outputs(model), self.settings.class_map
-            classes = None if count is None else max(count, 2)
-            if class_map is not None:
-                classes = len(class_map.outputs)
-            if classes is not None:
-                names = self.settings.class_names
-                check_classes(classes, class_map, self._columns, names, self._labels)
+            class_map, names = self.settings.class_map, self.settings.class_names
+            count = num_outputs(model) if class_map is None else len(class_map.outputs)
+            if count is not None:
+                check_classes(max(count, 2), class_map, self._columns, names, self._labels)
             self._maps(model, forward)
 
     def _worker(self, model, share, backup=None):
@@ -188,10 +180,11 @@ class Benchmark:
 
     def _maps(self, model, forward):
         """Returns a dict from sets to their class maps, cached for each Keras model."""
-        maps = self._maps_of.get(model) if isinstance(model, keras.Layer) else None
-        if maps is None:
-            maps = {split.condition.name: split.map_for(forward) for split in self._splits}
-        if isinstance(model, keras.Layer):
+        is_layer = isinstance(model, keras.Layer)
+        if is_layer and model in self._maps_of:
+            return self._maps_of[model]
+        maps = {split.condition.name: split.map_for(forward) for split in self._splits}
+        if is_layer:
             self._maps_of[model] = maps
         return maps
 
@@ -247,10 +240,7 @@ class Benchmark:
         if forward.one_output is not None:
             settings["one_output"] = forward.one_output
         report = self._report(passes, maps, settings)
-        if keep_backup:
-            kept.save(counts)
-        else:
-            kept.remove()
+        kept.save(counts) if keep_backup else kept.remove()
         warn_of_nonfinite(report.rows)
         self._warn_of_first_examples(report)
         return report
@@ -274,18 +264,16 @@ class Benchmark:
 
     def _decisive(self, path, settings, model, maps):
         """Returns the settings that the counts in a backup depend on."""
-        decisive = {**settings, "weights_sha256": None if path is None else digest_of(model)}
-        if self.settings.from_logits is not None:
-            decisive["from_logits"] = self.settings.from_logits
-        if self._splits:
-            decisive["sets"] = {
-                split.condition.name: {
-                    **split.settings,
-                    "class_map": getattr(maps[split.condition.name], "outputs", None),
-                }
-                for split in self._splits
-            }
-        return decisive
+        sets = {}
+        for split in self._splits:
+            name = split.condition.name
+            sets[name] = {**split.settings, "class_map": getattr(maps[name], "outputs", None)}
+        return {
+            **settings,
+            "weights_sha256": None if path is None else digest_of(model),
+            "from_logits": self.settings.from_logits,
+            "sets": sets,
+        }
 
     def _warn_of_first_examples(self, report):
         scored = [(self._source, report)]

@@ -1,26 +1,22 @@
 """The outcome of a benchmark: rows, summary, settings, and their files."""
 
-import collections
 import dataclasses
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_patchmix.base import atomic, csv_text, state_files
-from keras_patchmix.base.printable import printable, printable_values
+from keras_patchmix.base import atomic, state_files
+from keras_patchmix.base.printable import printable_values
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.occlusion import report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
-from keras_patchmix.occlusion.rows import ClassRow, Row, class_rows, row_named, summarise
-from keras_patchmix.report import text
+from keras_patchmix.occlusion.rows import Row, class_rows, row_named, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from keras_patchmix.occlusion.comparison import Comparison
-
-_MOST_SKIPPED = 10  # files named in a line
 
 
 class Report:
@@ -151,8 +147,9 @@ class Report:
         Lists and dicts are JSON. Text that a spreadsheet would take for a formula is prefixed with
         an apostrophe. The line of a set of occluded images has the settings of that set.
         """
-        columns, lines = csv_lines(self)
-        return _returned_or_written(csv_text.write(columns, lines), path)
+        from keras_patchmix.occlusion import report_text
+
+        return _returned_or_written(report_text.csv(self), path)
 
     @property
     def model_name(self) -> str:
@@ -177,9 +174,9 @@ class Report:
 
         The columns are the fields of `ClassRow`.
         """
-        columns = [field.name for field in dataclasses.fields(ClassRow)]
-        written = csv_text.write(columns, map(dataclasses.asdict, self.class_rows()))
-        return _returned_or_written(written, path)
+        from keras_patchmix.occlusion import report_text
+
+        return _returned_or_written(report_text.class_csv(self), path)
 
     def to_html(
         self,
@@ -201,81 +198,22 @@ class Report:
 
     def table(self) -> str:
         """Returns rows and summary as a text table."""
-        head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
-        lines = [
-            (
-                row.corruption if row.data is None else row.name,
-                text.grid_text(row.grid),
-                "" if row.level is None else f"{100 * row.level:g} %",
-                "" if row.share is None else f"{100 * row.share:.1f} %",
-                text.percent(row.top1),
-                text.percent(row.standard_error),
-                text.percent(row.top5),
-            )
-            for row in self.rows
-        ]
-        summary_head = ("corruption", "grid", "mean", "area", "drop")
-        summary = [
-            (
-                entry["corruption"],
-                text.grid_text(entry["grid"]),
-                *(text.percent(entry[key]) for key in ("mean", "area", "drop")),
-            )
-            for entry in self.summary
-        ]
-        size = "x".join(map(str, self.settings["image_size"]))
-        n = self.settings.get("n", self.rows[0].n)
-        title = f"{printable(self.settings['model'] or 'model')}: {n} images of {size}"
-        if self.settings.get("preprocess"):
-            title += f", through {printable(self.settings['preprocess'])}"
-        if self.settings.get("one_output"):
-            title += f", the one output read as a {self.settings['one_output']}"
-        parts = [title, "", text.aligned(head, lines)]
-        if summary:
-            parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
-        if self.datasets:
-            parts.append("")
-            for row in self.rows:
-                if row.data is not None:
-                    source = "" if row.data == row.name else f", {row.data}"
-                    count = row.n + row.n_nonfinite
-                    parts.append(f"{row.name}: {count} images of its own{source}.")
-        bad = sum(row.n_nonfinite for row in self.rows)
-        if bad:
-            parts += ["", f"{bad} outputs were not finite and are not scored."]
-        skipped = self.all_skipped
-        if skipped:
-            names = ", ".join(entry["name"] for entry in skipped[:5])
-            more = ", ..." if len(skipped) > 5 else ""
-            parts += ["", f"{len(skipped)} images could not be read: {names}{more}"]
-        if self.settings.get("left_out"):
-            parts += ["", f"Left out of the folder: {self.settings['left_out']}"]
-        return "\n".join(parts)
+        from keras_patchmix.occlusion import report_text
+
+        return report_text.table(self)
 
     def __str__(self):
         return self.table()
 
     def __repr__(self):
-        model, clean = self.settings.get("model"), text.percent(self.rows[0].top1)
-        return f"<Report of {model!r}: {len(self.rows)} rows, clean top-1 {clean or 'unknown'} %>"
+        top1 = self.rows[0].top1
+        clean = "unknown" if top1 is None else f"{100 * top1:.2f}"
+        model = self.settings.get("model")
+        return f"<Report of {model!r}: {len(self.rows)} rows, clean top-1 {clean} %>"
 
     def _repr_html_(self):
         """Returns the table, for notebooks."""
         return f"<pre>{html.escape(self.table())}</pre>"
-
-
-def csv_lines(report):
-    """Returns the columns of `Report.to_csv`, and a list of dicts from them to values."""
-    columns = [field.name for field in dataclasses.fields(Row)]
-    settings = {key: value for key, value in report.settings.items() if key not in columns}
-    version = {"schema_version": report_file.SCHEMA_VERSION}
-    lines = []
-    for row in report.rows:
-        values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
-        own = report.datasets[row.name].settings if row.name in report.datasets else {}
-        of_line = {key: own.get(key, value) for key, value in settings.items()}
-        lines.append({**values, **version, **of_line})
-    return [*columns, *version, *settings], lines
 
 
 def as_dict(reports):
@@ -295,36 +233,6 @@ def as_dict(reports):
     raise ValueError(
         f"`reports` must be a Report or a dict from names to reports. Received: reports={reports!r}"
     )
-
-
-def skipped_of(reports):
-    """Returns a list of the (name, reason) of files that could not be read.
-
-    A file that several reports name is listed once; files of the same name in one report are all
-    listed.
-
-    Args:
-        reports: Iterable of `Report`s.
-    """
-    counts = collections.Counter()
-    for report in reports:
-        counts |= collections.Counter((one["name"], one["reason"]) for one in report.all_skipped)
-    return list(counts.elements())
-
-
-def skipped_line(reports):
-    """Returns a line that names the files that could not be read, or None.
-
-    Args:
-        reports: Dict from names to `Report`s.
-    """
-    skipped = skipped_of(reports.values())
-    if not skipped:
-        return None
-    names = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_MOST_SKIPPED])
-    rest = len(skipped) - _MOST_SKIPPED
-    more = f"; and {rest} more, named in report.html" if rest > 0 else ""
-    return f"Could not be read: {names}{more}"
 
 
 def _returned_or_written(written, path):
