@@ -8,7 +8,7 @@ from keras_patchmix.cli.listing import listing_of
 from keras_patchmix.datasets import loading
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import DatasetOcclusion
-from keras_patchmix.occlusion.opening import has_known_map
+from keras_patchmix.occlusion.occluded_split import has_known_map
 from keras_patchmix.scoring.class_map import (
     imagenet_outputs,
     read_class_map,

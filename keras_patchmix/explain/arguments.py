@@ -10,7 +10,7 @@ import numpy as np
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.types import Size
 from keras_patchmix.explain.class_scores import ClassScores
-from keras_patchmix.occlusion.describing import check_range
+from keras_patchmix.occlusion.settings import check_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from keras_patchmix.explain.selectivity import (
     patch_selectivity,
 )
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.occlusion.describing import function_name
+from keras_patchmix.occlusion.settings import function_name
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.logits import returns_logits
 from keras_patchmix.scoring.preprocessing import preprocessing_of

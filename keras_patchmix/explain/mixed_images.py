@@ -9,7 +9,7 @@ from keras_patchmix.corruptions.base import Corruption
 from keras_patchmix.corruptions.patch_replacement import PatchReplacement
 from keras_patchmix.explain.arguments import check_positive_integer
 from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.occlusion.choice import warn_of_first
+from keras_patchmix.occlusion.choice import warn_of_missing_classes
 from keras_patchmix.occlusion.data import ExampleSource
 
 
@@ -76,7 +76,7 @@ class MixedImages:
             labels, columns = [*labels, *batch.labels], batch.columns
             yield self._mix(batch)
         if self.choice == "first" and len(labels) == self._source.max_examples:
-            warn_of_first(np.array(labels), columns, stacklevel=2)
+            warn_of_missing_classes(np.array(labels), columns, stacklevel=2)
 
     def num_examples(self):
         """Returns the approximate number of images, or None; known once iteration has begun."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion.named_reports import as_dict
 from keras_patchmix.occlusion.panels import draw
+from keras_patchmix.occlusion.report import as_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

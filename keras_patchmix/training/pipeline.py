@@ -8,8 +8,8 @@ from typing import Any
 from keras_patchmix import datasets
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import say
-from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.datasets.images import decode, resize
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.devices.batches import LocalBatches
 from keras_patchmix.layers.labels import encode_labels
 from keras_patchmix.training import caching

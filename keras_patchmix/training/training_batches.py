@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.occlusion.batches import checked, fields_of
+from keras_patchmix.occlusion.batches import fields_of, make_batch
 from keras_patchmix.occlusion.data import ExampleSource
 
 
@@ -52,7 +52,7 @@ class TrainingBatches:
         for step in range(self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             fields = fields_of((images[chosen], labels[chosen]))
-            yield checked(fields, chosen)
+            yield make_batch(fields, chosen)
 
 
 class StepBatches:
@@ -77,4 +77,4 @@ class StepBatches:
         batches = self._pipeline(first + self.steps, first).take(self.steps)
         for step, (images, rows) in enumerate(batches.as_numpy_iterator()):
             place = (first + step) * self.batch_size + np.arange(self.batch_size)
-            yield checked(fields_of((images, rows)), place)
+            yield make_batch(fields_of((images, rows)), place)

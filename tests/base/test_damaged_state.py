@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keras_patchmix.base.run_directory import RunDirectory
 from keras_patchmix.base.state_files import DamagedFile
-from keras_patchmix.callbacks.epoch_lines import EpochLines
+from keras_patchmix.callbacks.epoch_files import EpochLines
 from keras_patchmix.cli.explain.explanation import Explanation
 from keras_patchmix.cli.score import selectivity
 from keras_patchmix.explain import SelectivityReport
@@ -116,7 +116,7 @@ def write_backup(path):
             None if name == "two" else rng.integers(0, 20, 20),
         )
         top5 = {row: int((values == 1).sum()) for row, values in top1.items()}
-        one.tally = Tally.of(top1, outcomes, top5, K)
+        one.tally = Tally(top1, outcomes, top5, K)
     Backup(path, SETTINGS).save(passes)
 
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from keras_patchmix.occlusion import Report, Row
-from keras_patchmix.occlusion.describing import digest
 from keras_patchmix.occlusion.outcomes import Outcomes
+from keras_patchmix.occlusion.settings import digest
 
 CONDITIONS = (
     ("clean", None, None, 0.0),

@@ -2,10 +2,9 @@
 
 from keras_patchmix.base import atomic, csv_text
 from keras_patchmix.cli import command_line
-from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.plot import plot_reports
-from keras_patchmix.occlusion.report import csv_lines
+from keras_patchmix.occlusion.report_text import csv_lines, skipped_line
 from keras_patchmix.report import text
 
 _MAX_CLASSES = 15

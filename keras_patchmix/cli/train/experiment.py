@@ -11,8 +11,8 @@ from keras_patchmix.cli.shared_options import flag
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.occlusion import Report
-from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.plot import plot_reports
+from keras_patchmix.occlusion.report_text import skipped_line
 from keras_patchmix.report import text
 from keras_patchmix.training import pipeline
 from keras_patchmix.training.fitting import fit, write_config

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion.named_reports import as_dict
 from keras_patchmix.occlusion.page.classes import class_tables
 from keras_patchmix.occlusion.page.examples import examples_of
 from keras_patchmix.occlusion.page.notes import grid_notes, warnings
@@ -13,7 +12,7 @@ from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivit
 from keras_patchmix.occlusion.page.settings import settings_of
 from keras_patchmix.occlusion.page.tables import comparison, rows_tables, summary_table
 from keras_patchmix.occlusion.panels import curves_of, interval, row_title
-from keras_patchmix.occlusion.report import Report
+from keras_patchmix.occlusion.report import Report, as_dict
 from keras_patchmix.report import page
 
 if TYPE_CHECKING:

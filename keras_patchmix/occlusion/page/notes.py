@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_patchmix.corruptions.grid import borders
 from keras_patchmix.occlusion.chance import at_chance
-from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.panels import row_title
+from keras_patchmix.occlusion.report_text import skipped_of
 from keras_patchmix.report.page import Warnings
 
 _SAME = {

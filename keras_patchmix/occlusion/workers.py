@@ -6,31 +6,16 @@ import keras
 import numpy as np
 
 from keras_patchmix.occlusion.outcomes import Outcomes
+from keras_patchmix.occlusion.passes import SingleWorker
 from keras_patchmix.occlusion.tally import Tally
 
 
-class SingleWorker:
-    """What `Sharing` is where there is nobody to share with."""
+class WorkerShare:
+    """The batches of one pass that a worker of a `tf.distribute` strategy scores.
 
-    def takes(self, batch):
-        """Returns True: all batches are scored here."""
-        return True
-
-    def all_or_none(self):
-        """Returns a context that does nothing."""
-        return contextlib.nullcontext()
-
-    def whole(self, tally):
-        """Returns the `Tally` as it is."""
-        return tally
-
-
-class Sharing:
-    """Deals batches out among the workers of a `tf.distribute` strategy, and collects the counts.
-
-    Every worker reads the whole data set, so indices, batches and corruptions are those of one
-    process alone, and scores batch i if it is worker i modulo the number of workers. The counts are
-    then summed over the workers. All must go through the same steps at the same time.
+    Every worker reads the whole data set, so indices, batches and corruptions are those of a single
+    process, and scores batch i if it is worker i modulo the number of workers. The counts are then
+    summed over the workers. All workers must make the same calls in the same order.
 
     Args:
         strategy: The `tf.distribute.Strategy` of several workers.
@@ -44,7 +29,7 @@ class Sharing:
         self._labels, self._index, self._own = [], [], []
 
     def takes(self, batch):
-        """Notes the next batch of the data set, and returns whether this worker scores it."""
+        """Records the next batch of the data set; returns whether this worker scores it."""
         own = len(self._labels) % self._count == self._number
         self._labels.append(np.array(batch.labels))
         self._index.append(np.array(batch.index))
@@ -53,7 +38,7 @@ class Sharing:
 
     @contextlib.contextmanager
     def all_or_none(self):
-        """Raises on every worker if one of them raises inside, as it would be waited for.
+        """Raises on every worker if the body raises on one, so that none waits forever.
 
         Raises:
             RuntimeError: Another worker has raised an error.
@@ -80,29 +65,26 @@ class Sharing:
         """
         own = np.concatenate(self._own)
         outcomes = tally.outcomes()
-        parts = [*outcomes.top1.values(), *outcomes.pixels.values()]
         has_donors = outcomes.donors is not None
-        parts.append(outcomes.donors if has_donors else np.zeros(len(outcomes), np.int64))
-        table = np.zeros((len(parts), len(own)), np.int64)
-        table[:, own] = parts
+        donors = outcomes.donors if has_donors else np.zeros(len(outcomes), np.int64)
+        columns = [*outcomes.top1.values(), *outcomes.pixels.values(), donors]
+        table = np.zeros((len(columns), len(own)), np.int64)
+        table[:, own] = columns
         scored = tally.count > 0
         totals = [*tally.top5.values(), tally.classes or 0, scored, has_donors]
         summed = self._sum(np.concatenate([table.reshape(-1), np.int64(totals)]))
         table = summed[: table.size].reshape(table.shape)
         *top5, classes, scored, has_donors = summed[table.size :]
         rows = len(tally.names)
-        return Tally.of(
-            tally.names,
-            Outcomes(
-                np.concatenate(self._labels),
-                np.concatenate(self._index),
-                dict(zip(tally.names, table[:rows].astype(np.int8), strict=True)),
-                dict(zip(tally.names, table[rows : 2 * rows], strict=True)),
-                table[-1] if has_donors else None,
-            ),
-            dict(zip(tally.names, map(int, top5), strict=True)),
-            int(classes // scored),
+        outcomes = Outcomes(
+            np.concatenate(self._labels),
+            np.concatenate(self._index),
+            dict(zip(tally.names, table[:rows].astype(np.int8), strict=True)),
+            dict(zip(tally.names, table[rows : 2 * rows], strict=True)),
+            table[-1] if has_donors else None,
         )
+        top5 = dict(zip(tally.names, map(int, top5), strict=True))
+        return Tally(tally.names, outcomes, top5, int(classes // scored))
 
     def _sum(self, numbers):
         """Returns the sum of an int64 array over the workers."""
@@ -110,7 +92,7 @@ class Sharing:
         local = self._strategy.num_replicas_in_sync // self._count
 
         def of_replica(context):
-            # A worker may have several replicas: its first one brings the numbers.
+            # Of a worker's replicas only the first contributes.
             first = context.replica_id_in_sync_group % local == 0
             return keras.ops.convert_to_tensor(numbers if first else nothing)
 
@@ -118,15 +100,15 @@ class Sharing:
         return self._strategy.reduce("SUM", values, axis=None).numpy()
 
 
-def sharing_of(model, backup=None):
-    """Returns a `Sharing` where several workers train a model together, else a `SingleWorker`.
+def worker_of(model, backup=None):
+    """Returns a new `WorkerShare` if several workers train a model, else a `SingleWorker`.
 
     Args:
         model: A Keras model, or a function.
-        backup: File that one process would keep its state in, or None.
+        backup: Path of the backup, or None.
 
     Raises:
-        ValueError: There are several workers, and a backup, which they do not keep.
+        ValueError: There are several workers and a backup, which they do not support.
     """
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is None or keras.config.backend() != "tensorflow":
@@ -141,7 +123,7 @@ def sharing_of(model, backup=None):
             "`backup` must be None where several workers share an evaluation. "
             f"Received: backup={str(backup)!r}"
         )
-    return Sharing(strategy)
+    return WorkerShare(strategy)
 
 
 def _tasks(resolver):
