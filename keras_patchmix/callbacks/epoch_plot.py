@@ -77,10 +77,10 @@ def epoch_curves(conditions, log_name):
             continue
         grid = condition.grid
         if condition.level is None:
-            title = curve_title(condition.corruption, None)
+            title = condition.title
             label = "all" if grid is None else f"{grid[0]}×{grid[1]} tiles"
         else:
-            title = curve_title(condition.corruption, grid)
+            title = curve_title(condition.title, grid)
             label = f"{100 * condition.level:g} %"
         curves.setdefault(title, {})[label] = log_name(condition)
     return curves

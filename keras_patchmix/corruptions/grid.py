@@ -14,25 +14,6 @@ import numpy as np
 _BLOCK_BYTES = 2**18
 
 
-def check_fits(grid, height, width, who):
-    """Raises if a grid is finer than the image.
-
-    Args:
-        grid: (rows, columns).
-        height: Image height in pixels.
-        width: Image width in pixels.
-        who: What has the grid, for the message.
-
-    Raises:
-        ValueError: Some cell of the grid would hold no pixel.
-    """
-    if grid[0] > height or grid[1] > width:
-        raise ValueError(
-            f"{who} has a grid finer than the image: `grid_size` must be at most "
-            f"({height}, {width}). Received: grid_size={tuple(grid)}"
-        )
-
-
 def borders(size, cells):
     """Returns the `cells + 1` pixel positions at which a side of `size` pixels is divided."""
     return np.arange(cells + 1) * size // cells
@@ -41,11 +22,6 @@ def borders(size, cells):
 def cell_areas(grid, height, width):
     """Returns the number of pixels of each cell, int64 of shape (rows, columns)."""
     return np.outer(np.diff(borders(height, grid[0])), np.diff(borders(width, grid[1])))
-
-
-def divides(grid, height, width):
-    """Says whether all cells of the grid have the same size."""
-    return height % grid[0] == 0 and width % grid[1] == 0
 
 
 def cell_means(maps, grid):

@@ -106,9 +106,7 @@ class PatchDrop(GridCorruption):
             ValueError: The grid is finer than the images, or the maps are missing, of another
                 shape, or not finite.
         """
-        del labels, bank
-        grid.check_fits(self.grid_size, *images.shape[1:3], type(self).__name__)
-        plan = {"ranks": self.ranks(index, seed)}
+        plan = super().plan(images, labels, index, seed=seed)
         if self.needs_saliency:
             means = grid.cell_means(_check_maps(saliency, images), self.grid_size)
             plan["ranks"] = _ranked(means if self.order == "non-salient" else -means, plan["ranks"])
@@ -123,36 +121,27 @@ class PatchDrop(GridCorruption):
             plan["values"] = _like(images, np.float64(value))
         return plan
 
-    def apply(self, images, plan, condition):
-        """Drops the patches of one level; see `Corruption.apply`."""
-        cells = self.cells(plan, condition)
-        areas = grid.cell_areas(self.grid_size, *images.shape[1:3])
+    def _corrupt(self, images, plan, cells):
         if self.fill == "noise":
-            out = grid.paste(images, cells, plan["noise"], np.arange(len(images)))
-        else:
-            out = grid.fill(images, cells, plan["values"])
-        return out, np.sum(cells * areas, axis=(1, 2))
+            return grid.paste(images, cells, plan["noise"], np.arange(len(images)))
+        return grid.fill(images, cells, plan["values"])
 
 
 def _check_maps(saliency, images):
     """Returns saliency maps as float32: sums of equal numbers are exact then, and means tie."""
-    received = None
     if saliency is None:
         received = "saliency=None"
     else:
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused
             maps = np.asarray(saliency).astype(np.float32)
         bad = np.sum(~np.isfinite(maps))
-        if maps.shape != images.shape[:3]:
-            received = f"an array of shape {maps.shape}"
-        elif bad:
-            received = f"{bad} values that are not finite"
-    if received is not None:
-        raise ValueError(
-            "`saliency` must hold a map of finite numbers for each image, of shape (batch, height, "
-            f"width) = {images.shape[:3]}. Received: {received}"
-        )
-    return maps
+        if maps.shape == images.shape[:3] and not bad:
+            return maps
+        received = f"an array of shape {maps.shape} with {bad} values that are not finite"
+    raise ValueError(
+        "`saliency` must hold a map of finite numbers for each image, of shape (batch, height, "
+        f"width) = {images.shape[:3]}. Received: {received}"
+    )
 
 
 def _ranked(means, ties):
@@ -160,9 +149,7 @@ def _ranked(means, ties):
     batch, rows, columns = means.shape
     flat = (batch, rows * columns)
     order = np.lexsort((ties.reshape(flat), means.reshape(flat)), axis=1)
-    ranks = np.empty(flat, np.int64)
-    np.put_along_axis(ranks, order, np.arange(rows * columns)[None], axis=1)
-    return ranks.reshape(means.shape)
+    return np.argsort(order, axis=1).reshape(means.shape)
 
 
 def _image_means(images):

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from keras_patchmix.base.types import Size
 from keras_patchmix.corruptions import grid
 from keras_patchmix.corruptions.base import GridCorruption
@@ -49,8 +47,7 @@ class PatchReplacement(GridCorruption):
             ValueError: No bank or labels, a bank of other images, a bank of one class only, or a
                 grid finer than the images.
         """
-        del value_range
-        grid.check_fits(self.grid_size, *images.shape[1:3], type(self).__name__)
+        plan = super().plan(images, labels, index, seed=seed)
         if bank is None or labels is None:
             missing = "bank" if bank is None else "labels"
             raise ValueError(
@@ -64,16 +61,7 @@ class PatchReplacement(GridCorruption):
                 f"{bank.images.shape[1:]} {bank.images.dtype}"
             )
         donors = bank.pair(labels, index, seed)
-        return {
-            "ranks": self.ranks(index, seed),
-            "bank": bank,
-            "donors": donors,
-            "donor_index": bank.index[donors],
-        }
+        return {**plan, "bank": bank, "donors": donors, "donor_index": bank.index[donors]}
 
-    def apply(self, images, plan, condition):
-        """Replaces the patches of one level; see `Corruption.apply`."""
-        cells = self.cells(plan, condition)
-        areas = grid.cell_areas(self.grid_size, *images.shape[1:3])
-        out = grid.paste(images, cells, plan["bank"].images, plan["donors"])
-        return out, np.sum(cells * areas, axis=(1, 2))
+    def _corrupt(self, images, plan, cells):
+        return grid.paste(images, cells, plan["bank"].images, plan["donors"])

@@ -12,7 +12,6 @@ import numpy as np
 from keras_patchmix.base import hashing
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.corruptions.base import Corruption, rising_levels
-from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.occluders import (
     Occluder,
     assemble,
@@ -94,7 +93,7 @@ class Superimpose(Corruption):
     @property
     def conditions(self):
         """Tuple of `Condition`, one per level, mildest first."""
-        return tuple(Condition(self.name, None, level) for level in self.levels)
+        return tuple(self.condition(level=level) for level in self.levels)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict of JSON values.

@@ -30,8 +30,8 @@ def draw(named, path=None):
 def curves_of(named):
     """Lays out the curves.
 
-    One report: the curves over the share of pixels in one panel, or one panel for each kind of
-    corruption where they are many; those over the number of tiles in another. Several reports:
+    One report: the curves over the share of pixels in one panel, or one panel for each family of
+    corruptions where they are many; those over the number of tiles in another. Several reports:
     a panel for each corruption and grid, with a line for each report.
 
     Args:
@@ -95,10 +95,9 @@ def _numbers(drawn):
     }
 
 
-def curve_title(corruption, grid):
+def curve_title(title, grid):
     """Returns such as "Patch drop, 14×14 grid"."""
-    text = corruption.replace("_", " ").capitalize()
-    return text if grid is None else f"{text}, {grid[0]}×{grid[1]} grid"
+    return title if grid is None else f"{title}, {grid[0]}×{grid[1]} grid"
 
 
 def row_title(row):
@@ -108,7 +107,7 @@ def row_title(row):
     """
     if row.data is not None:
         return row.name
-    parts = [row.corruption.replace("_", " ").capitalize()]
+    parts = [row.title]
     if row.grid is not None:
         parts.append(f"{row.grid[0]}×{row.grid[1]}")
     if row.level is not None:
@@ -138,41 +137,28 @@ def interval(p, n):
 def _of_one(report):
     """List of (title, is_loss, curves); a curve is (label, rows)."""
     clean = report.rows[0]
-    loss, tiles = [], []
-    for (corruption, grid), rows in sweeps(report.rows).items():
-        side = loss if _is_loss(rows) else tiles
-        side.append((corruption, curve_title(corruption, grid), [clean, *rows]))
-    drawn = _split(loss, "Occlusion") if len(loss) > _MOST_LINES else _joined(loss, "Occlusion")
-    drawn = [(title, True, curves) for title, curves in drawn]
-    drawn += [(title, False, curves) for title, curves in _joined(tiles, "Shuffled tiles")]
-    return drawn or [("Clean", True, [("clean", [clean])])]
-
-
-def _joined(curves, title):
-    if not curves:
-        return []
-    return [(title if len(curves) > 1 else curves[0][1], [curve[1:] for curve in curves])]
-
-
-def _split(curves, title):
-    """One panel for each kind of corruption: patch_drop and patch_drop_noise are of one."""
-    kinds = {}
-    for curve in curves:
-        words = curve[0].split("_")
-        kind = "_".join(words[: 2 if words[0] == "patch" else 1])
-        kinds.setdefault(kind, []).append(curve)
-    return [
-        panel
-        for kind, members in kinds.items()
-        for panel in _joined(members, curve_title(kind or title, None))
+    found = {True: [], False: []}
+    for (_, grid), rows in sweeps(report.rows).items():
+        curve = (curve_title(rows[0].title, grid), [clean, *rows])
+        found[_is_loss(rows)].append((rows[0].family, curve))
+    panels = {}
+    for is_loss, title in ((True, "Occlusion"), (False, "Shuffled tiles")):
+        split = is_loss and len(found[is_loss]) > _MOST_LINES
+        for family, curve in found[is_loss]:
+            panels.setdefault((family if split else title, is_loss), []).append(curve)
+    drawn = [
+        (title if len(curves) > 1 else curves[0][0], is_loss, curves)
+        for (title, is_loss), curves in panels.items()
     ]
+    return drawn or [("Clean", True, [("clean", [clean])])]
 
 
 def _of_several(reports):
     drawn = {}
     for name, report in reports.items():
         for key, rows in sweeps(report.rows).items():
-            panel = drawn.setdefault(key, (curve_title(*key), _is_loss(rows), []))
+            title = curve_title(rows[0].title, key[1])
+            panel = drawn.setdefault(key, (title, _is_loss(rows), []))
             panel[2].append((name, [report.rows[0], *rows]))
     return list(drawn.values()) or [
         ("Clean", True, [(name, [report.rows[0]]) for name, report in reports.items()])

@@ -14,7 +14,7 @@ from keras_patchmix.occlusion.occluded_set import OccludedSet
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, unpacked
 from keras_patchmix.occlusion.rows import Row
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _KIND = "a report of keras-patchmix"
 _CLOSE = 1e-6  # floats that another machine may round otherwise
 

@@ -6,19 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_patchmix import corruptions
 from keras_patchmix.base.schema import Mismatch
 from keras_patchmix.base.state_files import parse_json
 from keras_patchmix.corruptions.member import Member
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
-
-# Where the classes are that need no `custom_objects`. Imported when one of them is asked for.
-_MODULES = {
-    "DatasetOcclusion": "keras_patchmix.occlusion.dataset_occlusion",
-    "PatchDrop": "keras_patchmix.corruptions.patch_drop",
-    "PatchPermutation": "keras_patchmix.corruptions.patch_permutation",
-    "PatchReplacement": "keras_patchmix.corruptions.patch_replacement",
-    "Superimpose": "keras_patchmix.corruptions.superimpose",
-}
 
 
 def serialize(suite: Sequence[Any]) -> list[dict[str, Any]]:
@@ -135,16 +127,15 @@ def _member(entry, custom_objects):
 
 
 def _class(name, custom_objects):
-    cls = custom_objects.get(name)
-    if cls is None and name in _MODULES:
-        module = importlib.import_module(_MODULES[name])
-        cls = getattr(module, name)
-    if cls is None:
-        known = ", ".join({**_MODULES, **custom_objects})
+    known = {"DatasetOcclusion": DatasetOcclusion, **corruptions.modules(), **custom_objects}
+    if name not in known:
         raise ValueError(
-            f"`suite` holds an unknown corruption. Known: {known} (pass your own classes to "
-            f"`deserialize` as `custom_objects`). Received: class_name={name!r}"
+            f"`suite` holds an unknown corruption. Known: {', '.join(known)} (pass your own "
+            f"classes to `deserialize` as `custom_objects`). Received: class_name={name!r}"
         )
+    cls = known[name]
+    if isinstance(cls, str):
+        cls = getattr(importlib.import_module(f"{corruptions.__name__}.{cls}"), name)
     if not (isinstance(cls, type) and issubclass(cls, Member)):
         raise ValueError(
             "`custom_objects` must hold subclasses of `keras_patchmix.occlusion.Corruption`. "

@@ -1,6 +1,6 @@
 """The tables of scores: summary, all rows, and paired differences."""
 
-from keras_patchmix.occlusion.panels import curve_title, row_title
+from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
 from keras_patchmix.report.table import Table, TableRow
 from keras_patchmix.report.text import typeset
@@ -26,15 +26,16 @@ def summary_table(reports):
         for entry in report.summary:
             key = (entry["corruption"], None if entry["grid"] is None else tuple(entry["grid"]))
             lines.setdefault(key, {})[name] = entry
-    sets = {name for report in reports.values() for name, _ in occluded_sets(report.rows)}
+    rows = [row for report in reports.values() for row in report.rows]
+    sets = {row.corruption for row in rows if row.data is not None}
+    titles = {row.corruption: row.title for row in rows if row.data is None}
     clean = ["Clean", ""]
     for report in reports.values():
         clean += [typeset(report.rows[0].top1), "", ""]
     body = []
     for (corruption, grid), entries in lines.items():
-        is_set = corruption in sets
-        cells = [corruption if is_set else curve_title(corruption, None)]
-        cells.append("" if is_set else _grid_or_several(grid, entries))
+        cells = [titles.get(corruption, corruption)]
+        cells.append("" if corruption in sets else _grid_or_several(grid, entries))
         for name in reports:
             entry = entries.get(name, {})
             cells += [typeset(entry.get(key)) for key in ("mean", "area", "drop")]
@@ -110,7 +111,7 @@ def _side_by_side(reports, caption, note, cell, folded=None):
 
 
 def _line(row, cells):
-    name = row.name if row.data is not None else curve_title(row.corruption, None)
+    name = row.title if row.data is None else row.name
     level = "" if row.level is None else f"{100 * row.level:.6g} %"
     share = "–" if row.share is None else f"{100 * row.share:.1f}"
     return TableRow([name, _grid(row.grid), level, share, *cells], row.name)
