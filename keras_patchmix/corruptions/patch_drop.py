@@ -109,7 +109,9 @@ class PatchDrop(GridCorruption):
         plan = super().plan(images, labels, index, seed=seed)
         if self.needs_saliency:
             means = grid.cell_means(_check_maps(saliency, images), self.grid_size)
-            plan["ranks"] = _ranked(means if self.order == "non-salient" else -means, plan["ranks"])
+            plan["ranks"] = _rank_cells(
+                means if self.order == "non-salient" else -means, plan["ranks"]
+            )
         low, high = value_range
         if self.fill == "noise":
             key = hashing.stream(seed, self.kind, "noise")
@@ -144,7 +146,7 @@ def _check_maps(saliency, images):
     )
 
 
-def _ranked(means, ties):
+def _rank_cells(means, ties):
     """Ranks cells by rising means, equal ones by `ties`: int64 of shape (B, rows, columns)."""
     batch, rows, columns = means.shape
     flat = (batch, rows * columns)

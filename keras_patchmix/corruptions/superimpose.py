@@ -71,7 +71,7 @@ class Superimpose(Corruption):
         sha256: str | None = None,
     ):
         self.levels = rising_levels(levels, HIGHEST_LEVEL, "the image's pixels")
-        self.source, self.occluders = _loaded(occluders)
+        self.source, self.occluders = _load(occluders)
         self.sha256 = _digest(self.occluders)
         if sha256 not in (None, self.sha256):
             raise ValueError(
@@ -155,7 +155,7 @@ class Superimpose(Corruption):
         return draw
 
 
-def _loaded(occluders):
+def _load(occluders):
     """Returns "drawn", the folder, or None, and the tuple of `Occluder`s."""
     if isinstance(occluders, str) and occluders == "drawn":
         return "drawn", drawn()

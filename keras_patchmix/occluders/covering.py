@@ -1,5 +1,6 @@
 """Covers that hide a given share of an image: how large each occluder has to be."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -64,32 +65,33 @@ def cover_to(
             f"`levels` must rise and be above 0 and at most {HIGHEST_LEVEL}. "
             f"Received: levels={levels!r}"
         )
-    state = _State(placing.empty_cover(height, width), 0, (), 0)
+    state = _State(placing.empty_cover(height, width))
     covers, waiting = [], list(levels)
     for rung in range(1, _RUNGS):
         if not waiting:
             break
         while waiting and round(waiting[0] * _RUNGS, 9) < rung:
-            covers.append(_filled(state.copy(), waiting.pop(0), draw).layers)
+            part = dataclasses.replace(state, cover=state.cover.copy())
+            covers.append(_fill(part, waiting.pop(0), draw).layers)
         if waiting:
-            state = _filled(state, rung / _RUNGS, draw)
+            _fill(state, rung / _RUNGS, draw)
         if waiting and round(waiting[0] * _RUNGS, 9) == rung:
             waiting.pop(0)
             covers.append(state.layers)
     return covers
 
 
+@dataclasses.dataclass
 class _State:
     """A cover under construction: what it shows, how much, made of what, by how many objects."""
 
-    def __init__(self, cover, hidden, layers, number):
-        self.cover, self.hidden, self.layers, self.number = cover, hidden, layers, number
+    cover: np.ndarray
+    hidden: int = 0
+    layers: tuple = ()
+    number: int = 0
 
-    def copy(self):
-        return _State(self.cover.copy(), self.hidden, self.layers, self.number)
 
-
-def _filled(state, level, draw):
+def _fill(state, level, draw):
     """Lays objects into a state, in place, until a share of the image is hidden."""
     height, width = state.cover.shape[:2]
     target = level * height * width
@@ -106,7 +108,7 @@ def _filled(state, level, draw):
         state.number += 1
         centre = _centre(state.cover, *position)
         need = target - state.hidden
-        layer, gained = _fitted(state.cover, occluder, turns, centre, need, near)
+        layer, gained = _fit(state.cover, occluder, turns, centre, need, near)
         if layer is not None:
             state.layers += (placing.lay_behind(state.cover, layer),)
             state.hidden += gained
@@ -120,7 +122,7 @@ def _centre(cover, which, y, x):
     return row + y, column + x
 
 
-def _fitted(cover, occluder, turns, centre, need, near):
+def _fit(cover, occluder, turns, centre, need, near):
     """Returns the layer of an occluder that hides a number of pixels more, and that number.
 
     It hides fewer where no size hides so many. The layer is None where every size tried hides too
@@ -128,7 +130,7 @@ def _fitted(cover, occluder, turns, centre, need, near):
     """
     image_size = cover.shape[:2]
     largest = _LARGEST * min(image_size) / max(occluder.image.shape[:2])
-    trial = _Trial(cover, occluder, turns, centre, largest)
+    trial = _SizeTrial(cover, occluder, turns, centre, largest)
     best, best_error, wanted = (None, 0), math.inf, need
     for _ in range(_TRIES):
         scale, found = trial.scale_for(wanted)
@@ -155,7 +157,7 @@ def _gain(cover, layer):
     return int(np.count_nonzero((after >= placing.COVERED) & (before < placing.COVERED)))
 
 
-class _Trial:
+class _SizeTrial:
     """Counts quickly, on a part of the pixels, what an occluder of any size would hide.
 
     Args:

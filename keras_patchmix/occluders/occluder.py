@@ -41,7 +41,7 @@ class Occluder:
                 "`image` must be a uint8 array of shape (height, width, 4): red, green, blue, "
                 f"alpha. Received: shape {image.shape}, dtype {image.dtype}"
             )
-        solid = _visible(image, _OPAQUE_ENOUGH)
+        solid = _crop(image, _OPAQUE_ENOUGH)
         if max(solid.shape[:2]) < SMALLEST_SIDE:
             raise ValueError(
                 "`image` must show something: a part that is at least half opaque (alpha 128) and "
@@ -49,9 +49,9 @@ class Occluder:
                 f"{image.shape[1]} pixels, alpha up to {image[..., 3].max(initial=0)}, of which "
                 f"{solid.shape[0]} x {solid.shape[1]} pixels are so"
             )
-        image = _visible(image, 1)
+        image = _crop(image, 1)
         while max(image.shape[:2]) > LARGEST_SIDE:
-            image = _straight(_halved(_premultiplied(image)))
+            image = _unpremultiply(_halve(_premultiply(image)))
         self.name = name
         self.image = np.array(image)
         self.image.setflags(write=False)
@@ -59,10 +59,10 @@ class Occluder:
     @functools.cached_property
     def sizes(self):
         """Tuple of `Size`: the picture, and smaller ones, each half as large as the one before."""
-        picture = _premultiplied(self.image)
+        picture = _premultiply(self.image)
         sizes = [Size(picture)]
         while max(picture.shape[:2]) >= 4:
-            picture = _halved(picture)
+            picture = _halve(picture)
             sizes.append(Size(picture))
         return tuple(sizes)
 
@@ -76,9 +76,8 @@ class Occluder:
             A `Size` and a float: at most the square root of 2, so that bilinear sampling does not
             alias, unless the smallest picture has more.
         """
-        number = 0
-        while scale * 2**number < 0.7071 and number < len(self.sizes) - 1:
-            number += 1
+        last = len(self.sizes) - 1
+        number = next((k for k in range(last) if scale * 2**k >= 0.7071), last)
         return self.sizes[number], 1 / (scale * 2**number)
 
     @functools.cached_property
@@ -108,15 +107,11 @@ class Size:
         self.pixels = padded.reshape(-1, 4)
         self.solid = self.pixels[:, 3] >= _OPAQUE_ENOUGH
         visible = np.pad(padded[..., 3] > 0, 1)
-        rows, columns = self.shape
-        near = np.zeros(self.shape, bool)
-        for i in range(3):
-            for j in range(3):
-                near |= visible[i : i + rows, j : j + columns]
-        self.near = near.reshape(-1)
+        windows = np.lib.stride_tricks.sliding_window_view(visible, (3, 3))
+        self.near = windows.any(axis=(2, 3)).reshape(-1)
 
 
-def _visible(image, alpha):
+def _crop(image, alpha):
     """Cuts an image to the pixels with at least this alpha; empty if there are none."""
     seen = image[..., 3] >= alpha
     spans = []
@@ -126,21 +121,21 @@ def _visible(image, alpha):
     return image[tuple(spans)]
 
 
-def _premultiplied(image):
+def _premultiply(image):
     """Multiplies colours by alpha, rounded."""
     alpha = image[..., 3:].astype(np.uint16)
     colour = (image[..., :3] * alpha + 127) // 255
     return np.concatenate([colour.astype(np.uint8), image[..., 3:]], axis=-1)
 
 
-def _straight(image):
+def _unpremultiply(image):
     """Divides colours by alpha, rounded; black where nothing is visible."""
     alpha = image[..., 3:].astype(np.uint16)
     colour = (image[..., :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1)
     return np.concatenate([colour.astype(np.uint8), image[..., 3:]], axis=-1)
 
 
-def _halved(image):
+def _halve(image):
     """Averages 2 x 2 pixels into one; a row or column missing at the end counts as empty."""
     rows, columns = image.shape[:2]
     even = np.pad(image, ((0, rows % 2), (0, columns % 2), (0, 0))).astype(np.uint16)
