@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_patchmix.base import hashing
+from keras_patchmix.base.pixels import to_dtype
 from keras_patchmix.base.types import Size
 from keras_patchmix.corruptions import grid
 from keras_patchmix.corruptions.base import GridCorruption
@@ -117,10 +118,10 @@ class PatchDrop(GridCorruption):
             key = hashing.stream(seed, self.kind, "noise")
             plan["noise"] = _noise(images, index, key, low, high)
         elif self.fill == "image_mean":
-            plan["values"] = _like(images, _image_means(images))
+            plan["values"] = to_dtype(_image_means(images), images.dtype)
         else:
             value = {"black": low, "mean": (low + high) / 2}.get(self.fill, self.fill)
-            plan["values"] = _like(images, np.float64(value))
+            plan["values"] = to_dtype(np.float64(value), images.dtype)
         return plan
 
     def _corrupt(self, images, plan, cells):
@@ -179,13 +180,5 @@ def _noise(images, index, key, low, high):
         uniform *= 2.0**-53
         uniform *= high - low
         uniform += low
-        values[:] = _like(images, uniform).reshape(values.shape)
+        values[:] = to_dtype(uniform, images.dtype).reshape(values.shape)
     return noise
-
-
-def _like(images, values):
-    """Casts values to the images' dtype: rounded, half to even, where that is an integer type."""
-    if np.issubdtype(images.dtype, np.integer):
-        limits = np.iinfo(images.dtype)
-        values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(images.dtype)

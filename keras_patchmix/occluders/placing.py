@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from keras_patchmix.base.pixels import to_dtype
+
 if TYPE_CHECKING:
     from keras_patchmix.occluders.occluder import Occluder
 
@@ -203,13 +205,13 @@ def blend(
     alpha = np.ascontiguousarray(cells[:, 3])
     opaque = np.flatnonzero(alpha == 255)
     low, high = (float(value) for value in value_range)
-    colours = _cast(low + (high - low) / 255 * np.arange(256), image.dtype)
+    colours = to_dtype(low + (high - low) / 255 * np.arange(256), image.dtype)
     flat[opaque] = colours.take(_channels(cells.take(opaque, axis=0), flat.shape[1]))
     edge = np.flatnonzero((alpha > 0) & (alpha < 255))
     share = alpha.take(edge).astype(np.float64)[:, None] / 255
     colour = _channels(cells.take(edge, axis=0), flat.shape[1]).astype(np.float64) / 255
     mixed = flat.take(edge, axis=0).astype(np.float64) * (1 - share)
-    flat[edge] = _cast(mixed + (low * share + (high - low) * colour), image.dtype)
+    flat[edge] = to_dtype(mixed + (low * share + (high - low) * colour), image.dtype)
     return out
 
 
@@ -219,10 +221,3 @@ def _channels(pixels, count):
         return pixels[:, :3]
     weights = np.array([299, 587, 114], np.int64)
     return ((np.sum(pixels[:, :3] * weights, axis=1, keepdims=True) + 500) // 1000).astype(np.uint8)
-
-
-def _cast(values, dtype):
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(dtype)

@@ -6,7 +6,7 @@ import math
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
-from keras_patchmix.report.style import add_legend, line_style, open_axes, wrapped
+from keras_patchmix.report.style import add_legend, line_style, new_figure, open_axes, wrapped
 
 SETS_TITLE = "Sets of occluded images"
 _WIDTH = 4.4  # inches of a panel
@@ -117,7 +117,7 @@ class Curves:
         longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
         beside = max(1, min(len(labels), 4, 100 // (longest + 8)))
         below = 0.25 * -(-len(labels) // beside) * _most_lines(labels)
-        figure = _new_figure(max(width * columns, 5.4), height * rows + 0.4 + below)
+        figure = new_figure(max(width * columns, 5.4), height * rows + 0.4 + below)
         first = None
         for number, panel in enumerate(self.panels):
             axis = first = figure.add_subplot(rows, columns, number + 1, sharey=first)
@@ -146,16 +146,16 @@ class Curves:
         found = []
         if self.several:
             labels = list(map(wrapped, self.models))
-            figure = _new_figure(_WIDTH, 0.1 + 0.2 * len(labels) * _most_lines(labels))
+            figure = new_figure(_WIDTH, 0.1 + 0.2 * len(labels) * _most_lines(labels))
             self._add_legend(figure, "center left", 1)
             found.append(("Models", ", ".join(self.models), figure))
         for panel in self.panels:
-            figure = _new_figure(_WIDTH, 3.1)
+            figure = new_figure(_WIDTH, 3.1)
             _draw_panel(figure.subplots(), panel, self.top, legend=not self.several)
             found.append((panel.title, _panel_words(panel), figure))
         if self.sets:
             lines = sum(1 + len(dots) for dots in self.sets.values())
-            figure = _new_figure(_WIDTH, 0.7 + 0.22 * lines)
+            figure = new_figure(_WIDTH, 0.7 + 0.22 * lines)
             _draw_sets(figure.subplots(), self.sets)
             found.append((SETS_TITLE, _set_words(self.sets), figure))
         return found
@@ -170,12 +170,6 @@ class Curves:
 def set_title(name):
     """Returns the name of a row about a set of occluded images as it stands in figures."""
     return name.replace("_", " ")
-
-
-def _new_figure(width, height):
-    # The object interface: pyplot would pick a global backend and keep every figure alive.
-    figure = require("matplotlib.figure", "plotting a report").Figure
-    return figure(figsize=(width, height), layout="constrained")
 
 
 def _most_lines(labels):

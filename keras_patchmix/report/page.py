@@ -14,11 +14,9 @@ from keras_patchmix.base import atomic
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 from keras_patchmix.report.curves import Curves
-from keras_patchmix.report.inline_svg import inline_svg
-from keras_patchmix.report.pictures import data_uri
+from keras_patchmix.report.pictures import data_uri, inline_svg
 from keras_patchmix.report.selectivity import Strip, draw_strips
-from keras_patchmix.report.table import Table
-from keras_patchmix.report.text import plural, typeset
+from keras_patchmix.report.text import Table, plural, typeset
 from keras_patchmix.report.weight_line import WeightLine
 
 _HEADINGS = {
@@ -116,17 +114,17 @@ class Selectivity:
         table: The numbers.
         strips: List of `Strip`.
         difference: Tuple (first, second, difference, low, high) of two models, or None.
-        unlike: Why two models are not compared, or None.
-        told: List of tuples (model or None, how it was measured).
-        cases: List of `Example`.
+        not_compared: Why two models are not compared, or None.
+        methods: List of tuples (model or None, how it was measured).
+        examples: List of `Example`.
     """
 
     table: Table
     strips: Sequence[Strip]
     difference: tuple | None
-    unlike: str | None
-    told: Sequence[tuple]
-    cases: Sequence[Example]
+    not_compared: str | None
+    methods: Sequence[tuple]
+    examples: Sequence[Example]
 
     @property
     def words(self):
@@ -238,13 +236,13 @@ def _environment():
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_printable,
     )
     environment.filters |= {"percent": typeset, "plural": plural, "data_uri": data_uri}
     environment.filters["inline_svg"] = inline_svg
     return environment
 
 
-def _shown(value):
+def _printable(value):
     """What is put into a page: printable, since browsers drop control characters."""
     return value if hasattr(value, "__html__") else printable(value, lines=True)

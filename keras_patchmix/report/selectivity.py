@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_patchmix.base import atomic
-from keras_patchmix.base.optional import require
-from keras_patchmix.report.style import SOFT, line_style, open_axes, wrapped
+from keras_patchmix.report.style import SOFT, line_style, new_figure, open_axes, wrapped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +47,9 @@ def draw_strips(strips, path=None):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure_class = require("matplotlib.figure", "plotting patch selectivity").Figure
     names = [wrapped(one.name, 24) for one in strips]
     height = 1.0 + 0.5 * len(names) + 0.12 * sum(1 + name.count("\n") for name in names)
-    figure = figure_class(figsize=(5, height), layout="constrained")
+    figure = new_figure(5, height)
     axis = figure.subplots()
     axis.axvline(0.5, color=SOFT, linewidth=1, linestyle="--", zorder=0)
     for place, one in enumerate(strips):

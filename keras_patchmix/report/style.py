@@ -2,6 +2,7 @@
 
 import textwrap
 
+from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 
 # Okabe and Ito's colours, told apart with every common colour vision; yellow left out. They, and
@@ -11,6 +12,15 @@ MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
 PAPER, RULE, SOFT, GOOD, BAD = "#ffffff", "#dddddd", "#777777", "#0b6b3a", "#b3261e"
 _NAME_WIDTH = 36  # characters of a line
+
+
+def new_figure(width, height, purpose="plotting"):
+    """Returns an empty `matplotlib.figure.Figure` of so many inches.
+
+    It is made without pyplot, which would pick a global backend and keep every figure alive.
+    """
+    figure_class = require("matplotlib.figure", purpose).Figure
+    return figure_class(figsize=(width, height), layout="constrained")
 
 
 def line_style(number):

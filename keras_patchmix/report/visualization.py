@@ -8,10 +8,12 @@ import numpy as np
 
 from keras_patchmix.base import atomic
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.layers.structures import IMAGES, LABELS
+from keras_patchmix.report.pictures import to_unit
+from keras_patchmix.report.saliency import draw_image
+from keras_patchmix.report.style import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +60,6 @@ def visualize(
     Example:
     >>> keras_patchmix.visualize(train, "batch.png", class_names=["cat", "dog"])
     """
-    figure_module = require("matplotlib.figure", "visualize")
     images, labels = _first_batch(data)
     if images.ndim != 4:
         hint = ""
@@ -73,20 +74,21 @@ def visualize(
         )
     if data_format == "channels_first":
         images = np.moveaxis(images, 1, -1)
-    images = _to_unit(images[:max_images], value_range)
+    images = images[:max_images]
     count = len(images)
+    if value_range is None:
+        is_unit = images.dtype.kind not in "iub" and count and images.astype("float32").max() <= 1
+        value_range = (0, 1) if is_unit else (0, 255)
     columns = columns or min(count, math.ceil(math.sqrt(2 * count)))
     rows = math.ceil(count / columns)
     captions = [] if labels is None else [_caption(y, class_names) for y in labels[:count]]
     lines = max((len(caption) for caption in captions), default=0)
-    figure = figure_module.Figure(
-        figsize=(1.7 * columns, (1.6 + 0.14 * lines) * rows), layout="constrained"
-    )
+    figure = new_figure(1.7 * columns, (1.6 + 0.14 * lines) * rows, "visualize")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:
         axis.set_axis_off()
     for i, axis in enumerate(axes[:count]):
-        axis.imshow(images[i], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        draw_image(axis, to_unit(images[i], value_range))
         if captions:
             caption = captions[i] + [""] * (lines - len(captions[i]))
             axis.set_title("\n".join(caption), fontsize=7, pad=3)
@@ -109,15 +111,6 @@ def _first_batch(data):
     else:
         images, labels = data, None
     return to_numpy(images), None if labels is None else to_numpy(labels)
-
-
-def _to_unit(images, value_range):
-    values = images.astype("float32")
-    if value_range is None:
-        is_unit = images.dtype.kind not in "iub" and values.size and values.max() <= 1
-        value_range = (0, 1) if is_unit else (0, 255)
-    low, high = value_range
-    return np.clip((values - low) / (high - low), 0, 1)
 
 
 def _caption(label, class_names):

@@ -3,10 +3,8 @@
 import dataclasses
 
 from keras_patchmix.base import atomic
-from keras_patchmix.base.optional import require
-from keras_patchmix.report.style import BAD, GOOD, SOFT, open_axes
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import typeset
+from keras_patchmix.report.style import BAD, GOOD, SOFT, new_figure, open_axes
+from keras_patchmix.report.text import Table, TableRow, typeset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +84,7 @@ class WeightLine:
         Returns:
             A `matplotlib.figure.Figure`.
         """
-        figure_class = require("matplotlib.figure", "plotting a line of weights").Figure
-        figure = figure_class(figsize=(5, 4), layout="constrained")
+        figure = new_figure(5, 4)
         axes = figure.add_subplot()
         clean = [100 * one.clean for one in self.points]
         occluded = [100 * one.occluded for one in self.points]

@@ -4,8 +4,7 @@ import statistics
 
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import sweeps
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import class_text, plural, typeset
+from keras_patchmix.report.text import Table, TableRow, class_text, plural, typeset
 
 _SHOWN = 15
 _ALL = 2000  # lines of the full list, of all models together

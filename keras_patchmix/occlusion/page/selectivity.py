@@ -2,12 +2,12 @@
 
 import json
 
+from keras_patchmix.occlusion.page.settings import once
 from keras_patchmix.report.page import Example, Picture, Selectivity
 from keras_patchmix.report.pictures import to_unit
 from keras_patchmix.report.saliency import picture
 from keras_patchmix.report.selectivity import Strip
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import class_text, typeset
+from keras_patchmix.report.text import Table, TableRow, class_text, typeset
 
 _MOST, _PICTURES = 4, 12  # images; pictures of all of them together, where it can be
 _NOTE = (
@@ -60,7 +60,7 @@ def selectivity_of(found, reports):
         return None
     numbers = {name: number for number, name in enumerate(reports)}
     class_names = next(iter(reports.values())).settings.get("class_names")
-    difference, unlike = _difference(found)
+    difference, not_compared = _difference(found)
     return Selectivity(
         _table(found),
         [
@@ -68,9 +68,9 @@ def selectivity_of(found, reports):
             for name, one in found.items()
         ],
         difference,
-        unlike,
-        _settings(found),
-        _cases(found, class_names),
+        not_compared,
+        once({name: _method(one.settings) for name, one in found.items()}),
+        _examples(found, class_names),
     )
 
 
@@ -104,15 +104,8 @@ def _difference(found):
     return (*found, *(_number(value, "+") for value in values)), None
 
 
-def _settings(found):
-    """How it was measured: once, or for each model where they differ."""
-    told = {name: _told(one.settings) for name, one in found.items()}
-    if len(set(told.values())) == 1:
-        return [(None, next(iter(told.values())))]
-    return list(told.items())
-
-
-def _told(settings):
+def _method(settings):
+    """How patch selectivity was measured, in a sentence."""
     grid = settings["grid_size"]
     grid = (grid, grid) if isinstance(grid, int) else grid
     corruption = settings["corruption"]
@@ -125,18 +118,20 @@ def _told(settings):
     )
 
 
-def _cases(found, class_names):
+def _examples(found, class_names):
     """The first images, with the maps of all models that are of the same images."""
     first = next(iter(found.values()))
-    alike = {name: one for name, one in found.items() if one.examples and _same(one, first)}
-    if not alike or not first.examples:
+    same = {
+        name: one for name, one in found.items() if one.examples and _is_of_same_images(one, first)
+    }
+    if not same or not first.examples:
         return []
-    fewest = min(len(one.examples["maps"]) for one in alike.values())
-    count = min(fewest, _MOST, max(1, _PICTURES // (1 + len(alike))))
-    return [_case(number, alike, class_names) for number in range(count)]
+    fewest = min(len(one.examples["maps"]) for one in same.values())
+    count = min(fewest, _MOST, max(1, _PICTURES // (1 + len(same))))
+    return [_example(number, same, class_names) for number in range(count)]
 
 
-def _same(one, other):
+def _is_of_same_images(one, other):
     """Whether two reports are of the same images with the same foreign parts."""
     rows = zip(one.rows, other.rows, strict=False)
     return all(a["index"] == b["index"] and a["contrast"] == b["contrast"] for a, b in rows) and (
@@ -145,7 +140,7 @@ def _same(one, other):
     )
 
 
-def _case(number, found, class_names):
+def _example(number, found, class_names):
     first = next(iter(found.values()))
     row = first.rows[number]
     image = to_unit(first.examples["images"][number], first.settings["value_range"])

@@ -4,7 +4,7 @@ import json
 import re
 
 from keras_patchmix.report.page import Settings
-from keras_patchmix.report.table import Table, TableRow
+from keras_patchmix.report.text import Table, TableRow
 
 _LONG = 160  # characters of a value that is folded away
 _TITLES = {"suite": "Suite", "class_names": "Class names", "class_map": "Class map"}
@@ -23,11 +23,12 @@ def settings_of(reports):
         for key in keys
         if key in _TITLES or any(len(values.get(key, "")) > _LONG for values in settings.values())
     ]
-    rows = [
-        TableRow([key, *_once([values.get(key, "–") for values in settings.values()])])
+    shown = {
+        key: {name: own.get(key, "–") for name, own in settings.items()}
         for key in keys
         if key not in long
-    ]
+    }
+    rows = [TableRow([key, *dict(once(values)).values()]) for key, values in shown.items()]
     names = list(reports) if len(reports) > 1 else ["Value"]
     caption, title = "As report.json holds them", "All settings"
     table = Table(caption, ["Setting", *names], [rows], kind="settings", folded=title)
@@ -41,20 +42,21 @@ def settings_of(reports):
         [(names, call) for call, names in calls.items()],
         digests.pop() if len(digests) == 1 else None,
         table,
-        [(_TITLES.get(key, key), _long_values(key, settings), key == "suite") for key in long],
+        [
+            (
+                _TITLES.get(key, key),
+                once({name: own[key] for name, own in settings.items() if key in own}),
+                key == "suite",
+            )
+            for key in long
+        ],
     )
 
 
-def _long_values(key, settings):
-    """List of tuples (name of the model, text); one without a name where all agree."""
-    values = {name: own[key] for name, own in settings.items() if key in own}
-    texts = _once(list(values.values()))
-    return [(None, texts[0])] if len(texts) == 1 else list(values.items())
-
-
-def _once(values):
-    """The value that all are, or all values."""
-    return values[:1] if len(set(values)) == 1 else values
+def once(values):
+    """Returns a dict from models to texts as a list of pairs: one without a model if all agree."""
+    same = len(set(values.values())) == 1
+    return [(None, next(iter(values.values())))] if same else list(values.items())
 
 
 def _of(report):

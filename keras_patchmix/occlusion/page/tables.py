@@ -2,8 +2,7 @@
 
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import typeset
+from keras_patchmix.report.text import Table, TableRow, typeset
 
 _SUMMARY = (
     "Mean: over the levels, clean left out (of clean: its accuracy). Area: under the curve "
