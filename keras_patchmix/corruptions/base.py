@@ -1,4 +1,4 @@
-"""What all corruptions share: plans, validation, ranked patches."""
+"""Base classes of corruptions: plans, levels, ranked patches."""
 
 import numbers
 from fractions import Fraction
@@ -42,12 +42,12 @@ class Corruption(Member):
         return Condition(self.name, grid, level, title=self.title, family=self.family)
 
     def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):
-        """Draws everything random for a batch, for all conditions at once.
+        """Draws all random numbers for a batch, for all conditions at once.
 
         Args:
             images: Array of shape (B, H, W, C).
             labels: int array of shape (B,): class ids. None where the corruption needs none.
-            index: int array of shape (B,): what identifies each example.
+            index: int array of shape (B,): position of each example in the data set.
             seed: Integer.
             bank: A `Bank`, where `needs_bank` is True.
             value_range: (black, white) of the images.
@@ -55,13 +55,13 @@ class Corruption(Member):
         Corruptions with `needs_saliency` take `saliency` too, a float array of shape (B, H, W).
 
         Returns:
-            A dict for `apply`. Under "donor_index", if it is there, an int array of shape (B,): the
-            index of the example that each image was mixed with, which reports record.
+            A dict for `apply`. Reports record its entry "donor_index", if there is one: an int
+            array of shape (B,), the index of the example that each image is mixed with.
         """
         raise NotImplementedError
 
     def apply(self, images, plan, condition):
-        """Applies a plan at one condition; draws nothing.
+        """Applies a plan at one condition, without drawing random numbers.
 
         Args:
             images: The images of the plan.
@@ -69,8 +69,8 @@ class Corruption(Member):
             condition: One of `conditions`.
 
         Returns:
-            The corrupted images, a new array of the same shape and dtype, and the number of pixels
-            affected in each, an int64 array of shape (B,).
+            The corrupted images, a new array of the same shape and dtype, and an int64 array of
+            shape (B,): the number of pixels affected in each.
         """
         raise NotImplementedError
 
@@ -112,7 +112,7 @@ class Corruption(Member):
             yield condition, *self.apply(images, plan, condition)
 
     def draw(self, images, labels, index, seed, bank, value_range, saliency):
-        """Returns `plan(...)`, with those of the arguments that this corruption takes."""
+        """Returns `plan(...)`, with `saliency` if this corruption needs it."""
         extra = {}
         if self.needs_saliency:
             if saliency is None:
@@ -200,9 +200,9 @@ class GridCorruption(Corruption):
 
 
 def patches_at(level, grid):
-    """Returns round-half-even(level x patches) with the level taken as the decimal it is written.
+    """Returns round-half-even(level x patches), computed with the level's decimal digits.
 
-    In binary, 0.7 x 45 is a little less than 31.5 and would be rounded the wrong way.
+    In binary, 0.7 x 45 is slightly less than 31.5 and would round the wrong way.
     """
     return round(Fraction(repr(float(level))) * grid[0] * grid[1])
 
@@ -212,8 +212,8 @@ def rising_levels(levels, highest, whole):
 
     Args:
         levels: A number or a sequence of numbers.
-        highest: The highest one that is allowed.
-        whole: What they are shares of, for the message.
+        highest: Largest level allowed.
+        whole: What levels are shares of, for the message.
 
     Raises:
         ValueError: A level is outside (0, highest], or given twice.

@@ -1,4 +1,4 @@
-"""What every member of a suite has: a name, conditions, and a configuration in JSON values."""
+"""Members of a suite: their base class, and the conditions that they bring."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ class Condition:
         corruption: Name of the corruption, such as `"patch_drop"`, or of the set; printable.
         grid: (rows, columns), or None where the corruption has no grid.
         level: Share asked for, in (0, 1], or None where the corruption has no levels.
-        part: What tells several splits of one set apart in names; None elsewhere.
+        part: Name of the split, if a set has several; None elsewhere.
         data: The set of occluded images that is scored, such as `"my_set:test"`; None where it is
             the benchmark's own data, corrupted.
         title: Name of the corruption in figures and tables. Made of `corruption` when None.

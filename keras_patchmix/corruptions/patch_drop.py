@@ -1,4 +1,4 @@
-"""Patch drop: patches lost, at random, or the salient ones first, or those last."""
+"""Patch drop: patches are lost, in random order or by saliency."""
 
 import numbers
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ _ORDERS = ("random", "salient", "non-salient")
 
 
 class PatchDrop(GridCorruption):
-    """Drops patches: what they held is lost.
+    """Drops patches: their pixels are filled with a colour or noise.
 
-    The same patches are dropped whatever the fill, so that fills can be compared.
+    The same patches are dropped for every fill, so that fills can be compared.
 
     References:
         Naseer et al., "Intriguing Properties of Vision Transformers", NeurIPS 2021: random, salient
@@ -100,8 +100,8 @@ class PatchDrop(GridCorruption):
             seed: Integer.
             bank: Not used.
             value_range: (black, white) of the images.
-            saliency: Array of shape (B, H, W) of finite numbers, higher where it is more salient;
-                only their order counts. They are read as float32. None for a random order.
+            saliency: Array of shape (B, H, W) of finite numbers, read as float32; only their order
+                counts, the highest is the most salient. None for a random order.
 
         Raises:
             ValueError: The grid is finer than the images, or the maps are missing, of another
@@ -131,7 +131,7 @@ class PatchDrop(GridCorruption):
 
 
 def _check_maps(saliency, images):
-    """Returns saliency maps as float32: sums of equal numbers are exact then, and means tie."""
+    """Returns saliency maps as float32, of which equal means are exactly equal."""
     if saliency is None:
         received = "saliency=None"
     else:
@@ -156,9 +156,9 @@ def _rank_cells(means, ties):
 
 
 def _image_means(images):
-    """Returns the mean colours, float64 of shape (B, C), one image at a time.
+    """Returns the mean colours, float64 of shape (B, C).
 
-    A mean over a whole batch may add numbers up in an order that depends on the batch.
+    They are computed image by image, as the order of summation may depend on the batch size.
     """
     channels = images.shape[-1]
     means = [np.mean(i.reshape(-1, channels), axis=0, dtype=np.float64) for i in images]
@@ -166,9 +166,9 @@ def _image_means(images):
 
 
 def _noise(images, index, key, low, high):
-    """Draws noise in the images' shape and dtype: values of `hashing.uniform(key, index, value)`.
+    """Draws noise in the images' shape and dtype: `hashing.uniform(key, index, number of value)`.
 
-    The hash of the values' numbers is the same for all images, and is made once.
+    The hash of the values' numbers is shared by all images.
     """
     noise = np.empty(images.shape, images.dtype)
     states = hashing.hash_integers(key, index)

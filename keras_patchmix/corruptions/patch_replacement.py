@@ -12,7 +12,7 @@ class PatchReplacement(GridCorruption):
 
     The image they come from is drawn, by a hash of the seed and the example's index, among the
     images of a bank whose class is not the example's; it is the same at every level and for every
-    grid. The images of the batch play no part.
+    grid, and does not depend on the batch.
 
     References:
         Lee et al., "Hardwiring ViT Patch Selectivity into CNNs using Patch Mixing",
@@ -40,8 +40,8 @@ class PatchReplacement(GridCorruption):
         """Draws the patches and the foreign image of each example; see `Corruption.plan`.
 
         Returns:
-            A dict for `apply`. Its "donor_index", an int64 array of shape (B,), tells which example
-            of the data set each foreign image is, so that the pairs can be recorded.
+            A dict for `apply`. Its "donor_index", an int64 array of shape (B,), holds the index of
+            each foreign image in the data set.
 
         Raises:
             ValueError: No bank or labels, a bank of other images, a bank of one class only, or a

@@ -1,4 +1,4 @@
-"""The built-in occluders: things no label space of photographs has, drawn by formula."""
+"""The built-in occluders: objects outside the label spaces of photographs, drawn by formula."""
 
 import functools
 import math
@@ -13,7 +13,7 @@ _TAU = 2 * math.pi
 
 @functools.cache
 def drawn() -> "tuple[Occluder, ...]":
-    """Returns the built-in occluders, painted once in a process.
+    """Returns the built-in occluders, which are painted once in a process.
 
     None of them is a class of ImageNet or of the built-in data set "shapes", or an everyday object:
     an amoeba, a bacteriophage, a bacterium, a crystal of ice, a drone, a gear, a gem, a molecule, a

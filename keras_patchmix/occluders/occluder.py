@@ -5,20 +5,19 @@ import hashlib
 
 import numpy as np
 
-# Images of 512 pixels show occluders of at most 384; more is memory without use.
+# Images of 512 pixels show occluders of at most 384.
 LARGEST_SIDE = 512
 SMALLEST_SIDE = 8
 _OPAQUE_ENOUGH = 128
 
 
 class Occluder:
-    """A picture with transparency that can be put in front of images.
+    """A picture with transparency to put in front of images.
 
-    The picture is cut to what is visible. One with a side above 512 pixels is halved, by averaging,
-    until it has none.
+    It is cropped to its visible part, and halved by averaging until no side exceeds 512 pixels.
 
     Args:
-        name: What it is called.
+        name: Name of the occluder.
         image: uint8 array of shape (H, W, 4): red, green, blue, and alpha from 0, transparent, to
             255, opaque; colours not multiplied by alpha, as in PNG files.
 
@@ -58,7 +57,7 @@ class Occluder:
 
     @functools.cached_property
     def sizes(self):
-        """Tuple of `Size`: the picture, and smaller ones, each half as large as the one before."""
+        """Tuple of `Size`: the picture, and copies of it, each half as large as the one before."""
         picture = _premultiply(self.image)
         sizes = [Size(picture)]
         while max(picture.shape[:2]) >= 4:
@@ -67,14 +66,14 @@ class Occluder:
         return tuple(sizes)
 
     def size_for(self, scale):
-        """Returns the `Size` to draw from, and how many pixels it has for one of the image.
+        """Returns the `Size` to sample from, and its pixels per pixel of the image.
 
         Args:
             scale: Pixels of the image for one of `image`, above 0.
 
         Returns:
-            A `Size` and a float: at most the square root of 2, so that bilinear sampling does not
-            alias, unless the smallest picture has more.
+            A `Size` and a float, at most the square root of 2 so that bilinear sampling does not
+            alias, unless the smallest size has more.
         """
         last = len(self.sizes) - 1
         number = next((k for k in range(last) if scale * 2**k >= 0.7071), last)
@@ -92,7 +91,7 @@ class Occluder:
 
 
 class Size:
-    """An occluder at one size, made ready for sampling: with a transparent border of one pixel.
+    """An occluder at one size, with a transparent border of one pixel for sampling.
 
     Attributes:
         shape: (rows, columns) with the border.
@@ -112,7 +111,7 @@ class Size:
 
 
 def _crop(image, alpha):
-    """Cuts an image to the pixels with at least this alpha; empty if there are none."""
+    """Crops an image to the pixels of at least this alpha; empty if there are none."""
     seen = image[..., 3] >= alpha
     spans = []
     for axis in (1, 0):
@@ -136,7 +135,7 @@ def _unpremultiply(image):
 
 
 def _halve(image):
-    """Averages 2 x 2 pixels into one; a row or column missing at the end counts as empty."""
+    """Averages blocks of 2 x 2 pixels; odd sides are padded with transparent pixels."""
     rows, columns = image.shape[:2]
     even = np.pad(image, ((0, rows % 2), (0, columns % 2), (0, 0))).astype(np.uint16)
     total = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]

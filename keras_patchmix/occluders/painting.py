@@ -1,7 +1,7 @@
-"""A canvas with transparency, and what is needed to paint solid-looking things on it.
+"""A canvas with transparency, and shading that makes objects look solid.
 
-All in float64: functions such as `np.sin` differ in the last place between processors, which in
-float32 would now and then be seen in a byte.
+All in float64: `np.sin` and others differ in the last place between processors, which in float32
+could change a byte.
 """
 
 import math
@@ -38,7 +38,7 @@ class Canvas:
         return np.clip(0.5 - distance / (1.5 * _WIDTH), 0, 1)
 
     def lay(self, colour, alpha, window=(slice(None), slice(None))):
-        """Paints over what is there.
+        """Paints over the canvas.
 
         Args:
             colour: Array that broadcasts to (rows, columns, 3), values clipped to 0..1.
@@ -114,7 +114,7 @@ class Canvas:
 
 
 def blend(first, second, share):
-    """Goes from one colour to another; share is an array in any range, clipped to 0..1."""
+    """Blends two colours; `share` is an array, clipped to 0..1."""
     first, second = np.asarray(first, float), np.asarray(second, float)
     return first + (second - first) * np.clip(share, 0, 1)[..., None]
 
@@ -143,13 +143,13 @@ def shade(colour, nx, ny, gloss=0.5, ambient=0.38):
 
 
 def rotate(x, y, turns):
-    """Returns coordinates in a frame turned clockwise."""
+    """Returns coordinates in a frame that is rotated clockwise."""
     cos, sin = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
     return x * cos + y * sin, y * cos - x * sin
 
 
 def polygon(x, y, corners):
-    """Signed distance to a convex polygon: exact but around its corners."""
+    """Returns the signed distance to a convex polygon, exact except around its corners."""
     corners = np.asarray(corners, float)
     following = np.roll(corners, -1, axis=0)
     area = np.sum(corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0])
@@ -162,14 +162,14 @@ def polygon(x, y, corners):
 
 
 def rod(x, y, dx, dy):
-    """Distance to the line from (0, 0) to (dx, dy), and how far to its right, seen along it."""
+    """Returns the distance to the line from (0, 0) to (dx, dy), and the offset to its right."""
     square = dx * dx + dy * dy
     along = np.clip((x * dx + y * dy) / square, 0, 1)
     return np.hypot(x - along * dx, y - along * dy), (x * dy - y * dx) / math.sqrt(square)
 
 
 def ripples(x, y, frequency, phase=0.0):
-    """A smooth, irregular texture in about -1..1: waves in seven directions."""
+    """Returns a smooth, irregular texture in about -1..1: waves in seven directions."""
     total = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     for k in range(7):
         angle, pitch = 2.399963 * k + 0.3, frequency * (0.75 + 0.13 * ((k * 3) % 7))

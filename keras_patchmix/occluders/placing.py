@@ -1,7 +1,7 @@
 """Occluders at a place in an image, one behind another, and blended into it.
 
 A cover is what stands in front of an image: a uint8 array of shape (H, W, 4), colours multiplied
-by alpha. It is built from front to back. All of it is integers but the sampling, which is per
+by alpha, built from front to back. All arithmetic is of integers except for sampling, which is per
 pixel, so that the same calls give the same bytes on every machine.
 """
 
@@ -75,7 +75,7 @@ def place(
     dx = (np.arange(left, right) + (0.5 - x)) * step
     across = dx * cos + (dy * sin + (w / 2 * step + 1))
     down = dx * -sin + (dy * cos + (h / 2 * step + 1))
-    # Cells of the border are empty, so that all that lies outside may be sent there.
+    # The border is transparent, so points outside are clipped to it.
     column = np.minimum(np.maximum(across, 0), columns - 1).astype(np.int32)
     row = np.minimum(np.maximum(down, 0), rows - 1).astype(np.int32)
     row *= columns
@@ -122,14 +122,14 @@ def empty_cover(height: int, width: int) -> np.ndarray:
 def lay_behind(cover: np.ndarray, layer: "Layer") -> "Layer":
     """Puts a layer behind what a cover shows already, in place.
 
-    A cover only ever gains: what is opaque stays as it is, to the last bit.
+    What is opaque in the cover stays as it is, to the last bit.
 
     Args:
         cover: uint8 array of shape (H, W, 4), contiguous, colours multiplied by alpha.
         layer: A `Layer` of an image of that size.
 
     Returns:
-        A `Layer`: what was added to the cover, for `assemble`.
+        A `Layer` of what was added to the cover, for `assemble`.
     """
     alpha = cover.reshape(-1, 4)[:, 3].take(layer.index)
     added = layer
@@ -143,7 +143,7 @@ def lay_behind(cover: np.ndarray, layer: "Layer") -> "Layer":
 
 
 def assemble(layers: "Sequence[Layer]", image_size: Sequence[int]) -> np.ndarray:
-    """Returns the cover that layers make up: those that `lay_behind` or `cover_to` returned.
+    """Returns the cover made of layers that `lay_behind` or `cover_to` returned.
 
     Args:
         layers: Sequence of `Layer`s, in the order in which they were laid.
@@ -159,7 +159,7 @@ def assemble(layers: "Sequence[Layer]", image_size: Sequence[int]) -> np.ndarray
 
 
 def _add(cover, added):
-    # The four bytes of a pixel never exceed 255 in sum: they are added as one integer.
+    # No byte exceeds 255 in sum, so the four of a pixel are added as one integer.
     packed = cover.reshape(-1).view(_PACKED)
     packed[added.index] += np.ascontiguousarray(added.pixels).view(_PACKED)[:, 0]
 

@@ -7,12 +7,12 @@ from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
 from keras_patchmix.report.style import COLOURS
 
-_MOST_LINES = 5  # of one report in one panel; more are told apart by looking too hard
+_MOST_LINES = 5  # most curves of one report in one panel
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def draw(named, path=None):
-    """Draws the curves, and writes the figure atomically where there is a path.
+    """Draws the curves, and writes the figure atomically if there is a path.
 
     Args:
         named: Dict from names to `Report`s.
@@ -58,7 +58,7 @@ def curves_of(named):
 
 
 def _title(named):
-    """Says what was scored, and on how many images."""
+    """Returns the title of a figure: the model and the number of images."""
     counts = {report.rows[0].n + report.rows[0].n_nonfinite for report in named.values()}
     sets = any(report.datasets for report in named.values())
     images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
@@ -68,7 +68,7 @@ def _title(named):
 
 
 def _sets(reports, panels):
-    """Dict from the name of a row about a set of occluded images to the dots of the reports."""
+    """Dict from the name of a set of occluded images to the dots of the reports."""
     numbers = {line.label: line.number for panel in panels for line in panel.lines}
     found = {}
     for place, (label, report) in enumerate(reports.items()):
@@ -80,9 +80,9 @@ def _sets(reports, panels):
 
 
 def _numbers(drawn):
-    """Dict from (title, label) to a number: the same for a label in all panels.
+    """Dict from (title, label) to the index of a style, the same for a label in all panels.
 
-    Where the labels are more than the colours, and stand in one panel each, panels begin anew.
+    If there are more labels than colours, and each is in one panel only, each panel starts at 0.
     """
     labels = dict.fromkeys(label for _, _, curves in drawn for label, _ in curves)
     order = {label: number for number, label in enumerate(labels)}
@@ -166,7 +166,7 @@ def _of_several(reports):
 
 
 def _is_loss(rows):
-    """Tiles are counted only where there are no levels, and a grid to count them by."""
+    """Whether x is the share of pixels: it is the number of tiles for grids without levels."""
     return any(row.level is not None or row.grid is None for row in rows)
 
 

@@ -20,12 +20,12 @@ _NAMES |= {colour: f"s{number}" for number, colour in enumerate(COLOURS)}
 
 
 def to_unit(image, value_range):
-    """Brings an image of any kind to one that can be shown.
+    """Scales an image to [0, 1] for display.
 
     Args:
-        image: Array of shape (H, W, C), of any real dtype. Of four channels the last, alpha, is
-            left out; of two, or more than four, their mean is shown.
-        value_range: (black, white); values beyond are cut off, and those not finite are black.
+        image: Array of shape (H, W, C), of any real dtype. The alpha of four channels is dropped;
+            two, or more than four, channels are averaged.
+        value_range: (black, white). Values are clipped to it; nan is black.
 
     Returns:
         float64 array of shape (H, W, 1) or (H, W, 3), in [0, 1].
@@ -40,7 +40,7 @@ def to_unit(image, value_range):
 
 
 def encode(images, value_range):
-    """Encodes images, all reduced by the same factor until they are small enough.
+    """Encodes images as PNG, all reduced by one factor so that they fit into a page.
 
     Args:
         images: List of arrays as `to_unit` takes them.
@@ -62,7 +62,7 @@ def encode(images, value_range):
 
 
 def data_uri(file):
-    """Returns a PNG file as an address that holds it."""
+    """Returns a PNG file as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(file).decode('ascii')}"
 
 
@@ -79,8 +79,8 @@ def inline_svg(figure, words, name):
 
     Args:
         figure: A `matplotlib.figure.Figure`.
-        words: What it shows, for those who do not see it.
-        name: Tells the figures of a page apart.
+        words: Text alternative.
+        name: Name of the figure, unique on the page.
     """
     file = io.StringIO()
     options = {"svg.fonttype": "none", "svg.hashsalt": name}
@@ -100,7 +100,7 @@ def inline_svg(figure, words, name):
 
 
 def _attributes(element):
-    """Attributes of a page: styles as attributes of their own, colours by their names."""
+    """Turns inline styles into attributes, and the colours of figures into CSS variables."""
     found = dict(element.attrib)
     if element.tag == "g":
         found.pop("id", None)  # the same in all figures

@@ -14,7 +14,7 @@ class Strip:
 
     Attributes:
         name: Of the model.
-        number: From 0, decides colour and mark.
+        number: Index of the style, from 0.
         values: Array of shape (n,) in [0, 1], one for each image.
         mean: Of the values.
         low: Low end of its 95 % interval.
@@ -30,7 +30,7 @@ class Strip:
 
     @property
     def words(self):
-        """What is drawn, in words."""
+        """Text alternative."""
         return (
             f"{self.name}: mean {self.mean:.3f} ({self.low:.3f} to {self.high:.3f}), images from "
             f"{self.values.min():.2f} to {self.values.max():.2f}."
@@ -80,7 +80,7 @@ def draw_strips(strips, path=None):
 
 
 def _spread(values):
-    """Heights in [0, 1] that keep dots of like values apart: the same for the same values."""
+    """Returns heights in [0, 1] that keep dots of similar values apart, without randomness."""
     order = np.argsort(values, kind="stable")
     found = np.empty(len(values))
     found[order] = (np.arange(len(values)) * 0.6180339887) % 1

@@ -11,8 +11,8 @@ class TableRow:
     """A row of a table.
 
     Attributes:
-        cells: Strings, the first one its head. The last cell spans the columns that are left.
-        name: Of the row of a report that it is about, or None.
+        cells: Strings, the first one the row's header. The last cell spans the remaining columns.
+        name: Name of the report's row, or None.
     """
 
     cells: Sequence[str]
@@ -24,13 +24,13 @@ class Table:
     """A table of text.
 
     Attributes:
-        caption: What it shows, in few words.
+        caption: Short title.
         columns: Titles of the columns.
         groups: List of lists of `TableRow`.
-        note: How to read it.
-        kind: What its style depends on: "classes", "pairs", "settings" or nothing.
-        models: Names of models that share the columns after the second, equally many each.
-        folded: The title that it is folded away under, or None.
+        note: Explanation above the table.
+        kind: CSS class: "classes", "pairs", "settings" or None.
+        models: Names of the models that share the columns after the second equally.
+        folded: Title of the element that hides the table until it is opened, or None.
     """
 
     caption: str
@@ -43,15 +43,15 @@ class Table:
 
 
 def aligned(head, lines, left=2):
-    """Lays cells out in columns, with a rule below the head.
+    """Aligns cells in columns, with a rule below the header.
 
     Args:
         head: Sequence of strings, which are made printable.
         lines: Sequence of sequences of strings, each as long as `head`; printable alike.
-        left: Number of columns, from the first, that are set flush left; others flush right.
+        left: Number of left-aligned columns; the others are right-aligned.
 
     Returns:
-        A string without a line end at its end.
+        A string without a final newline.
     """
     head, *lines = ([printable(cell) for cell in line] for line in (head, *lines))
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
@@ -67,17 +67,17 @@ def aligned(head, lines, left=2):
 
 
 def percent(value, digits=2):
-    """Returns a share in per cent, or nothing for None."""
+    """Formats a share in per cent; empty for None."""
     return "" if value is None else f"{100 * value:.{digits}f}"
 
 
 def typeset(share, digits=2, sign=False):
-    """Returns a share as a number of per cent with a true minus, or a dash for None."""
+    """Formats a share in per cent with a true minus sign; a dash for None."""
     if share is None:
         return "–"
     number = 100 * share
     if round(number, digits) == 0:
-        number, sign = 0.0, False  # no minus before nothing
+        number, sign = 0.0, False  # no sign before zero
     return f"{number:{'+' if sign else ''}.{digits}f}".replace("-", "−")
 
 
@@ -87,15 +87,15 @@ def plural(count, noun, ending="s"):
 
 
 def grid_text(grid):
-    """Returns such as "7x7", or nothing for None."""
+    """Formats a grid as "7x7"; empty for None."""
     return "" if grid is None else "x".join(map(str, grid))
 
 
 def class_text(number, names=None):
-    """Returns what a class is called: by its name, or "class 3".
+    """Returns the name of a class, or such as "class 3" if it is not known.
 
     Args:
-        number: Integer, at least 0. A model may have more classes than there are names.
-        names: Sequence of names, or None where they are not known.
+        number: Class id, which may be beyond `names`.
+        names: Sequence of names, or None.
     """
     return str(names[number]) if names and number < len(names) else f"class {number}"

@@ -32,17 +32,16 @@ def visualize(
 ) -> "Figure":
     """Draws images of a batch with the largest weights of their labels.
 
-    Of each image the classes that share the smallest weight are left out: they have it from label
-    smoothing alone, or it is zero.
+    Classes that share the smallest weight are not shown: they have it from label smoothing alone,
+    or it is zero.
 
     Args:
         data: A batch, or a data set (any iterable of batches) whose first batch is taken: images,
             `(images, labels)`, or a dict with `"images"` and perhaps `"labels"`. Images are
             `(batch, height, width, channels)` with one, three or four channels; labels class ids
             `(batch,)` or rows `(batch, classes)`.
-        path: File to write, atomically; the ending says the format, such as `.png`. Defaults to
-            `None`, no file.
-        max_images: Integer, at most so many images are drawn. Defaults to `16`.
+        path: File to write atomically; its ending decides the format. Defaults to `None`, no file.
+        max_images: Integer, largest number of images. Defaults to `16`.
         columns: Integer. Defaults to a nearly square arrangement.
         class_names: List of names; without it classes are numbers.
         value_range: `(low, high)` of the images. Defaults to (0, 255), or to (0, 1) for float
@@ -114,7 +113,7 @@ def _first_batch(data):
 
 
 def _caption(label, class_names):
-    """The lines of a caption: the classes of the largest weights."""
+    """Returns the lines of a caption: the classes with the largest weights."""
     label = np.asarray(label, dtype="float64").ravel()
 
     def name(i):
@@ -128,9 +127,9 @@ def _caption(label, class_names):
 
 
 def _weight_of_the_rest(label):
-    """The weight of the classes that an image shows nothing of.
+    """Returns the weight of the classes that are not in the image.
 
-    What one class alone has may be the share of a partner: it counts where two or more have it.
+    That is the smallest weight if two or more classes have it; of one it may be a partner's share.
     """
     rest = label <= label.min() * (1 + 1e-5)  # float32 rows, in which a unit is 1e-7
     return label[rest].max() if 1 < rest.sum() < label.size else 0.0

@@ -1,4 +1,4 @@
-"""Patch selectivity on the page: how much the models look at what does not belong."""
+"""The section on patch selectivity: numbers, their figure, and some maps."""
 
 import json
 
@@ -9,7 +9,7 @@ from keras_patchmix.report.saliency import picture
 from keras_patchmix.report.selectivity import Strip
 from keras_patchmix.report.text import Table, TableRow, class_text, typeset
 
-_MOST, _PICTURES = 4, 12  # images; pictures of all of them together, where it can be
+_MOST, _PICTURES = 4, 12  # most images; most pictures of all of them, if one image has fewer
 _NOTE = (
     "Interval: of the mean over further images, by the bootstrap. Right: images that are given "
     "their own class in spite of the foreign parts. Map noise: a map’s greatest standard error in "
@@ -32,7 +32,7 @@ def as_selectivity(selectivity, reports):
         return {}
     if not isinstance(selectivity, dict):
         selectivity = dict.fromkeys(reports, selectivity) if len(reports) == 1 else None
-    # By what it holds: corruptions and reports know nothing of saliency.
+    # By its attributes, as this room must not import `explain`.
     known = isinstance(selectivity, dict) and all(
         hasattr(one, "rows") and hasattr(one, "interval") for one in selectivity.values()
     )
@@ -47,14 +47,11 @@ def as_selectivity(selectivity, reports):
 
 
 def selectivity_of(found, reports):
-    """The numbers of each model, the images one by one, the paired difference, and some maps.
+    """Returns the `Selectivity` of a page, or None if nothing was measured.
 
     Args:
-        found: Of `as_selectivity`.
+        found: What `as_selectivity` returned.
         reports: Dict from names to reports, for the names of classes and the colours.
-
-    Returns:
-        `Selectivity`, or None where there is nothing.
     """
     if not found:
         return None
@@ -93,7 +90,7 @@ def _table(found):
 
 
 def _difference(found):
-    """The paired difference of two models, and why there is none."""
+    """Returns the paired difference of two models, and the reason if there is none."""
     if len(found) != 2:
         return None, None
     one, other = found.values()
@@ -119,7 +116,7 @@ def _method(settings):
 
 
 def _examples(found, class_names):
-    """The first images, with the maps of all models that are of the same images."""
+    """The first images, with the maps of all models that were measured on them."""
     first = next(iter(found.values()))
     same = {
         name: one for name, one in found.items() if one.examples and _is_of_same_images(one, first)

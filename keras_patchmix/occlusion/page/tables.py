@@ -19,7 +19,7 @@ _CONDITION = ("Corruption", "Grid", "Level", "Pixels")
 
 
 def summary_table(reports):
-    """One line for each corruption and grid, with mean, area and drop of each model."""
+    """Returns a `Table` with mean, area and drop of each corruption and grid, for each model."""
     lines = {}
     for name, report in reports.items():
         for entry in report.summary:
@@ -59,7 +59,7 @@ def _grid(grid):
 
 
 def rows_tables(reports):
-    """Every row of every report: one table for one model, one a quantity for several."""
+    """Returns a `Table` of all rows; for several models, one for each quantity."""
     if len(reports) == 1:
         return [_of_one(next(iter(reports.values())))]
     tables = [_side_by_side(reports, "Top-1 accuracy, %", f"{_LEVELS} {_ERROR}", _with_error)]
@@ -97,7 +97,7 @@ def _of_one(report):
 
 
 def _side_by_side(reports, caption, note, cell, folded=None):
-    """One quantity of all models, a column each; a dash where a model has no such row."""
+    """Returns a `Table` of one quantity, with a column for each model."""
     found = [{row.name: row for row in report.rows} for report in reports.values()]
 
     def line(name):
@@ -125,7 +125,7 @@ def _count(row):
 
 
 def _groups(reports):
-    """The names of all rows: clean first, then a list for each corruption and grid."""
+    """Returns lists of the names of rows: clean, then each corruption and grid."""
     groups = {}
     for report in reports.values():
         groups.setdefault(None, {})[report.rows[0].name] = None
@@ -135,15 +135,15 @@ def _groups(reports):
 
 
 def comparison(names, compared, rows):
-    """The differences of two models, with intervals and p-values.
+    """Returns the differences of two models, with intervals and p-values.
 
     Args:
         names: Pair of the models' names.
         compared: A `Comparison`.
-        rows: Dict from names to rows, to say in words what a row is.
+        rows: Dict from names to rows, for their titles.
 
     Returns:
-        Tuple of both names, a `Table`, how they were compared, and notes.
+        Tuple (first name, second name, `Table`, how they were compared, notes).
     """
     lines = [
         TableRow(
