@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from keras_patchmix.occluders.occluder import Occluder
-from keras_patchmix.occluders.painting import Canvas, blend, ripples, rod, rotate, shade
+from keras_patchmix.occluders.canvas import Canvas, blend, ripples, rod, rotate, shade
 
 _TAU = 2 * math.pi
 
