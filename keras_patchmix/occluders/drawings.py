@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from keras_patchmix.occluders.occluder import Occluder
 from keras_patchmix.occluders.canvas import Canvas, blend, ripples, rod, rotate, shade
+from keras_patchmix.occluders.occluder import Occluder
 
 _TAU = 2 * math.pi
 
