@@ -6,6 +6,7 @@ from keras_patchmix.base import atomic
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
 from keras_patchmix.report.style import COLOURS
+from keras_patchmix.report.text import grid_text
 
 _MOST_LINES = 5  # most curves of one report in one panel
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
@@ -97,7 +98,7 @@ def _numbers(drawn):
 
 def curve_title(title, grid):
     """Returns such as "Patch drop, 14×14 grid"."""
-    return title if grid is None else f"{title}, {grid[0]}×{grid[1]} grid"
+    return title if grid is None else f"{title}, {grid_text(grid, '×')} grid"
 
 
 def row_title(row):
@@ -109,7 +110,7 @@ def row_title(row):
         return row.name
     parts = [row.title]
     if row.grid is not None:
-        parts.append(f"{row.grid[0]}×{row.grid[1]}")
+        parts.append(grid_text(row.grid, "×"))
     if row.level is not None:
         parts.append(f"{100 * row.level:.6g}\u00a0%")
     return ", ".join(parts)

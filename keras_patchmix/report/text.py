@@ -86,9 +86,9 @@ def plural(count, noun, ending="s"):
     return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
-def grid_text(grid):
+def grid_text(grid, sign="x"):
     """Formats a grid as "7x7"; empty for None."""
-    return "" if grid is None else "x".join(map(str, grid))
+    return "" if grid is None else sign.join(map(str, grid))
 
 
 def class_text(number, names=None):

@@ -2,7 +2,7 @@
 
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
-from keras_patchmix.report.text import Table, TableRow, typeset
+from keras_patchmix.report.text import Table, TableRow, grid_text, typeset
 
 _SUMMARY = (
     "Mean: over the levels, clean left out (of clean: its accuracy). Area: under the curve "
@@ -33,8 +33,9 @@ def summary_table(reports):
         clean += [typeset(report.rows[0].top1), "", ""]
     body = []
     for (corruption, grid), entries in lines.items():
+        one_grid = corruption in sets or any(entry["levels"] for entry in entries.values())
         cells = [titles.get(corruption, corruption)]
-        cells.append("" if corruption in sets else _grid_or_several(grid, entries))
+        cells.append(grid_text(grid, "×") if one_grid or grid else "several")
         for name in reports:
             entry = entries.get(name, {})
             cells += [typeset(entry.get(key)) for key in ("mean", "area", "drop")]
@@ -46,16 +47,6 @@ def summary_table(reports):
         note=_SUMMARY + (_SETS if sets else ""),
         models=list(reports),
     )
-
-
-def _grid_or_several(grid, entries):
-    if grid is not None or any(entry["levels"] for entry in entries.values()):
-        return _grid(grid)
-    return "several"
-
-
-def _grid(grid):
-    return "" if grid is None else f"{grid[0]}×{grid[1]}"
 
 
 def rows_tables(reports):
@@ -113,7 +104,7 @@ def _line(row, cells):
     name = row.title if row.data is None else row.name
     level = "" if row.level is None else f"{100 * row.level:.6g} %"
     share = "–" if row.share is None else f"{100 * row.share:.1f}"
-    return TableRow([name, _grid(row.grid), level, share, *cells], row.name)
+    return TableRow([name, grid_text(row.grid, "×"), level, share, *cells], row.name)
 
 
 def _with_error(row):
