@@ -82,10 +82,10 @@ def epoch_curves(conditions, log_name):
         if condition.data is not None:
             title, label = SETS_TITLE, set_title(condition.name)
         elif condition.level is None:
-            title = curve_title(condition.corruption, None)
+            title = condition.title
             label = "all" if grid is None else f"{grid[0]}×{grid[1]} tiles"
         else:
-            title = curve_title(condition.corruption, grid)
+            title = curve_title(condition.title, grid)
             label = f"{100 * condition.level:g} %"
         curves.setdefault(title, {})[label] = log_name(condition)
     return curves

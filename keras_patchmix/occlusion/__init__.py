@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from keras_patchmix.base.lazy import attach
+from keras_patchmix.corruptions import modules as _corruptions
 
 if TYPE_CHECKING:
     from keras_patchmix.corruptions.bank import Bank as Bank
@@ -45,12 +46,8 @@ __getattr__, __dir__, __all__ = attach(
         "DatasetOcclusion": "dataset_occlusion",
         "OccludedSet": "outcomes",
         "Outcomes": "outcomes",
-        "PatchDrop": ".corruptions.patch_drop",
-        "PatchPermutation": ".corruptions.patch_permutation",
-        "PatchReplacement": ".corruptions.patch_replacement",
         "Report": "report",
         "Row": "rows",
-        "Superimpose": ".corruptions.superimpose",
         "build_bank": ".corruptions.bank",
         "default_suite": "suite",
         "deserialize": "serialization",
@@ -59,5 +56,6 @@ __getattr__, __dir__, __all__ = attach(
         "plot_reports": "plot",
         "serialize": "serialization",
         "write_page": "page",
+        **{name: f".corruptions.{module}" for name, module in _corruptions().items()},
     },
 )

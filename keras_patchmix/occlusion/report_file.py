@@ -13,7 +13,7 @@ from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, OccludedSet, un
 from keras_patchmix.occlusion.rows import Row
 from keras_patchmix.occlusion.settings import digest
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _KIND = "a report of keras-patchmix"
 _TOLERANCE = 1e-6  # another machine may round otherwise
 

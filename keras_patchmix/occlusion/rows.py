@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from keras_patchmix.corruptions.member import in_words
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
 
 
@@ -28,6 +29,9 @@ class Row:
         n_nonfinite: Number of images with an output that is not finite. They are not scored.
         data: The set of occluded images of the row, such as `"my_set:test"`; None for rows of the
             benchmark's own images.
+        title: Name of the corruption in figures and tables. Made of `corruption` when None, as in
+            reports of schema version 3 and before.
+        family: Corruptions of one family share a panel. `title` when None.
     """
 
     name: str
@@ -41,6 +45,14 @@ class Row:
     standard_error: float | None
     n_nonfinite: int
     data: str | None = None
+    title: str | None = None
+    family: str | None = None
+
+    def __post_init__(self):
+        if self.title is None:
+            object.__setattr__(self, "title", in_words(self.corruption))
+        if self.family is None:
+            object.__setattr__(self, "family", self.title)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +110,8 @@ def make_rows(conditions, tally, input_shape):
                 standard_error=_standard_error(p, n),
                 n_nonfinite=len(top1) - n,
                 data=condition.data,
+                title=condition.title,
+                family=condition.family,
             )
         )
     return rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from keras_patchmix.report.inline_svg import inline_svg
+from keras_patchmix.report.pictures import inline_svg
 from keras_patchmix.report.style import BAD, COLOURS, PAPER
 from tests.occlusion.page_reader import Page
 
