@@ -29,7 +29,7 @@ from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
-from keras_patchmix.occlusion.opening import SetError
+from keras_patchmix.occlusion.occluded_split import SetError
 from keras_patchmix.scoring import objects
 from keras_patchmix.scoring.class_map import class_map
 from keras_patchmix.scoring.loading import load_model, probe
