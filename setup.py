@@ -23,10 +23,9 @@ DATASETS = [
     "tensorflow-datasets>=4.9.10",  # 4.9.9 does not go with protobuf 7
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
-RECIPES = [*DATASETS, *REPORT, "tqdm>=4.66"]
+RECIPES = [*DATASETS, *REPORT]
 PYTEST = [
     *REPORT,
-    "tqdm>=4.66",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
@@ -45,7 +44,7 @@ TESTS = [
     RUFF,
     MYPY,
 ]
-BENCHMARKS = [*RECIPES, "keras-cv>=0.9"]
+BENCHMARKS = [*RECIPES, "keras-cv>=0.9", "tqdm>=4.66"]
 DOCS = [
     "mkdocs>=1.6,<2",  # 2 has no plugins
     "mkdocs-material>=9.8,<10",

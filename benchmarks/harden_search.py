@@ -151,9 +151,8 @@ def run(name, seed, options, arrays):
     from keras_patchmix.occlusion.benchmark import Benchmark
     from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
     from keras_patchmix.training.hardening import line_suite
-    from keras_patchmix.training.model_copy import copy_of
     from keras_patchmix.training.training_batches import TrainingBatches
-    from keras_patchmix.training.weight_line import weights_between
+    from keras_patchmix.training.weight_line import copy_of, weights_between
 
     (images, labels), held_out = arrays
     benchmark = Benchmark(held_out, line_suite((SIZE, SIZE)), batch_size=100)
@@ -182,23 +181,35 @@ def run(name, seed, options, arrays):
             **changes,
         }
     )
-    batches = TrainingBatches((images, labels), BATCH, seed)
-    tuning = FineTuning(copy, original, settings, 10)
-    averaged, steps = before, settings.epochs * batches.steps
+    batches = Augmented(TrainingBatches((images, labels), BATCH, seed), seed)
+    averaged = before
+
+    def update_average(step):
+        nonlocal averaged
+        share = min(average, (step + 1) / (step + 10))
+        averaged = weights_between(copy.get_weights(), averaged, share)
+
     started = time.monotonic()
-    with tuning.frozen():
-        tuning.compile()
-        for epoch in range(settings.epochs):
-            for step, batch in enumerate(batches.one_pass(epoch), epoch * batches.steps):
-                augment(batch.images, np.random.default_rng((seed, step)))
-                tuning.step(batch, step, step / steps)
-                if average:
-                    share = min(average, (step + 1) / (step + 10))
-                    averaged = weights_between(copy.get_weights(), averaged, share)
+    tuning = FineTuning(copy, original, settings, 10)
+    tuning.run(batches, on_step=update_average if average else None)
     minutes = (time.monotonic() - started) / 60
     after = averaged if average else copy.get_weights()
     result = {"all": scores(after), "half": scores(weights_between(before, after, 0.5))}
     return {**result, "minutes": round(minutes, 2)}
+
+
+class Augmented:
+    """`TrainingBatches` whose images are flipped and shifted, as the seed and the step say."""
+
+    def __init__(self, batches, seed):
+        self._batches, self._seed = batches, seed
+        self.steps, self.batch_size = batches.steps, batches.batch_size
+
+    def one_pass(self, number):
+        """Yields the batches of a pass."""
+        for step, batch in enumerate(self._batches.one_pass(number), number * self.steps):
+            augment(batch.images, np.random.default_rng((self._seed, step)))
+            yield batch
 
 
 def augment(images, rng):

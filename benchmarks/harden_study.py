@@ -129,13 +129,7 @@ def transfer(model, part, data_dir, seed):
 
     batches = TrainingBatches(data_of(part, data_dir, seed + 100)[0], _BATCH, seed)
     settings = FineTuneSettings(epochs=3, batch_size=_BATCH, mixing=lambda batch: batch, seed=seed)
-    tuning = FineTuning(model, model, settings, 10)
-    with tuning.frozen():
-        tuning.compile()
-        steps = 3 * batches.steps
-        for epoch in range(3):
-            for step, batch in enumerate(batches.one_pass(epoch), epoch * batches.steps):
-                tuning.step(batch, step, step / steps)
+    FineTuning(model, model, settings, 10).run(batches)
     return model
 
 

@@ -47,7 +47,7 @@ from tqdm import tqdm
 from turns import print_result, shown, take_turns
 
 from keras_patchmix import datasets
-from keras_patchmix.datasets.encoded import open_encoded
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.training import pipeline
 
 
@@ -68,7 +68,7 @@ def make_photographs(root, count):
 
 def take_photographs(root, options):
     """Writes the first images of a data set's training split as files."""
-    source = open_encoded(options.source, "train", options.data_dir).in_order()
+    source = parse_source(options.source, options.data_dir).encoded("train").in_order()
     for number, (name, content, label) in enumerate(source.take(options.images)):
         folder = root / "train" / f"class{int(label):04d}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from keras_patchmix.cli.train import TrainOptions
 from keras_patchmix.training import pipeline
-from keras_patchmix.training.crops import crop_window, decode_crop
+from keras_patchmix.training.augmentation import crop_window, decode_crop
 from keras_patchmix.training.mixing_steps import MixingSteps
 
 SEEDS, BUFFER, CLASSES = (1, 2), 256, 100

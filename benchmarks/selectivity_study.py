@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from keras_patchmix import datasets, explain, occlusion
-from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.explain.selectivity import SelectivityReport
 
 CORRUPTIONS = {
     "replacement": lambda: occlusion.PatchReplacement(4, (0.3,)),

@@ -10,7 +10,7 @@ from keras_patchmix.base.lazy import attach
 if not keras_backend.runs_command():
     keras_backend.require()
     # Keras finds the classes of a saved model once they are imported: these are, all else is lazy.
-    from keras_patchmix.models import saved as _saved  # noqa: F401
+    from keras_patchmix.models import registered as _registered  # noqa: F401
 
 if TYPE_CHECKING:
     from keras_patchmix import callbacks as callbacks

@@ -1,4 +1,4 @@
-"""Arrays by name in NumPy's archives, read so that a file costs no more memory than was meant."""
+"""Named arrays in NumPy's archives, read within a bound of memory."""
 
 import io
 import math
@@ -12,28 +12,19 @@ _BLOCK = 2**20
 
 
 def to_bytes(arrays, compressed=False):
-    """Returns arrays as the bytes of an archive.
-
-    Args:
-        arrays: Dict from names to arrays.
-        compressed: Whether it is compressed. Defaults to `False`.
-    """
+    """Returns a dict from names to arrays as the bytes of an archive."""
     file = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(file, **arrays)
     return file.getvalue()
 
 
 def from_bytes(data, most, listed=2**17):
-    """Reads the arrays of an archive. Python objects are refused.
+    """Returns a dict from names to the arrays of an archive. Python objects are refused.
 
     Args:
         data: Bytes of the archive.
-        most: Bytes that all arrays may have together.
-        listed: Bytes that the list of arrays at the end of the archive may have, some 60 an array.
-            Defaults to 128 KiB.
-
-    Returns:
-        Dict from names to arrays.
+        most: Maximum bytes of all arrays together.
+        listed: Maximum bytes of the archive's directory, some 60 an array. Defaults to 128 KiB.
 
     Raises:
         Mismatch: It is something else, is damaged, or holds more.
@@ -46,12 +37,12 @@ def from_bytes(data, most, listed=2**17):
             return _read(archive, most)
     except Mismatch:
         raise
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds for bytes that are damaged
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds for damaged bytes
         raise Mismatch("", f"not an archive of arrays ({error})") from error
 
 
 class _Bounded(io.BytesIO):
-    """A file whose single reads are short: `zipfile` makes objects of the whole list at once."""
+    """A file with bounded reads: `zipfile` makes objects of the whole directory at once."""
 
     most = None
 
@@ -81,9 +72,9 @@ def _read(archive, most):
 
 
 def _header(file):
-    """Returns the shape, whether it is in Fortran's order, and the dtype of a file of an array."""
-    # Of this version, which NumPy writes for plain arrays, a header has at most 64 KiB. Later ones
-    # may claim 4 GiB, which NumPy reads before it looks at the length.
+    """Returns the shape, whether the order is Fortran's, and the dtype of an array's file."""
+    # NumPy writes plain arrays in this version, with headers of at most 64 KiB. Headers of later
+    # ones may claim 4 GiB, which NumPy reads before it checks the length.
     check(np.lib.format.read_magic(file) == (1, 0), "", "arrays of an unknown version")
     return np.lib.format.read_array_header_1_0(file)
 

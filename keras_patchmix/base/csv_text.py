@@ -1,4 +1,4 @@
-"""CSV as text, written so that no spreadsheet takes a name for a formula."""
+"""CSV text in which no spreadsheet takes a name for a formula."""
 
 import csv
 import io
@@ -6,19 +6,18 @@ import json
 
 from keras_patchmix.base.printable import printable
 
-# What spreadsheets take for the beginning of a formula, in full width too.
+# First characters of formulas, in full width too.
 _FORMULA = tuple("=+-@＝＋－＠")
 
 
 def write(columns, rows):
-    """Returns a table as CSV text with a head, lines ending in a line feed.
+    """Returns a table as CSV text with a header.
 
-    Text is made printable. Text that a spreadsheet would take for a formula gets an apostrophe in
-    front, the columns' names too; numbers stay numbers.
+    Text is made printable, and gets an apostrophe in front if it looks like a formula.
 
     Args:
         columns: Sequence of strings.
-        rows: Iterable of dicts from columns to values; what is missing or None is empty, lists and
+        rows: Iterable of dicts from columns to values. Missing values and None are empty, lists and
             dicts are JSON.
     """
     file = io.StringIO()

@@ -1,13 +1,12 @@
-"""Randomness as an integer hash: the same numbers on every machine, backend and batch size.
+"""Random numbers as integer hashes: the same on every machine, backend and batch size.
 
-A corruption must treat example 1234 in the same way whether it arrives in a batch of 1 or of 512,
-today or in another process. So nothing here has a state: every random number is a hash of a stream
-(the seed and what the number is for) and of integers such as the example's index.
+A corruption must treat example 1234 alike in a batch of 1 or of 512, in this process or another. So
+there is no state: a random number is a hash of a stream (the seed and its purpose) and of integers
+such as the example's index.
 
-The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
-pseudorandom number generators", OOPSLA 2014, with Stafford's variant 13 of the constants), a
-bijection of the 64-bit integers in which each input bit flips each output bit about half of the
-time.
+The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014, with Stafford's variant 13 of the constants), a bijection of the 64-bit
+integers.
 """
 
 import hashlib
@@ -20,28 +19,18 @@ _C2 = np.uint64(0x94D049BB133111EB)
 
 
 def stream(*parts):
-    """Returns the 64-bit key of a stream of random numbers.
+    """Returns the key of a stream of random numbers, a Python integer in [0, 2**64).
 
     Args:
         *parts: Strings and integers of any size, such as `stream(seed, "patch_drop", 14, 14)`.
             Different parts give unrelated streams.
-
-    Returns:
-        A Python integer in [0, 2**64).
     """
     text = "\x1f".join(f"{type(part).__name__[0]}{part}" for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def mix(values):
-    """Scrambles 64-bit integers, one to one.
-
-    Args:
-        values: uint64 array of rank 1 or more (NumPy warns of overflow on scalars only).
-
-    Returns:
-        A new uint64 array of the same shape.
-    """
+    """Hashes a uint64 array of rank 1 or more (NumPy warns of overflow on scalars)."""
     z = values + _GOLDEN
     z ^= z >> np.uint64(30)
     z *= _C1

@@ -7,12 +7,7 @@ import numpy as np
 
 
 def to_numpy(value):
-    """Returns a tensor, wherever it lives, as a NumPy array of its dtype.
-
-    Args:
-        value: Tensor of TensorFlow, JAX or PyTorch (on any device, with or without a gradient), or
-            anything that `numpy.asarray` takes.
-    """
+    """Returns a tensor of any framework and device as a NumPy array of its dtype."""
     # If `value` is a tensor of a package, that package is already imported.
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(value, torch.Tensor):

@@ -1,16 +1,16 @@
-"""Public names that are imported on first use (PEP 562), so that importing a package is cheap."""
+"""Public names that are imported on first use (PEP 562)."""
 
 import importlib
 import sys
 
 
 def attach(package, names, submodules=()):
-    """Returns `__getattr__`, `__dir__` and `__all__` for a package with lazily imported names.
+    """Returns `__getattr__`, `__dir__` and `__all__` of a package with lazy names.
 
     Args:
         package: Dotted name of the package, its `__name__`.
-        names: Dict from public name to the module that defines it, relative to the package; with a
-            dot in front, to the package above.
+        names: Dict from public name to the module that defines it, relative to the package, or with
+            a dot in front to the one above.
         submodules: Names of public sub-packages.
     """
     public = sorted([*names, *submodules])

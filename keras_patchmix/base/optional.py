@@ -1,29 +1,25 @@
-"""Imports of optional dependencies, with an error that says what to install and for what."""
+"""Imports of optional packages; the error says what to install, and for what."""
 
 import importlib
 
-# What pip calls the package of a module, and the extra of this package that holds it.
+# Module: name for pip, extra of this package.
 _INSTALLED_BY = {
     "tensorflow": ("tensorflow", "tensorflow"),
     "tensorflow_datasets": ("tensorflow-datasets", "datasets"),
     "jinja2": ("jinja2", "report"),
     "matplotlib": ("matplotlib", "report"),
     "PIL": ("pillow", "report"),
-    "tqdm": ("tqdm", "recipes"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
 }
 
 
 def require(module, purpose):
-    """Imports an optional module.
+    """Imports and returns an optional module.
 
     Args:
         module: Dotted module name, such as `"tensorflow"` or `"matplotlib.figure"`.
-        purpose: What needs it, to complete the sentence "... needs tensorflow".
-
-    Returns:
-        The imported module.
+        purpose: Subject of the sentence "... needs tensorflow".
 
     Raises:
         ImportError: The package is not installed; the message says how to install it.
@@ -38,17 +34,13 @@ def require(module, purpose):
 
 
 def not_installed(package, purpose, missing=None):
-    """Returns the error that says what to install.
+    """Returns an `ImportError` that names the package for pip, and the extra.
 
     Args:
         package: Name of the module, such as `"keras_cv"`.
-        purpose: What needs it, to complete the sentence "... needs keras_cv".
-        missing: Name of the module that was not found, where that may be one that the package
-            itself imports. Defaults to `None`, the package.
-
-    Returns:
-        An `ImportError`; its message names the package for pip, which works however this package
-        was installed, and the extra that holds it.
+        purpose: Subject of the sentence "... needs keras_cv".
+        missing: Name of the module that was not found, if the package itself imports it. Defaults
+            to `None`, the package.
     """
     what = f"the package {package!r}"
     if missing not in (None, package):

@@ -3,21 +3,20 @@
 import sys
 import unicodedata
 
-# They turn the direction of what follows, so that a name reads as another one.
+# Marks of direction, with which a name reads as another one.
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HIDDEN = frozenset(("Cc", "Cs", "Zl", "Zp"))  # controls, halves of characters, separators of lines
 
 
 def printable(name, lines=False):
-    r"""Returns a name as one line of valid Unicode, with escapes for what must not be printed.
+    r"""Returns a name as one line of valid Unicode, with escapes for unprintable characters.
 
-    A byte of a file name that is not UTF-8 becomes `\xe9`, a control character `\x1b`, a mark that
-    turns the direction of writing `\u202e`. What is printable already stays as it is, so that a
-    second call changes nothing.
+    A byte that is not UTF-8 becomes `\xe9`, a control character `\x1b`, a mark of direction
+    `\u202e`. Printable text stays as it is, so that a second call changes nothing.
 
     Args:
         name: String as the file system gives it, a path, bytes, or a value that `str` takes.
-        lines: Whether line feeds stay, for text of several lines. Defaults to `False`.
+        lines: Whether line feeds stay. Defaults to `False`.
     """
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
     if text.isprintable():
@@ -31,10 +30,7 @@ def quoted(name):
 
 
 def printable_values(value):
-    """Returns JSON values with all strings as `printable` has them; tuples as lists.
-
-    The keys of a dict are as `distinct` has them, so that none replaces another one.
-    """
+    """Returns JSON values with `printable` strings and `distinct` keys; tuples become lists."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
@@ -47,30 +43,23 @@ def printable_values(value):
 
 
 def distinct(names):
-    """Returns a list of the printable forms of names that differ; a number tells equal ones apart.
-
-    Names that are printable and differ stay as they are, so that a second call changes nothing.
+    """Returns the printable forms of different names; a number is appended to equal ones.
 
     Args:
         names: Iterable of strings as the file system gives them.
     """
-    found, numbers = {}, {}
+    unique, numbers = {}, {}
     for name in names:
         text = shown = printable(name)
-        while shown in found:
+        while shown in unique:
             numbers[text] = numbers.get(text, 1) + 1
             shown = f"{text} ({numbers[text]})"
-        found[shown] = None
-    return list(found)
+        unique[shown] = None
+    return list(unique)
 
 
 def say(text="", file=None):
-    """Prints text of one or several lines at once, whatever names it holds.
-
-    Args:
-        text: String.
-        file: Where to, `sys.stdout` when None.
-    """
+    """Prints text, made printable, to a file or `sys.stdout`."""
     file = sys.stdout if file is None else file
     encoding = getattr(file, "encoding", None) or "utf-8"
     shown = printable(text, lines=True).encode(encoding, "backslashreplace").decode(encoding)

@@ -1,19 +1,19 @@
-"""A progress bar with the time left, where it is wanted."""
+"""Keras' progress bar, with a title, where it is wanted."""
 
 import contextlib
-import importlib.util
 import sys
 
-from keras_patchmix.base.optional import require
-from keras_patchmix.base.printable import printable
+import keras
+
+from keras_patchmix.base.printable import printable, say
 
 
 class Progress:
-    """A tqdm bar where it is wanted and installed, else nothing.
+    """A bar with the time left in a terminal or notebook, two lines in a log.
 
     Args:
         verbose: `True`, `False`, 0, 1, 2, or `"auto"`: in a terminal or notebook only.
-        title: What stands before the bar.
+        title: Line above the bar.
 
     Raises:
         ValueError: Another `verbose`.
@@ -24,44 +24,45 @@ class Progress:
             raise ValueError(
                 f'`verbose` must be "auto", True or False. Received: verbose={verbose!r}'
             )
-        if verbose == "auto":
-            verbose = sys.stderr.isatty() or _in_notebook()
-        self._title = title
-        self._wanted = bool(verbose) and importlib.util.find_spec("tqdm") is not None
-        self._stack = contextlib.ExitStack()
-        self._bar = None
+        self._is_live = sys.stdout.isatty() or _in_notebook()
+        self._is_wanted = self._is_live if verbose == "auto" else bool(verbose)
+        self._title, self._bar, self._count = title, None, 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self._stack.close()
+        if self._bar is not None and self._count != self._bar.target:
+            self._bar.update(self._count, finalize=True)  # ends the line
 
     def start(self, total, done=0):
-        """Shows the bar, if it is not there yet.
+        """Shows the bar, unless it is shown already.
 
         Args:
-            total: Number of images, or None where it is unknown.
-            done: How many of them an interrupted run had done.
+            total: Number of images, or None if unknown.
+            done: Images that an interrupted run has done, which the bar leaves out.
         """
-        if self._wanted and self._bar is None:
-            bar = require("tqdm", "the progress bar").tqdm(
-                total=total, initial=done, desc=printable(self._title), unit="image", leave=False
+        if self._is_wanted and self._bar is None:
+            say(f"\n{printable(self._title)}")
+            self._bar = keras.utils.Progbar(
+                None if total is None else total - done,
+                verbose=1 if self._is_live else 2,
+                unit_name="image",
             )
-            self._bar = self._stack.enter_context(bar)
 
     def add(self, count):
         """Moves the bar on by a number of images."""
         if self._bar is not None:
-            self._bar.update(count)
+            self._count += count
+            self._bar.update(self._count)
 
 
 def spanning(verbose, title):
-    """Returns the bar of a call that may be a part of a longer one.
+    """Returns the bar of a call that may be part of a longer one.
 
     Args:
-        verbose: A `Progress` that is entered and started, which goes on; or as `Progress` takes it.
-        title: What stands before a bar of its own.
+        verbose: The `Progress` of the longer call; or as `Progress` takes it.
+        title: Title of a bar of its own.
 
     Returns:
         A context manager of a `Progress`.
@@ -72,6 +73,6 @@ def spanning(verbose, title):
 
 
 def _in_notebook():
-    """Whether this process is a notebook's kernel; one that merely starts kernels is none."""
+    """Whether this process is the kernel of a notebook, not one that merely starts kernels."""
     kernel = sys.modules.get("ipykernel.kernelapp")
     return kernel is not None and kernel.IPKernelApp.initialized()

@@ -1,4 +1,4 @@
-"""JSON values compared with types: dataclasses, typed dicts, and what they are made of."""
+"""Validation of JSON values by types: dataclasses, typed dicts and their fields."""
 
 import dataclasses
 import functools
@@ -13,8 +13,8 @@ class Mismatch(ValueError):
     """A value that is not of its type, or does not agree with another one.
 
     Args:
-        place: Where it stands, such as "rows[2].n".
-        reason: What is wrong with it.
+        place: Path to the value, such as "rows[2].n".
+        reason: String.
     """
 
     def __init__(self, place, reason):
@@ -23,14 +23,14 @@ class Mismatch(ValueError):
 
 
 def conform(value, kind, place=""):
-    """Returns JSON values as a type has them.
+    """Returns JSON values as instances of a type.
 
     Args:
         value: JSON values.
         kind: A type: `bool`, `int`, `float` (finite, whole numbers too), `str`, `None`, `Any`, a
             union, `list[...]`, `dict[str, ...]`, `tuple[...]` (of a list), a dataclass (of a dict
             with its fields, and no others) or a `TypedDict` (a dict, which may hold more).
-        place: Where the value stands, for messages.
+        place: Path to the value, for messages.
 
     Raises:
         Mismatch: The value is not of the type.
@@ -40,8 +40,7 @@ def conform(value, kind, place=""):
     if dataclasses.is_dataclass(kind):
         return _of_dataclass(value, kind, place)
     if typing.is_typeddict(kind):
-        found = _fields(value, _hints(kind), kind.__required_keys__, place)
-        return {**value, **found}
+        return {**value, **_fields(value, _hints(kind), kind.__required_keys__, place)}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _of_union(value, arguments, place)
@@ -66,7 +65,7 @@ def conform(value, kind, place=""):
 
 
 def check(true, place, reason):
-    """Raises `Mismatch` where something is not true."""
+    """Raises `Mismatch` unless a condition is true."""
     if not true:
         raise Mismatch(place, reason)
 
@@ -78,10 +77,10 @@ def _of_dataclass(value, kind, place):
         for field in fields
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    found = _fields(value, _hints(kind), needed, place)
+    values = _fields(value, _hints(kind), needed, place)
     unknown = sorted(set(value) - {field.name for field in fields})
     check(not unknown, place, f"unknown keys {_shown(unknown)}")
-    return kind(**found)
+    return kind(**values)
 
 
 def _fields(value, hints, needed, place):

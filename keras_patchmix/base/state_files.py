@@ -1,4 +1,4 @@
-"""Files that a run leaves and reads again: bounded, checked, and named where they are damaged."""
+"""Files of a run's state: bounded, validated, with errors that name damaged ones."""
 
 import contextlib
 import hashlib
@@ -11,47 +11,39 @@ from keras_patchmix.base.printable import printable, printable_values, quoted
 from keras_patchmix.base.schema import Mismatch, check
 
 MAX_BYTES = 256 * 2**20
-_MOST_VALUES = 2_000_000  # of one file: a value of Python takes some hundred bytes
+_MOST_VALUES = 2_000_000  # of one file: a Python object takes some hundred bytes
 _DEEPEST = 50
 _SEAL = "sha256"
 
 
 class DamagedFile(ValueError):
-    """A file that is damaged, or not what it is taken for.
+    """A file that is damaged, or of another kind.
 
     Args:
         path: The file.
-        kind: What it should be, such as "a report".
-        reason: What is wrong.
-        advice: What to do about it, a sentence without a full stop. Defaults to `""`.
+        kind: String, what it should be, such as "a report".
+        reason: String, what is wrong.
+        advice: String, what to do about it. Defaults to `""`.
 
     Attributes:
         path: The file's path, a string as the file system has it.
-        kind: What it should be, a string.
-        reason: What is wrong, a string.
+        kind: See above.
+        reason: See above.
     """
 
     def __init__(self, path, kind, reason, advice=""):
         self.path, self.kind, self.reason = os.fspath(path), kind, printable(reason)
-        said = f"The file {quoted(self.path)} is damaged or is not {kind}: {self.reason}"
-        super().__init__(f"{said}. {advice}" if advice else said)
+        message = f"The file {quoted(self.path)} is damaged or is not {kind}: {self.reason}"
+        super().__init__(f"{message}. {advice}" if advice else message)
 
     def advised(self, advice):
-        """Returns the same error, with what to do about it at the end of its message."""
+        """Returns the same error with advice."""
         return DamagedFile(self.path, self.kind, self.reason, advice)
 
 
 @contextlib.contextmanager
 def named(path, kind):
-    """Gives `Mismatch`es that are raised inside the name of their file.
-
-    Args:
-        path: The file.
-        kind: What it should be, such as "a report".
-
-    Raises:
-        DamagedFile: In place of a `Mismatch`.
-    """
+    """Turns a `Mismatch` into the `DamagedFile` of a path and kind."""
     try:
         yield
     except Mismatch as error:
@@ -63,8 +55,8 @@ def read_bytes(path, kind, most=None):
 
     Args:
         path: The file.
-        kind: What it should be, for messages, such as "a report".
-        most: Bytes that it may have, `MAX_BYTES` (256 MiB) when None.
+        kind: String, what it should be, such as "a report".
+        most: Maximum size in bytes. Defaults to `MAX_BYTES` (256 MiB).
 
     Raises:
         DamagedFile: It is larger.
@@ -80,12 +72,7 @@ def read_bytes(path, kind, most=None):
 
 
 def read_text(path, kind, most=None):
-    """Reads a file of UTF-8, see `read_bytes`.
-
-    Raises:
-        DamagedFile: It is larger, or is not UTF-8.
-        OSError: It is not there, or cannot be read.
-    """
+    """Reads a file of UTF-8, see `read_bytes`."""
     try:
         return read_bytes(path, kind, most).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -93,19 +80,9 @@ def read_text(path, kind, most=None):
 
 
 def read_json(path, kind, most=None):
-    """Reads a file of one JSON value: not deep, not of millions of values, numbers finite.
+    """Reads a file of one JSON value of bounded depth and size, with finite numbers.
 
-    Args:
-        path: The file.
-        kind: What it should be, for messages, such as "a report".
-        most: Bytes that it may have, `MAX_BYTES` (256 MiB) when None.
-
-    Returns:
-        The JSON values.
-
-    Raises:
-        DamagedFile: It is something else.
-        OSError: It is not there, or cannot be read.
+    See `read_bytes` for the arguments and errors.
     """
     text = read_text(path, kind, most)
     with named(path, kind):
@@ -113,11 +90,7 @@ def read_json(path, kind, most=None):
 
 
 def parse_json(text):
-    """Parses JSON text as `read_json` does.
-
-    Raises:
-        Mismatch: It is something else.
-    """
+    """Parses JSON text as `read_json` does; raises `Mismatch`."""
     _check_values(text)
     try:
         value = json.loads(text, parse_constant=_refused, parse_float=_finite)
@@ -132,24 +105,20 @@ def parse_json(text):
 
 
 def sealed(content):
-    """Returns a dict of JSON values as a file will hold it, with a checksum of the rest.
-
-    Args:
-        content: Dict of JSON values.
-    """
+    """Returns a dict of JSON values with a checksum."""
     content = json.loads(json.dumps(content, allow_nan=False))
     return {**content, _SEAL: _digest(content)}
 
 
 def unsealed(content, needed=False):
-    """Returns what `sealed` was given, out of what a file holds.
+    """Returns a dict without its checksum, which is verified.
 
     Args:
         content: Dict of JSON values.
         needed: Whether there has to be a checksum. Defaults to `False`.
 
     Raises:
-        Mismatch: It is not a dict, or the checksum is that of something else.
+        Mismatch: It is not a dict, or has another checksum.
     """
     check(isinstance(content, dict), "", "must be an object")
     rest = {key: value for key, value in content.items() if key != _SEAL}
@@ -160,16 +129,16 @@ def unsealed(content, needed=False):
 
 
 def write_json(path, content, indent=None, most=None):
-    """Writes JSON values atomically, sealed and with all strings printable.
+    """Writes a dict of JSON values atomically, with a checksum and printable strings.
 
     Args:
-        path: Where to write.
+        path: The file.
         content: Dict of JSON values.
         indent: As in `json.dumps`.
-        most: Bytes that the file may have, `MAX_BYTES` (256 MiB) when None.
+        most: Maximum size in bytes. Defaults to `MAX_BYTES` (256 MiB).
 
     Raises:
-        ValueError: The file would be one that `read_json` refuses.
+        ValueError: `read_json` would refuse the file.
     """
     atomic.write_text(path, sealed_text(content, indent, most))
 

@@ -1,18 +1,14 @@
-"""Guesses at the name that was meant where one is unknown."""
+"""Similar names for unknown ones."""
 
 import difflib
 
 
 def meant(name, known):
-    """Returns the question whether a similar name was meant.
+    """Returns a question such as `" Did you mean 'vit_tiny16'?"`, or `""` without a similar name.
 
     Args:
-        name: What was given; only a string has similar names.
-        known: Iterable of the names that there are.
-
-    Returns:
-        Such as `" Did you mean 'vit_tiny16'?"`, to be added to a message, or `""` where no name
-        is similar. Upper and lower case count as the same.
+        name: What was given; only a string has similar names. Case does not matter.
+        known: Iterable of the known names.
     """
     if not isinstance(name, str):
         return ""

@@ -1,7 +1,11 @@
-"""What benchmarks at the end of epochs have in common."""
+"""The base of callbacks that score a model at the end of epochs."""
 
+import contextlib
 import copy
+import inspect
 import os
+import random
+import sys
 import time
 import traceback
 import warnings
@@ -10,14 +14,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_patchmix.callbacks.epoch_directory import check_directory
-from keras_patchmix.callbacks.epoch_lines import EpochLines
-from keras_patchmix.callbacks.neighbours import callbacks_around
-from keras_patchmix.callbacks.random_state import unchanged_random_state
+from keras_patchmix.callbacks.epoch_files import EpochLines, check_directory
 from keras_patchmix.callbacks.tensorboard_figure import TensorBoardFigure
 from keras_patchmix.devices.workers import is_chief
 
-# They read logs, or, as BackupAndRestore does, count an epoch as done before it was scored.
+# They read logs, or, as BackupAndRestore does, count an epoch as done before it is scored.
 _LATER = (
     keras.callbacks.ModelCheckpoint,
     keras.callbacks.EarlyStopping,
@@ -31,30 +32,26 @@ _LATER = (
 class EpochBenchmark(keras.callbacks.Callback):
     """Scores a model at the end of epochs and writes the scores into `logs`.
 
-    Epochs, files, other callbacks, and what training must not notice are seen to here. What is
-    measured is said by the methods that raise NotImplementedError, and by the attributes of the
-    class.
+    Subclasses define what is measured: the methods that raise NotImplementedError, and the class
+    attributes.
 
     Args:
-        frequency: Score every so many epochs; the first one always.
-        directory: Where to keep the files, or None.
+        frequency: Runs every `frequency` epochs, including the first.
+        directory: Directory of the files, or None.
         verbose: `"auto"`, `True` or `False`.
 
-    Raises:
-        ValueError: `frequency`, `directory` or `verbose` is something else.
-
     Attributes:
-        topic: What is measured, in a word: the beginning of the files' names.
+        topic: What is measured, in a word: the prefix of the files' names.
         picture: Name of the TensorBoard image of a score, and of the file of the last one.
+        report_class: Class of the reports, with `load` and `to_json`.
         report: The last report, or None.
         timeline: List of dicts, one for each epoch that was scored; the lines of the file.
     """
 
-    topic = picture = None
-    # What a copy has in common with the original: it is only read, or, as data sets and models
-    # may be, cannot be copied.
+    topic = picture = report_class = None
+    # Attributes that a copy shares: they are only read, or cannot be copied.
     _shared: tuple[str, ...] = ("_model",)
-    _other_kind = None  # what is said of lines in the file that are not of such an object
+    _mismatch = None  # the end of a warning that lines in the file were measured otherwise
 
     def __init__(self, frequency, directory, verbose):
         super().__init__()
@@ -78,7 +75,7 @@ class EpochBenchmark(keras.callbacks.Callback):
                 )
             self._directory = Path(directory)
             self._file = EpochLines(self._directory / f"{self.topic}.jsonl", type(self).__name__)
-        self._figure = self._tensorboard(())
+        self._figure = TensorBoardFigure((), self.topic, self.picture)
         self._values = None
         self._begun, self._epoch_begun = time.perf_counter(), None
         self._epochs = self._scored = 0
@@ -91,39 +88,36 @@ class EpochBenchmark(keras.callbacks.Callback):
         for name, value in vars(self).items():
             if name not in (*self._shared, "_figure"):
                 setattr(copied, name, copy.deepcopy(value, memo))
-        copied._figure = copied._tensorboard(())  # the files of events that are open
+        # The original's event files are open.
+        copied._figure = TensorBoardFigure((), self.topic, self.picture)
         return copied
 
     def _check(self):
-        """Raises for what is wrong with the data, or with the model for them."""
+        """Raises if the data are malformed, or do not fit the model."""
         raise NotImplementedError
 
     def _measure(self):
-        """Returns the report of the model as it is, or None where it cannot be scored at all."""
+        """Returns the report of the model as it is, or None if it cannot be scored."""
         raise NotImplementedError
 
     def _values_of(self, report, epoch):
-        """Returns the values for the logs: all are finite numbers."""
+        """Returns a dict of finite numbers for the logs."""
         raise NotImplementedError
 
     def _details(self, report):
-        """Returns what a line of the time line holds beside epoch, values and seconds."""
+        """Returns the entries of a line besides epoch, values and seconds."""
         raise NotImplementedError
 
     def _compare(self, report, entry, earlier):
-        """Warns of what is odd in a report, or not as in earlier lines."""
+        """Warns of what is suspicious in a report, or differs from earlier lines."""
         raise NotImplementedError
 
     def _is_ours(self, entry):
-        """Whether a line of the file was measured as this object measures."""
-        raise NotImplementedError
-
-    def _load(self, path):
-        """Reads a report; OSError or ValueError where it cannot be read."""
+        """Whether a line of the file was measured with the settings of this object."""
         raise NotImplementedError
 
     def _plot_report(self, report, path=None):
-        """Returns the figure of one report, or None where it has nothing to draw."""
+        """Returns the figure of a report, or None if there is nothing to draw."""
         raise NotImplementedError
 
     def plot(self, path=None):
@@ -131,12 +125,13 @@ class EpochBenchmark(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
-        """Checks the place in the list of callbacks, and finds TensorBoard's folders."""
+        """Checks the order of callbacks, the directory and the data."""
         # A new fit starts from the file, if there is one: it may be another run of the model.
         self._values = None
         self._begun, self._epochs, self._scored = time.perf_counter(), 0, 0
         others = callbacks_around(self)
-        early = [type(c).__name__ for c in _before(self, others) if isinstance(c, _LATER)]
+        before = others[: next((i for i, one in enumerate(others) if one is self), 0)]
+        early = [type(one).__name__ for one in before if isinstance(one, _LATER)]
         if early:
             self._warn_once(
                 "order",
@@ -144,18 +139,18 @@ class EpochBenchmark(keras.callbacks.Callback):
                 "come too late for them, and an epoch that is interrupted while it is scored is "
                 "left out after a restart. Put it first in the list.",
             )
-        # What is wrong with files or data is said now, not after the first epoch.
         if self._directory is not None:
             files = (self.topic + suffix for suffix in (".jsonl", ".json", ".png"))
             files = (*files, f"{self.picture}.png")
             check_directory(self._directory, files, to_write=is_chief(self.model))
         with unchanged_random_state():
             self._check()
-        boards = [c for c in others if isinstance(c, keras.callbacks.TensorBoard)]
-        self._figure = self._tensorboard(boards if is_chief(self.model) else ())
+        boards = [one for one in others if isinstance(one, keras.callbacks.TensorBoard)]
+        boards = boards if is_chief(self.model) else ()
+        self._figure = TensorBoardFigure(boards, self.topic, self.picture)
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Takes up the last values of an interrupted run."""
+        """Loads the last values of an interrupted run."""
         self._epoch_begun = time.perf_counter()
         if self._values is None and self._file is not None:
             self._reload(epoch)
@@ -169,16 +164,17 @@ class EpochBenchmark(keras.callbacks.Callback):
             logs.update(self._values)
 
     def on_train_end(self, logs=None):
-        """Writes the pictures, and says what scoring took."""
+        """Writes the pictures, and prints the last report and the cost of scoring."""
         self._figure.close()
         if not self.timeline or not is_chief(self.model):
             return
         if self._directory is not None:
-            self._drawn(self.plot, self._directory / f"{self.topic}.png")
+            self._draw(self.plot, self._directory / f"{self.topic}.png")
             if self.report is not None:
                 path = self._directory / f"{self.picture}.png"
-                self._drawn(self._plot_report, self.report, path)
-        if self._is_talkative() and self._scored:
+                self._draw(self._plot_report, self.report, path)
+        shown = (self.params or {}).get("verbose", 0) if self.verbose == "auto" else self.verbose
+        if shown and self._scored:
             print(f"\nAfter epoch {self.timeline[-1]['epoch']}, counted from 0:\n{self.report}\n")
             print(self._cost())
 
@@ -188,7 +184,7 @@ class EpochBenchmark(keras.callbacks.Callback):
             with unchanged_random_state():
                 report = self._measure()
         except Exception as error:
-            # Keras drops the cause on its way through `fit`, so the message says where it was.
+            # Keras drops the cause on its way through `fit`, so the message tells the place.
             place = traceback.extract_tb(error.__traceback__)[-1]
             raise RuntimeError(
                 f"{type(self).__name__} could not score the model after epoch {epoch}, counted "
@@ -205,16 +201,13 @@ class EpochBenchmark(keras.callbacks.Callback):
             earlier = self._file.before(epoch)
         self._compare(report, entry, earlier)
         if report is not None:
-            self._drawn(self._figure.write, lambda: self._plot_report(report), epoch)
-        now = time.perf_counter()
-        entry["seconds"] = round(now - begun, 3)
-        entry["share_of_epoch"] = (
-            None
-            if self._epoch_begun is None
-            else round((now - begun) / (now - self._epoch_begun), 4)
-        )
+            self._draw(self._figure.write, lambda: self._plot_report(report), epoch)
+        now, share = time.perf_counter(), None
+        if self._epoch_begun is not None:
+            share = round((now - begun) / (now - self._epoch_begun), 4)
+        entry |= {"seconds": round(now - begun, 3), "share_of_epoch": share}
         if self._file is not None and is_chief(self.model):
-            # First: the time line knows no epoch whose report would be lacking.
+            # The report first, so that every line of the file has its report.
             if report is not None:
                 report.to_json(self._directory / f"{self.topic}.json")
             self._file.write([*earlier, entry])
@@ -222,7 +215,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         self._scored += 1
 
     def _reload(self, epoch):
-        """Takes up the time line before an epoch, and its last values where they fit."""
+        """Loads the lines before an epoch, and the last values if they were measured alike."""
         self.timeline = self._file.before(epoch)
         if not self.timeline:
             return
@@ -232,41 +225,32 @@ class EpochBenchmark(keras.callbacks.Callback):
         if not ours:
             self._warn_once(
                 "suite",
-                f"The last values in {self._file.path} {self._other_kind}: the model is scored "
-                "anew.",
+                f"The last values in {self._file.path} {self._mismatch}: the model is scored anew.",
             )
             return
-        self._values = last["values"]
-        self.report = self._last_report(last["epoch"])
-
-    def _last_report(self, epoch):
-        """Returns the report in the directory, if it is that of an epoch, else None."""
+        self._values, self.report = last["values"], None
         path = self._directory / f"{self.topic}.json"
         if not path.exists():
-            return None
+            return
         try:
-            report = self._load(path)
+            report = self.report_class.load(path)
         except (OSError, ValueError) as error:
             self._warn_once("report", f"The last report is left out. {error}")
-            return None
-        return report if report.settings.get("epoch") == epoch else None
+            return
+        if report.settings.get("epoch") == last["epoch"]:
+            self.report = report
 
-    def _drawn(self, draw, *arguments):
-        """Draws a picture; warns where matplotlib, which training does not need, is missing."""
+    def _draw(self, draw, *arguments):
+        """Draws a picture; warns if matplotlib, which training does not need, is missing."""
         try:
             draw(*arguments)
         except ImportError as error:
             self._warn_once("matplotlib", f"{type(self).__name__} draws no pictures: {error}")
 
-    def _tensorboard(self, boards):
-        return TensorBoardFigure(boards, self.topic, self.picture)
-
-    def _is_talkative(self):
-        shown = (self.params or {}).get("verbose", 0) if self.verbose == "auto" else self.verbose
-        return bool(shown)
-
     def _progress(self):
-        """Returns `verbose` for what is run: under "auto" a bar only where `fit` shows one."""
+        """Returns `verbose` for scoring: `"auto"` shows a progress bar only if `fit` does."""
+        if not is_chief(self.model):
+            return False
         if self.verbose == "auto":
             return "auto" if (self.params or {}).get("verbose", 0) == 1 else False
         return self.verbose
@@ -285,7 +269,41 @@ class EpochBenchmark(keras.callbacks.Callback):
             warnings.warn(message, UserWarning, stacklevel=3)
 
 
-def _before(callback, callbacks):
-    """Returns those of a list of callbacks that stand before one."""
-    places = [place for place, other in enumerate(callbacks) if other is callback]
-    return callbacks[: places[0]] if places else []
+def callbacks_around(callback):
+    """Returns all callbacks of the `CallbackList` that is calling one, in their order.
+
+    Keras tells a callback nothing of the other callbacks, and the model does not hold the list
+    either. So the list is found among the callers' frames. The result is empty if there is none.
+
+    Args:
+        callback: A `keras.callbacks.Callback`, in one of whose methods this is called.
+    """
+    frame = inspect.currentframe()
+    try:
+        while frame is not None:
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, keras.callbacks.CallbackList):
+                members = list(getattr(owner, "callbacks", ()))
+                return members if any(member is callback for member in members) else []
+            frame = frame.f_back
+    finally:
+        del frame  # a reference to a frame keeps all its local variables alive
+    return []
+
+
+@contextlib.contextmanager
+def unchanged_random_state():
+    """Restores the states of the global generators of Python, NumPy and PyTorch at the end.
+
+    Scoring draws from none of them, but a data set may: every pass over a
+    `torch.utils.data.DataLoader` draws one number of PyTorch's.
+    """
+    torch = sys.modules.get("torch")
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
+    try:
+        # The CPU's only: data sets do not draw from those of accelerators.
+        with contextlib.nullcontext() if torch is None else torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

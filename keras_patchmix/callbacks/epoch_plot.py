@@ -1,4 +1,6 @@
-"""Accuracy under occlusion over the epochs of a training, as a picture."""
+"""Pictures of values over the epochs of a training."""
+
+import math
 
 from keras_patchmix.base import atomic
 from keras_patchmix.base.optional import require
@@ -6,16 +8,18 @@ from keras_patchmix.occlusion.panels import curve_title
 from keras_patchmix.report.curves import SETS_TITLE, set_title
 from keras_patchmix.report.style import open_axes
 
-_CLEAN = "#777777"
-_MEAN = "#0072B2"
+_GREY = "#777777"
+_BLUE = "#0072B2"
 _MOST_COLUMNS = 3
+_MOST_MARKERS = 30
+_PURPOSE = "the picture of values over epochs"
 
 
 def plot_epochs(timeline, curves, path=None):
-    """Draws values over epochs: their mean beside the clean images, then a panel for each sweep.
+    """Draws occlusion scores over epochs: an overview, then a panel for each sweep.
 
-    Levels of a sweep go from light to dark as they get harder; the clean curve is repeated in
-    every panel of a sweep, thin and grey. Points stand at the epochs that were scored.
+    The overview has the mean and the clean images. Levels of a sweep go from light to dark as they
+    get harder; the clean curve is repeated in every panel of a sweep, thin and grey.
 
     Args:
         timeline: List of dicts with the keys "epoch" and "values", a dict from names to numbers in
@@ -25,7 +29,7 @@ def plot_epochs(timeline, curves, path=None):
         path: PNG, PDF or SVG file to write, atomically.
 
     Returns:
-        A `matplotlib.figure.Figure`; no window is opened and no global state changed.
+        A `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -40,24 +44,26 @@ def plot_epochs(timeline, curves, path=None):
             "entries"
         )
     figure, axes = _panels(len(curves) + 1)
-    overview = {"clean images": "val_occlusion_clean", "mean under occlusion": "val_occlusion_mean"}
-    for label, colour in zip(overview, (_CLEAN, _MEAN), strict=True):
-        _line(axes[0], entries, overview[label], label, color=colour, linewidth=2.2)
     axes[0].set_title("Overview", fontsize=11, loc="left", fontweight="bold")
+    for label, name, colour in (
+        ("clean images", "val_occlusion_clean", _GREY),
+        ("mean under occlusion", "val_occlusion_mean", _BLUE),
+    ):
+        _line(axes[0], entries, name, label, color=colour, linewidth=2.2)
+    blues = require("matplotlib", _PURPOSE).colormaps["Blues"]
     for axis, (title, members) in zip(axes[1:], curves.items(), strict=True):
-        if title != SETS_TITLE:  # which are other images
-            thin = {"color": _CLEAN, "linewidth": 0.9, "markersize": 2}
-            _line(axis, entries, "val_occlusion_clean", "clean", **thin)
-        for (label, name), colour in zip(members.items(), _ramp(len(members)), strict=True):
-            _line(axis, entries, name, label, color=colour, linewidth=1.6)
         axis.set_title(title, fontsize=11, loc="left", fontweight="bold")
+        if title != SETS_TITLE:  # sets have no clean counterpart
+            thin = {"color": _GREY, "linewidth": 0.9, "markersize": 2}
+            _line(axis, entries, "val_occlusion_clean", "clean", **thin)
+        for number, (label, name) in enumerate(members.items(), start=1):
+            colour = blues(0.35 + 0.6 * number / len(members))
+            _line(axis, entries, name, label, color=colour, linewidth=1.6)
     for axis in axes:
-        _decorate(axis)
+        _finish(axis, 6)
     best = max(entry["values"][name] for entry in entries for name in names)
     axes[0].set_ylim(0, min(max(5, 108 * best), 102))
-    if path is not None:
-        atomic.write_figure(path, figure)
-    return figure
+    return _written(figure, path)
 
 
 def epoch_curves(conditions, log_name):
@@ -72,26 +78,71 @@ def epoch_curves(conditions, log_name):
     """
     curves = {}
     for condition in conditions[1:]:
-        if condition.data is not None:
-            curves.setdefault(SETS_TITLE, {})[set_title(condition.name)] = log_name(condition)
-            continue
         grid = condition.grid
-        if condition.level is None:
-            title = curve_title(condition.corruption, None)
+        if condition.data is not None:
+            title, label = SETS_TITLE, set_title(condition.name)
+        elif condition.level is None:
+            title = condition.title
             label = "all" if grid is None else f"{grid[0]}×{grid[1]} tiles"
         else:
-            title = curve_title(condition.corruption, grid)
+            title = curve_title(condition.title, grid)
             label = f"{100 * condition.level:g} %"
         curves.setdefault(title, {})[label] = log_name(condition)
     return curves
 
 
+def plot_selectivity(timeline, path=None):
+    """Draws patch selectivity over epochs, with its 95 % interval as a band.
+
+    Epochs without finite scores are gaps.
+
+    Args:
+        timeline: List of dicts with the keys "epoch", "finite" and "values", as of
+            `keras_patchmix.callbacks.SelectivityBenchmark`.
+        path: PNG, PDF or SVG file to write, atomically.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    figure = _figure(figsize=(6, 3.6))
+    axis = figure.subplots()
+    epochs = [entry["epoch"] for entry in timeline]
+    name = "val_patch_selectivity"
+    mean, low, high = (
+        [entry["values"][name + end] if entry["finite"] else math.nan for entry in timeline]
+        for end in ("", "_low", "_high")
+    )
+    band = {"alpha": 0.18, "linewidth": 0, "label": "95 % interval"}
+    axis.fill_between(epochs, low, high, color=_BLUE, **band)
+    marker = "o" if len(epochs) <= _MOST_MARKERS else None
+    axis.plot(epochs, mean, color=_BLUE, marker=marker, markeredgecolor="white", label="mean")
+    # At least 0.4 to 0.6, so that noise does not fill the picture.
+    lowest = min((value for value in low if math.isfinite(value)), default=1)
+    highest = max((value for value in high if math.isfinite(value)), default=0)
+    axis.set_ylim(min(0.4, lowest - 0.02), max(0.6, highest + 0.02))
+    axis.axhline(0.5, color=_GREY, linewidth=1, linestyle="--", label="blind to what belongs")
+    axis.set_xlabel("Epoch, counted from 0")
+    axis.set_ylabel("Patch selectivity")
+    counts = {entry["n"] for entry in timeline}
+    about = f"{counts.pop()} images" if len(counts) == 1 else "images that changed"
+    axis.set_title(f"Patch selectivity of {about}", fontsize=11, loc="left", fontweight="bold")
+    _finish(axis, 8)
+    return _written(figure, path)
+
+
+def _figure(**arguments):
+    # The object interface: pyplot would select a global backend and keep every figure alive.
+    figure_class = require("matplotlib.figure", _PURPOSE).Figure
+    return figure_class(layout="constrained", **arguments)
+
+
 def _panels(count):
-    # The object interface: pyplot would pick a global backend and keep every figure alive.
-    figure_class = require("matplotlib.figure", "the picture of scores over epochs").Figure
     columns = 2 if count == 4 else min(count, _MOST_COLUMNS)
     rows = -(-count // columns)
-    figure = figure_class(figsize=(4.4 * columns, 3.4 * rows), layout="constrained")
+    figure = _figure(figsize=(4.4 * columns, 3.4 * rows))
     axes = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
     for axis in axes[count:]:
         axis.set_visible(False)
@@ -103,29 +154,26 @@ def _panels(count):
     return figure, axes[:count]
 
 
-def _ramp(count):
-    """Returns blues from light to dark, dark enough for white paper."""
-    colormap = require("matplotlib", "the picture of scores over epochs").colormaps["Blues"]
-    return [colormap(0.35 + 0.6 * (i + 1) / count) for i in range(count)]
-
-
 def _line(axis, entries, name, label, **style):
+    markers = {"marker": "o", "markeredgecolor": "white"}
+    markers["markersize"] = 5.5 if len(entries) <= _MOST_MARKERS else 0
     axis.plot(
         [entry["epoch"] for entry in entries],
         [100 * entry["values"][name] for entry in entries],
         label=label,
         clip_on=False,
-        **{
-            "marker": "o",
-            "markersize": 5.5 if len(entries) <= 30 else 0,
-            "markeredgecolor": "white",
-        }
-        | style,
+        **{**markers, **style},
     )
 
 
-def _decorate(axis):
-    ticker = require("matplotlib.ticker", "the picture of scores over epochs")
-    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, nbins=6))
+def _finish(axis, ticks):
+    ticker = require("matplotlib.ticker", _PURPOSE)
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, nbins=ticks))
     axis.legend(frameon=False, fontsize=9, loc="best")
     open_axes(axis, "y")
+
+
+def _written(figure, path):
+    if path is not None:
+        atomic.write_figure(path, figure)
+    return figure

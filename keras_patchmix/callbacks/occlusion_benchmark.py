@@ -1,15 +1,16 @@
 """Occlusion scores in every epoch's logs."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
-from keras_patchmix.callbacks.epoch_scores import log_name, log_values
-from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.benchmark import CLEAN, Benchmark
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.report import Report
+from keras_patchmix.occlusion.rows import occluded_sets, sweeps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,71 +20,66 @@ class OcclusionBenchmark(EpochBenchmark):
     """Scores the model under occlusion at the end of epochs and writes the scores into `logs`.
 
     Each row of `keras_patchmix.occlusion.evaluate` becomes a value such as
-    `val_patch_drop_14x14_50`, the top-1 accuracy, higher being better; beside them stand
-    `val_occlusion_clean`, the same images unharmed; `val_occlusion_mean`, the mean over the
-    corruptions and grids of the mean over each one's levels (and over sets of occluded images, of
-    the mean over each one's splits); and `val_occlusion_epoch`, the epoch in which all these were
-    measured. Epochs that are not scored repeat the last values, because a missing value would drop
-    a column of `CSVLogger` and a nan would freeze `EarlyStopping` and `ModelCheckpoint`. For the
-    same reason a row is logged as 0 where no output was finite.
+    `val_patch_drop_14x14_50`, a top-1 accuracy. The others are `val_occlusion_clean`, of the same
+    images unharmed; `val_occlusion_mean`, the mean over the corruptions and grids of the mean over
+    their levels (and over sets of occluded images of the mean over their splits); and
+    `val_occlusion_epoch`, the epoch in which all these were measured. Epochs that are not scored
+    repeat the last values, since a missing value would drop a column of `CSVLogger` and a nan would
+    freeze `EarlyStopping` and `ModelCheckpoint`. For the same reason a row is logged as 0 if no
+    output was finite.
 
-    Callbacks see what those before them wrote, so this one stands before `ModelCheckpoint`,
-    `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`, `TensorBoard` and `BackupAndRestore` in the
-    list; it warns where it does not. Those that monitor one of its values need `mode="max"`: Keras
-    cannot tell from the name. Their `patience` counts epochs, so that `n` scores without an
-    improvement are a patience of `n * frequency`; epochs between scores are no improvement, and
-    `save_best_only` never saves one.
+    Put it before `ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`,
+    `TensorBoard` and `BackupAndRestore` in the list: callbacks see what those before them wrote. It
+    warns otherwise. Callbacks that monitor one of its values need `mode="max"`, which Keras cannot
+    tell from the name. Their `patience` counts epochs, so `n` scores without an improvement are a
+    patience of `n * frequency`. Epochs between scores are no improvement, and `save_best_only`
+    never saves one.
 
-    Scoring changes nothing in training: it uses a compiled forward function of its own, draws no
-    random numbers, and puts global generators that the data set draws from back as they were.
-    Apart from the bank of foreign images, no data is kept between epochs. The images' size is
-    checked before training begins (not where there is a `preprocess`), and sets of occluded images
-    are opened then, and checked against the model's outputs. An error while
-    scoring stops training with a `RuntimeError` that names the epoch; what was written before stays
-    as it was. Of several workers that train together by `tf.distribute` each scores its share of
-    the batches, and all get the whole report; only the chief writes files, and all must see the
-    same `directory`.
+    Scoring changes nothing in training: it has a compiled forward function of its own, draws no
+    random numbers, and restores the global generators that the data set draws from. Only the bank
+    of foreign images is kept between epochs. The size of the images is checked before training
+    (unless there is a `preprocess`), and sets of occluded images are opened and checked against the
+    model's outputs. An error while scoring stops training with a `RuntimeError` that names the
+    epoch; files stay as they were. If several workers train together by `tf.distribute`, each
+    scores a share of the batches, and all get the whole report; only the chief writes files, and
+    all must see the same `directory`.
 
-    A copy (`copy.deepcopy`, as KerasTuner makes one for each trial) shares the data set, the bank
-    and the functions, and has logs, files and a time line of its own.
+    A copy (`copy.deepcopy`, as KerasTuner makes for each trial) shares the data set, the bank and
+    the functions, and has logs, files and a time line of its own.
 
-    With a `keras.callbacks.TensorBoard` in the list the values are scalars there, and the curves of
-    each report an image, in the run "occlusion".
+    With a `keras.callbacks.TensorBoard` in the list, TensorBoard shows the values as scalars, and
+    the curves of each report as an image in the run "occlusion".
 
     Args:
-        dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes,
-            in the same order in every epoch.
-        suite: List of corruptions and `DatasetOcclusion`s, see `evaluate`.
-            `keras_patchmix.occlusion.default_suite` of the image size when None.
+        dataset: Validation data, as `x` of `keras_patchmix.occlusion.evaluate`.
+        suite: As in `evaluate`.
         frequency: Runs every `frequency` epochs, including the first. Defaults to `1`.
-        max_examples: Score so many examples only, chosen as in `evaluate`, of each set too that
-            does not say otherwise; all when None. Defaults to `2000`.
-        seed: Integer that decides the bank, the pairs, the patches.
-        directory: Where to keep `occlusion.jsonl`, one line an epoch, `occlusion.json`, the last
-            report, with its epoch in the settings, and, once training has ended, `occlusion.png`,
-            the values over the epochs, and `occlusion_curves.png`, those of the last report; all
-            written atomically. A run that resumes there takes up its last values; epochs that are
-            run again replace their lines and those after them. None keeps no files.
-        preprocess: Function applied to the corrupted batch, before the model. None is the model's
-            own preprocessing, or nothing, see `evaluate`.
-        value_range: (black, white) of the data set's images, before `preprocess`.
-        batch_size: Images a forward pass. The data set's own batch size when None.
-        bank_size: Most images that the bank holds in memory.
-        saliency: Function from images to saliency maps, or None, see `evaluate`.
-        class_map: Outputs of the model for each class of the data set, or None, see `evaluate`.
-        class_names: Names of the data set's classes, or None.
-        from_logits: Whether the output of a model that has one output is a logit; None asks the
-            model, see `evaluate`.
-        verbose: Whether to show a progress bar, and at the end the last report's table and what
-            scoring took. `"auto"` does as `fit` does: no bar unless it shows one, and nothing
-            where it is silent.
+        max_examples: As in `evaluate`, and also for sets without a number of their own. None scores
+            all. Defaults to `2000`.
+        seed: As in `evaluate`.
+        directory: Directory of `occlusion.jsonl`, one line an epoch; `occlusion.json`, the last
+            report, with its epoch in the settings; and, after training, `occlusion.png`, the values
+            over the epochs, and `occlusion_curves.png`, the last report. All are written
+            atomically. A run that resumes loads its last values; epochs that are run again replace
+            their lines and later ones. None writes no files.
+        preprocess: As in `evaluate`.
+        value_range: As in `evaluate`.
+        batch_size: As in `evaluate`.
+        bank_size: As in `evaluate`.
+        saliency: As in `evaluate`.
+        class_map: As in `evaluate`.
+        class_names: As in `evaluate`.
+        from_logits: As in `evaluate`.
+        verbose: Whether to show a progress bar and, at the end, the table of the last report and
+            the cost of scoring. `"auto"` follows `fit`: no bar unless it shows one, and no output
+            if it is silent.
 
     Attributes:
         report: The last `keras_patchmix.occlusion.Report`, or None.
-        timeline: List of dicts, one for each epoch that was scored: "epoch"; "values", as in the
-            logs; "seconds" that scoring took; "share_of_epoch", in [0, 1], with training and
-            validation; "n"; "n_nonfinite", over all rows; "seed"; digests of the "labels_sha256"
-            and "examples_sha256". The same as the lines of `occlusion.jsonl`.
+        timeline: List of dicts, one for each epoch that was scored, as the lines of
+            `occlusion.jsonl`: "epoch"; "values", as in the logs; "seconds" of scoring;
+            "share_of_epoch", in [0, 1], of the time with training and validation; "n";
+            "n_nonfinite", over all rows; "seed"; digests "labels_sha256" and "examples_sha256".
 
     Example:
         >>> benchmark = OcclusionBenchmark(val, directory="run")
@@ -93,9 +89,9 @@ class OcclusionBenchmark(EpochBenchmark):
         >>> model.fit(train, validation_data=val, callbacks=[benchmark, best])
     """
 
-    topic, picture = "occlusion", "occlusion_curves"
+    topic, picture, report_class = "occlusion", "occlusion_curves", Report
     _shared = ("_model", "_benchmark")
-    _other_kind = "are of another suite or seed"
+    _mismatch = "are of another suite or seed"
 
     def __init__(
         self,
@@ -133,7 +129,7 @@ class OcclusionBenchmark(EpochBenchmark):
         )
 
     def plot(self, path: FilePath | None = None) -> "Figure":
-        """Draws the values over the epochs that were scored, see `plot_epochs`.
+        """Draws the values over the epochs that were scored.
 
         Args:
             path: PNG, PDF or SVG file to write, atomically.
@@ -158,7 +154,7 @@ class OcclusionBenchmark(EpochBenchmark):
         details = {
             "n": report.settings["n"],
             "n_nonfinite": sum(row.n_nonfinite for row in report.rows),
-            "seed": self._benchmark.seed,
+            "seed": self._benchmark.settings.seed,
             "labels_sha256": report.settings["labels_sha256"],
             "examples_sha256": examples_digest(report.outcomes.labels, report.outcomes.index),
         }
@@ -170,7 +166,6 @@ class OcclusionBenchmark(EpochBenchmark):
         return details
 
     def _compare(self, report, entry, earlier):
-        """Warns of rows without a score, and of other examples than in the epoch before."""
         empty = [log_name(row) for row in report.rows if row.top1 is None]
         if empty:
             self._warn_once(
@@ -196,18 +191,44 @@ class OcclusionBenchmark(EpochBenchmark):
         names = set(entry["values"]) - {"val_occlusion_mean", "val_occlusion_epoch"}
         return (
             names == {log_name(condition) for condition in conditions}
-            and entry.get("seed") == self._benchmark.seed
+            and entry.get("seed") == self._benchmark.settings.seed
         )
-
-    def _load(self, path):
-        return Report.load(path)
 
     def _plot_report(self, report, path=None):
         return report.plot(path)
 
 
+def log_name(condition):
+    """Returns the name in the logs of a `Condition`, or of a row of a report."""
+    is_clean = condition.corruption == CLEAN.corruption
+    return "val_occlusion_clean" if is_clean else f"val_{condition.name}"
+
+
+def log_values(report, epoch):
+    """Returns the values of an epoch for the logs.
+
+    Rows without a score count as 0, which is worse than any other value, and finite.
+
+    Args:
+        report: A `keras_patchmix.occlusion.Report`.
+        epoch: The epoch, counted from 0.
+
+    Returns:
+        Dict of top-1 accuracies in [0, 1], named by `log_name`; of their mean over corruptions and
+        grids, and sets of occluded images ("val_occlusion_mean"); and of the epoch
+        ("val_occlusion_epoch").
+    """
+    top1 = {row.name: row.top1 or 0.0 for row in report.rows}
+    values = {log_name(row): top1[row.name] for row in report.rows}
+    groups = [*sweeps(report.rows).values(), *occluded_sets(report.rows).values()]
+    means = [math.fsum(top1[row.name] for row in rows) / len(rows) for rows in groups]
+    values["val_occlusion_mean"] = math.fsum(means) / len(means)
+    values["val_occlusion_epoch"] = epoch
+    return values
+
+
 def _changed(before, now):
-    """Returns which data is not that of another line of the time line."""
+    """Returns the data sets whose examples differ from those of an earlier line."""
     changed = []
     if before.get("examples_sha256", now["examples_sha256"]) != now["examples_sha256"]:
         changed.append("The data set")

@@ -9,15 +9,16 @@ import numpy as np
 
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
-from keras_patchmix.callbacks.selectivity_plot import plot_examples, plot_selectivity
-from keras_patchmix.explain.arguments import checked_whole
+from keras_patchmix.callbacks.epoch_plot import plot_selectivity
+from keras_patchmix.explain.arguments import check_positive_integer
 from keras_patchmix.explain.benchmark import measure, scores_of
 from keras_patchmix.explain.class_scores import SLACK, NonFiniteScoresError
+from keras_patchmix.explain.figure import plot_saliency
 from keras_patchmix.explain.masks import RandomMasks
 from keras_patchmix.explain.mixed_images import MixedImages
-from keras_patchmix.explain.selectivity_report import SelectivityReport
+from keras_patchmix.explain.selectivity import SelectivityReport
 from keras_patchmix.scoring.class_map import check_columns
-from keras_patchmix.scoring.score_kind import returns_logits
+from keras_patchmix.scoring.logits import returns_logits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,76 +32,75 @@ _NAME = "val_patch_selectivity"
 class SelectivityBenchmark(EpochBenchmark):
     """Measures patch selectivity on a few images at the end of epochs and writes it into `logs`.
 
-    What `keras_patchmix.explain.selectivity_benchmark` measures becomes `val_patch_selectivity`,
+    The result of `keras_patchmix.explain.selectivity_benchmark` becomes `val_patch_selectivity`,
     the mean over the images, higher being better and 0.5 blind to what belongs;
     `val_patch_selectivity_low` and `_high`, its 95 % interval over further images; and
     `val_patch_selectivity_epoch`, the epoch in which it was measured. Epochs that are not scored
-    repeat the last values. Where the model's scores are not finite all but the epoch are 0, worse
+    repeat the last values. If the model's scores are not finite, all but the epoch are 0, worse
     than any other value, with one warning.
 
-    The images with their foreign parts are drawn once, before training begins, and kept: all epochs
-    meet the same images and masks, whether or not the data set is shuffled. So differences between
-    epochs are of the model and of nothing else; yet the interval is of few images, and wide.
+    The images with their foreign parts are drawn once, before training, and kept: all epochs have
+    the same images and masks, even if the data set is shuffled. So differences between epochs are
+    of the model only; yet the interval is of few images, and wide.
 
-    It stands where `keras_patchmix.callbacks.OcclusionBenchmark` does: before `ModelCheckpoint`,
-    `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`, `TensorBoard` and `BackupAndRestore`, and it
-    warns where it does not. Callbacks that monitor one of its values need `mode="max"`. Scoring
-    changes nothing in training: weights and random states end as without it. What is wrong with the
-    data, and scores that do not fit `from_logits`, raise before the first epoch; an error while
-    scoring stops training with a `RuntimeError` that names the epoch. Of several workers that train
-    together by `tf.distribute` each measures all the images, which are few; only the chief writes
-    files, and all must see the same `directory`.
+    For its place in the list, `mode="max"`, errors and copies see
+    `keras_patchmix.callbacks.OcclusionBenchmark`. Scoring changes nothing in training. Malformed
+    data, and scores that do not fit `from_logits`, raise before the first epoch. If several workers
+    train together by `tf.distribute`, each measures all the images, which are few; only the chief
+    writes files, and all must see the same `directory`.
 
     It costs `max_examples * num_masks` images through the model, 8,000 by default: measure the time
-    of that and choose `frequency`. With a `keras.callbacks.TensorBoard` in the list the values are
-    scalars there, and the first images with their maps an image, in the run "selectivity".
+    of that and choose `frequency`. With a `keras.callbacks.TensorBoard` in the list, TensorBoard
+    shows the values as scalars, and the first images with their maps as an image in the run
+    "selectivity".
 
     Args:
-        dataset: Validation data in any of the forms that `keras_patchmix.occlusion.evaluate` takes.
+        dataset: Validation data, as `x` of `keras_patchmix.occlusion.evaluate`.
         frequency: Runs every `frequency` epochs, including the first. Defaults to `5`.
-        max_examples: Integer: how many images. They are chosen as in
+        max_examples: Integer: the number of images, chosen as in
             `keras_patchmix.occlusion.evaluate`. Defaults to `16`.
-        num_masks: Integer: the masks for each image. Maps of fewer are noisier, and noise draws the
-            number towards 0.5. Defaults to `500`.
-        seed: Integer, of the foreign parts and of the masks.
-        directory: Where to keep `selectivity.jsonl`, one line an epoch, `selectivity.json`, the
-            last report, with its epoch in the settings, and, once training has ended,
-            `selectivity.png`, the values over the epochs, and `selectivity_maps.png`, the first
-            images beside their last maps; all written atomically. A run that resumes there takes up
-            its last values; epochs that are run again replace their lines. None keeps no files.
+        num_masks: Integer: the number of masks an image. Maps of fewer masks are noisier, and noise
+            draws the result towards 0.5. Defaults to `500`.
+        seed: Integer, of the foreign parts and of the masks. Defaults to `0`.
+        directory: Directory of `selectivity.jsonl`, one line an epoch; `selectivity.json`, the last
+            report, with its epoch in the settings; and, after training, `selectivity.png`, the
+            values over the epochs, and `selectivity_maps.png`, the first images and their last
+            maps. All are written atomically. A run that resumes loads its last values; epochs that
+            are run again replace their lines. None writes no files.
         preprocess: Function of float32 images, after foreign parts and masks, before the model; or
             None.
         from_logits: Whether the model returns logits. None asks the model, see
             `keras_patchmix.explain.rise`.
-        corruption: A corruption of one level that puts foreign parts into the images.
-            `keras_patchmix.occlusion.PatchReplacement(7, 0.4)` when None.
-        grid_size: Integer or (rows, columns): cells of a mask.
-        keep_probability: In (0, 1): the share of an image that masks show.
-        value_range: (black, white) of the data set's images, before `preprocess`.
-        batch_size: Images a forward pass.
-        bank_size: Images kept, before training, to take foreign parts from.
-        num_kept: Images and maps kept of the last score, for pictures.
-        verbose: Whether to show a progress bar, and at the end the result and what scoring took.
-            `"auto"` does as `fit` does.
+        corruption: A corruption of one level that puts foreign parts into the images. Defaults to
+            `keras_patchmix.occlusion.PatchReplacement(7, 0.4)`.
+        grid_size: Integer or (rows, columns): cells of a mask. Defaults to `7`.
+        keep_probability: In (0, 1): the share of an image that masks show. Defaults to `0.5`.
+        value_range: (black, white) of the data set's images, before `preprocess`. Defaults to
+            `(0, 255)`.
+        batch_size: Images a forward pass. Defaults to `64`.
+        bank_size: Images kept, before training, to take foreign parts from. Defaults to `256`.
+        num_kept: Images and maps kept of the last score, for pictures. Defaults to `4`.
+        verbose: Whether to show a progress bar and, at the end, the result and the cost of scoring.
+            `"auto"` follows `fit`.
 
     Raises:
-        ValueError: An argument out of range.
+        ValueError: An argument is out of range.
 
     Attributes:
         report: The last `keras_patchmix.explain.SelectivityReport`, or None.
-        timeline: List of dicts, one for each epoch that was scored: "epoch"; "values", as in the
-            logs; "seconds" that scoring took; "share_of_epoch", in [0, 1]; "n"; "finite", whether
-            there was a score; "noise", the median of the maps', or None; "settings"; and
-            "images_sha256". The same as the lines of `selectivity.jsonl`.
+        timeline: List of dicts, one for each epoch that was scored, as the lines of
+            `selectivity.jsonl`: "epoch"; "values", as in the logs; "seconds" of scoring;
+            "share_of_epoch", in [0, 1]; "n"; "finite", whether there was a score; "noise", the
+            median of the maps', or None; "settings"; and "images_sha256".
 
     Example:
         >>> selectivity = SelectivityBenchmark(val, directory="run", from_logits=True)
         >>> model.fit(train, validation_data=val, callbacks=[selectivity])
     """
 
-    topic, picture = "selectivity", "selectivity_maps"
+    topic, picture, report_class = "selectivity", "selectivity_maps", SelectivityReport
     _shared = ("_model", "_mixed", "_batches", "_settings")
-    _other_kind = "are of other images, masks or settings"
+    _mismatch = "are of other images, masks or settings"
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class SelectivityBenchmark(EpochBenchmark):
     ):
         super().__init__(frequency, directory, verbose)
         for name, value in (("num_masks", num_masks), ("batch_size", batch_size)):
-            checked_whole(name, value)
+            check_positive_integer(name, value)
         self._mixed = MixedImages(
             dataset, corruption, max_examples, batch_size, bank_size, value_range, seed
         )
@@ -158,13 +158,13 @@ class SelectivityBenchmark(EpochBenchmark):
             batches = list(self._mixed)
             shape = batches[0].images.shape[1:3]
             settings = (self._settings[name] for name in ("grid_size", "keep_probability", "seed"))
-            RandomMasks(shape, *settings)  # refuses what does not fit the images
+            RandomMasks(shape, *settings)  # raises if a setting does not fit the images
             self._batches = batches
         for batch in self._batches:
             self._probe(batch)
 
     def _probe(self, batch):
-        """Raises where the model's scores, or the labels, are not what they should be."""
+        """Raises if the labels or `from_logits` do not fit the model's scores."""
         images = batch.images.astype(np.float32)
         scores = scores_of(self.model, self._settings).raw(images)
         check_columns(batch.columns, scores.shape[1])
@@ -176,7 +176,7 @@ class SelectivityBenchmark(EpochBenchmark):
                 f"model's outputs. Received: class {most}"
             )
         if not np.isfinite(scores).all():
-            return  # training may begin with it, and mend it
+            return  # training may begin so, and recover
         low, high, sums = scores.min(), scores.max(), scores.sum(1)
         within = low >= -SLACK and high <= 1 + SLACK
         from_logits = returns_logits(self.model, self._settings["from_logits"])
@@ -218,7 +218,7 @@ class SelectivityBenchmark(EpochBenchmark):
         }
 
     def _measured(self):
-        """What makes the values of two epochs comparable, as JSON values."""
+        """Returns what must be the same for values to be comparable, as JSON values."""
         corruption = self._mixed.corruption
         settings = {
             name: self._settings[name]
@@ -245,8 +245,37 @@ class SelectivityBenchmark(EpochBenchmark):
         ours = self._measured()
         return all(entry.get(name) == value for name, value in ours.items())
 
-    def _load(self, path):
-        return SelectivityReport.load(path)
-
     def _plot_report(self, report, path=None):
         return plot_examples(report, path)
+
+
+def plot_examples(report, path=None):
+    """Draws the first images of a report beside their maps.
+
+    Args:
+        report: A `keras_patchmix.explain.SelectivityReport`.
+        path: PNG, PDF or SVG file to write, atomically.
+
+    Returns:
+        A `matplotlib.figure.Figure`, or None for a report without images, such as a loaded one.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    if not report.examples:
+        return None
+    images = report.examples["images"]
+    captions = [
+        f"image {row['index']}: class {row['label']}, foreign {row['contrast']}"
+        for row in report.rows[: len(images)]
+    ]
+    epoch = report.settings.get("epoch")
+    return plot_saliency(
+        images,
+        {"c-RISE" if epoch is None else f"epoch {epoch}": report.examples["maps"]},
+        path,
+        report.examples["masks"],
+        captions,
+        report.settings["value_range"],
+        diverging=False,  # the number scales a map from its lowest value to its highest
+    )

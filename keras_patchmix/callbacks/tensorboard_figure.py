@@ -1,4 +1,4 @@
-"""The figure of a report as images beside the scalars of `keras.callbacks.TensorBoard`."""
+"""The figure of a report as an image in `keras.callbacks.TensorBoard`."""
 
 import importlib.util
 import io
@@ -8,17 +8,17 @@ import os
 class TensorBoardFigure:
     """Writes a report's figure for TensorBoard, one image for each epoch that is scored.
 
-    They stand in a run of their own, a folder of each log directory: TensorBoard leaves the older
-    of two event files in one folder as soon as it has seen the newer one.
+    The images have a run of their own, a folder of each log directory, since TensorBoard stops
+    reading the older of two event files in one folder.
 
     Args:
-        callbacks: `keras.callbacks.TensorBoard` objects, whose `log_dir` is used.
-        run: Name of that run.
+        callbacks: `keras.callbacks.TensorBoard` objects. Their `log_dir` is used.
+        run: Name of the run.
         name: Name of the image.
 
     Raises:
-        ImportError: The package tensorboard is not installed. Keras would say so only at the end
-            of the first epoch.
+        ImportError: The package tensorboard is not installed. Keras would raise only at the end of
+            the first epoch.
     """
 
     def __init__(self, callbacks, run, name):
@@ -35,8 +35,8 @@ class TensorBoardFigure:
         """Draws and writes a figure.
 
         Args:
-            draw: Function that returns a `matplotlib.figure.Figure`, or None to write nothing; it
-                is called where there is a folder to write to.
+            draw: Function that returns a `matplotlib.figure.Figure`, or None to write nothing. It
+                is called only if there is a `TensorBoard`.
             epoch: The epoch, counted from 0.
         """
         figure = draw() if self._folders else None
@@ -50,7 +50,7 @@ class TensorBoardFigure:
         if not self._writers:
             self._writers = [tf.summary.create_file_writer(folder) for folder in self._folders]
         for writer in self._writers:
-            # TensorBoard(update_freq=n) leaves its own condition, for batches, in force.
+            # The recording condition of TensorBoard(update_freq=n) is still in force.
             with writer.as_default(step=epoch), tf.summary.record_if(True):
                 tf.summary.image(self._name, image)
             writer.flush()

@@ -1,4 +1,4 @@
-"""What the commands of the recipes share: how to go on, and where results go by default."""
+"""What commands print at the end, and where results go by default."""
 
 import datetime
 import json
@@ -8,15 +8,13 @@ import sys
 
 from keras_patchmix.base.printable import printable_values
 
-_PREFIXES = ("folder:", "records:")
-
 
 def again(arguments, output):
-    """Returns the command that goes on where this process was interrupted.
+    """Returns the command that resumes this process after an interruption.
 
     Args:
-        arguments: List of strings that the options were read from.
-        output: The directory of the results, which is named where they do not do so.
+        arguments: List of the command-line arguments.
+        output: The directory of the results, added where `arguments` do not name one.
     """
     if not any(part == "--output" or part.startswith("--output=") for part in arguments):
         arguments = [*arguments, "--output", output]
@@ -24,7 +22,7 @@ def again(arguments, output):
 
 
 def result_line(values):
-    """Returns the last line that a command prints: RESULT and a JSON object of one line.
+    """Returns the last line that a command prints: RESULT and a JSON object.
 
     Args:
         values: Dict of JSON values.
@@ -33,14 +31,15 @@ def result_line(values):
 
 
 def new_directory(source, purpose):
-    """Returns a name under `runs/` for the results of a command that was not told where.
+    """Returns the default directory of results, under `runs/`.
 
     Args:
-        source: What the results are of: the name of a data set, or of an image.
-        purpose: The last word of the name.
+        source: Name of the data set, or of an image.
+        purpose: The last word of the directory's name.
     """
-    for prefix in _PREFIXES:
-        source = source.removeprefix(prefix)
-    source = re.sub(r"[^\w.-]+", "-", source).strip("-.")
+    from keras_patchmix.datasets.loading import parse_source  # imports TensorFlow
+
+    location = parse_source(source).location if source else ""
+    name = re.sub(r"[^\w.-]+", "-", location).strip("-.")
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return f"runs/{now}-{source[-40:]}-{purpose}"
+    return f"runs/{now}-{name[-40:]}-{purpose}"

@@ -1,4 +1,4 @@
-"""The data set and the suite that a command line asks for."""
+"""The data set and the suite that a command line names."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from keras_patchmix.cli.occluded_sets import occluded_sets, prepare_sets
 from keras_patchmix.cli.shared_options import flag
 from keras_patchmix.corruptions.member import Member
 from keras_patchmix.datasets.errors import EmptySplitError
-from keras_patchmix.datasets.loading import FOLDER_PREFIX
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion import DatasetOcclusion, default_suite, deserialize, extended_suite
 from keras_patchmix.occlusion.suite import check_suite
 from keras_patchmix.scoring import objects
@@ -22,7 +22,7 @@ _SUITES = {"default": default_suite, "extended": extended_suite}
 
 
 def open_data(options, loaded):
-    """Opens the data set, at the size that the models take.
+    """Opens the data set at the image size of the models.
 
     Args:
         options: An `EvaluationOptions`.
@@ -32,7 +32,7 @@ def open_data(options, loaded):
         A `keras_patchmix.datasets.ScoringData`.
 
     Raises:
-        ValueError: The models take different sizes, or the data set is not to be had so.
+        ValueError: The models take different sizes, or the data set cannot be loaded.
         ImportError: TensorFlow or TFDS is not installed.
     """
     size = common_size(options, loaded)
@@ -49,9 +49,9 @@ def open_data(options, loaded):
 
 
 def common_size(options, loaded):
-    """Returns the (height, width) to bring images to, or None for their own.
+    """Returns the (height, width) to resize images to, or None for their own.
 
-    A model whose input is fixed decides, else `--image-size`, else what a model was built with.
+    It is that of a model with a fixed input, else `--image-size`, else what a model was built with.
 
     Raises:
         ValueError: The models, or a model and `--image-size`, disagree.
@@ -106,7 +106,7 @@ def open_suite(options, image_size):
 
 
 def sets_of(options):
-    """Returns the `DatasetOcclusion`s of `open_suite`, which do not depend on the images' size."""
+    """Returns the `DatasetOcclusion`s of `open_suite`, which need no image size."""
     suite = [] if options.suite in _SUITES else _of_file(options)
     sets = [member for member in suite if isinstance(member, DatasetOcclusion)]
     return sets + occluded_sets(options)
@@ -145,15 +145,14 @@ def _own_members(options):
 
 
 def _default_split(options):
-    if options.dataset.startswith(FOLDER_PREFIX):
-        return "test"
-    names = datasets.split_names(options.dataset, options.data_dir)
-    for name in ("test", "validation", "val"):
-        if name in names:
-            return name
-    raise ValueError(f"--split: the data set {options.dataset!r} has only {', '.join(names)}")
+    source = parse_source(options.dataset, options.data_dir)
+    split = source.test_split()
+    if split is None:
+        names = ", ".join(source.split_names())
+        raise ValueError(f"--split: the data set {options.dataset!r} has only {names}")
+    return split
 
 
 def with_flags(message):
-    """Names flags where the library names its arguments."""
+    """Returns a message of the library with flags in place of its arguments."""
     return named(message, _FLAGS)

@@ -1,4 +1,4 @@
-"""The directory of an evaluation: a new one, or the one that an interrupted command left."""
+"""Directories of results that are refused once the data have changed."""
 
 from keras_patchmix.base import run_directory
 from keras_patchmix.base.printable import say
@@ -11,43 +11,41 @@ _SPREAD, _FIRST = "spread over the data set", "the first ones"
 
 
 class DataDirectory(run_directory.RunDirectory):
-    """The directory of a run, which notices that the data are no longer those of its results.
+    """The directory of a run, with the contents of the data set in its `config.json`.
 
-    How the images of `max_examples` are chosen decides the results too: versions up to 0.1, which
-    did not note it, took the first ones.
+    That holds also how the images of `max_examples` are chosen: versions up to 0.1, which did not
+    record it, took the first ones.
 
     Args:
-        path: As of `keras_patchmix.base.run_directory.RunDirectory`.
-        recipe: As there.
-        options: As there.
-        files: As there.
-        results: As there.
+        path: As in `keras_patchmix.base.run_directory.RunDirectory`.
+        recipe: As in `RunDirectory`.
+        options: As in `RunDirectory`.
+        files: As in `RunDirectory`.
+        results: As in `RunDirectory`.
 
     Raises:
-        FileExistsError: As there.
-        ValueError: As there.
-        OSError: As there.
+        FileExistsError: See `RunDirectory`.
+        ValueError: See `RunDirectory`.
+        OSError: See `RunDirectory`.
     """
 
     def __init__(self, path, recipe, options, files, results):
-        self._data_there = self._data = None
+        self._stored = self._data = None
         if options.get("max_examples") is not None:
             options = {**options, "choice": _SPREAD}
         super().__init__(path, recipe, options, files, results, _named)
 
     @property
     def data(self):
-        """What the data set held, of `data_listing`, when results were made; None without any."""
+        """The `Listing` of the results; None without results."""
         computed = any(any(self.path.rglob(name)) for name in self._results)
-        return self._data_there if computed else None
+        return self._stored if computed else None
 
     def check_data(self, listing):
-        """Checks that results that are there are of the data as they are now.
-
-        Where nobody can tell, as the data are gone, it says so.
+        """Checks that the results are of the present data; prints that data cannot be compared.
 
         Args:
-            listing: Function from the split to what it holds now.
+            listing: Function from a split to its `Listing`.
 
         Raises:
             ValueError: The results are of other data.
@@ -62,10 +60,10 @@ class DataDirectory(run_directory.RunDirectory):
         self.of_data(now)
 
     def of_data(self, listing):
-        """Takes up what the data set holds now, for `config.json`.
+        """Records a `Listing` for `config.json`.
 
         Raises:
-            ValueError: The results that are there are of other data.
+            ValueError: The results are of other data.
         """
         different = self.data and difference(self.data, listing)
         if different:
@@ -77,7 +75,7 @@ class DataDirectory(run_directory.RunDirectory):
 
     def _decode(self, data):
         recipe, options, files = super()._decode(data)
-        self._data_there = conform(data.get("data"), Listing | None, "data")
+        self._stored = conform(data.get("data"), Listing | None, "data")
         return recipe, {"choice": _FIRST, **options}, files
 
 
@@ -97,17 +95,17 @@ def files_of(specs, *others):
 
 
 class RunDirectory(DataDirectory):
-    """Where the results go, and where an interrupted run is taken up.
+    """The directory of an evaluation.
 
     Args:
-        path: The directory. It is made, and tried to be written to.
+        path: The directory, which is created.
         options: An `EvaluationOptions`.
         specs: List of `ModelSpec`.
 
     Raises:
         FileExistsError: It holds something else.
-        ValueError: It holds the results of another command; the message names the flags.
-        OSError: It cannot be written to.
+        ValueError: It holds the results of other options; the message names the flags.
+        OSError: It is not writable.
     """
 
     def __init__(self, path, options, specs):

@@ -1,4 +1,4 @@
-"""Command-line flags: types that say what is allowed, and messages that name flags."""
+"""Command-line flags: types for `argparse`, and messages that name flags."""
 
 import argparse
 import re
@@ -20,8 +20,8 @@ def number(convert, valid, allowed):
 
     Args:
         convert: `int` or `float`.
-        valid: Function of the number, whether it is accepted.
-        allowed: What is accepted, to complete "must be ...".
+        valid: Function of the number that returns whether it is accepted.
+        allowed: String that completes "must be ...".
     """
 
     def parse(text):
@@ -45,11 +45,10 @@ def whole(minimum, maximum=None):
 
 
 def named(message, flags):
-    """Names flags where a message of the library names its arguments.
+    """Replaces arguments by flags in a message of the library.
 
     Args:
-        message: String with arguments in backticks, and perhaps "Received: " and their values,
-            each as "argument=value".
+        message: String with arguments in backticks, and optionally "Received: argument=value".
         flags: Dict from arguments to their flags.
 
     Returns:

@@ -80,7 +80,7 @@ def _run(package, options, arguments):
     def work():
         nonlocal options
         keras_backend.require()
-        importlib.import_module("keras_patchmix.models.saved")
+        importlib.import_module("keras_patchmix.models.registered")
         run = importlib.import_module(f"keras_patchmix.cli.{package}.command").run
         if options.output is None:
             options = dataclasses.replace(options, output=str(options.new_directory()))

@@ -1,4 +1,4 @@
-"""Which models a command line asks for, before anything is loaded."""
+"""The models that a command line names, before anything is loaded."""
 
 import os
 import re
@@ -13,14 +13,14 @@ APPLICATIONS = "keras.applications:"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model as asked for.
+    """One model as the flags have it.
 
     Attributes:
-        name: What the report calls it, printable.
+        name: Its name in reports, printable.
         source: Path of a file, or `"keras.applications:NAME"`.
-        weights: `"imagenet"`, `"none"` or a path; None where not asked for.
-        preprocess: As of `--preprocess`; None where not asked for.
-        class_map: As of `--class-map`; None where not asked for.
+        weights: `"imagenet"`, `"none"` or a path. Defaults to `None`, no such flag.
+        preprocess: Value of `--preprocess`. Defaults to `None`, no such flag.
+        class_map: Value of `--class-map`. Defaults to `None`, no such flag.
     """
 
     name: str
@@ -32,15 +32,16 @@ class ModelSpec:
     @property
     def application(self):
         """The name of the keras.applications model, or None for a file."""
-        return self.source.removeprefix(APPLICATIONS) if self._is_application() else None
+        prefix, _, name = self.source.partition(APPLICATIONS)
+        return None if prefix or not name else name
 
     @property
     def folder(self):
-        """The name as that of a folder."""
+        """The name as a file system takes it."""
         return re.sub(r"[^\w.+-]+", "-", self.name).strip("-.") or "model"
 
     def described(self):
-        """Returns what a report says of where the model is from, as a dict of JSON values."""
+        """Returns the source of the model for a report, a dict of JSON values."""
         application = self.application is not None
         return {
             "model_source": self.source,
@@ -48,16 +49,13 @@ class ModelSpec:
             "weights": (self.weights or "imagenet") if application else None,
         }
 
-    def _is_application(self):
-        return self.source.startswith(APPLICATIONS)
-
 
 def model_specs(options):
     """Returns the `ModelSpec`s of an `EvaluationOptions`.
 
     Raises:
-        ValueError: A file that is not there, two models of one name, a setting for a model that
-            there is not.
+        ValueError: A file does not exist, two models share a name, or a flag names an unknown
+            model.
     """
     pairs = [_name_and_source(text) for text in options.model]
     names = [name for name, _ in pairs]
@@ -85,7 +83,8 @@ def model_specs(options):
             raise ValueError(
                 f"--model must be a file, or {APPLICATIONS}NAME. {_no_file(Path(spec.source))}"
             )
-        if spec.application is None and spec.weights is not None and options_for(options, spec):
+        named = any(text.startswith(f"{spec.name}=") for text in options.weights)
+        if spec.application is None and spec.weights is not None and named:
             raise ValueError(f"--weights is for {APPLICATIONS}NAME; {spec.name!r} is a file")
     return specs
 
@@ -103,13 +102,8 @@ def _no_file(path):
     return f"There is no file {str(path)!r}"
 
 
-def options_for(options, spec):
-    """Whether `--weights` names this very model, and not all."""
-    return any(text.startswith(f"{spec.name}=") for text in options.weights)
-
-
 def _is_named(text):
-    """Whether a name stands in front: in a/b=c.keras, say, it does not."""
+    """Whether text is NAME=MODEL, and not a path such as a/b=c.keras."""
     name, equals, _ = text.partition("=")
     return bool(equals and name) and not os.path.exists(text) and not re.search(r"[/\\]", name)
 
@@ -129,7 +123,7 @@ def _stem_with_folder(source):
 
 
 def _setting(field, texts, name, names):
-    """Returns what the flags say of one model: the last one with its name, else without a name."""
+    """Returns the value for one model: that of the last flag with its name, else without a name."""
     general = own = None
     for text in texts:
         head, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""The command: flags in, exit status out."""
+"""The command that writes a set of occluded images: flags in, exit status out."""
 
 import argparse
 import dataclasses
@@ -8,9 +8,9 @@ from keras_patchmix.base.printable import say
 from keras_patchmix.cli.command_line import result_line
 from keras_patchmix.cli.exit_status import exit_status
 from keras_patchmix.cli.flags import Parser, named, whole
-from keras_patchmix.datasets.superimposing.coverage import Coverage
-from keras_patchmix.datasets.superimposing.options import SuperimposingOptions, flag
-from keras_patchmix.datasets.superimposing.running import run
+from keras_patchmix.cli.shared_options import flag
+from keras_patchmix.datasets.superimposing.running import SuperimposingOptions, run
+from keras_patchmix.datasets.superimposing.superimposer import Coverage
 
 _FIELDS = {field.name: field for field in dataclasses.fields(SuperimposingOptions)}
 # Of the arguments of what `run` calls: `load_for_scoring`, `load_folder`, `write_examples`.

@@ -8,7 +8,7 @@ from keras_patchmix.base.printable import say
 from keras_patchmix.cli.command_line import result_line
 from keras_patchmix.cli.exit_status import exit_status
 from keras_patchmix.cli.flags import Parser, named, whole
-from keras_patchmix.datasets.records.writing import write_records
+from keras_patchmix.datasets.records import write_records
 
 # The flags of `write_records`' arguments, and of those of `load`, which it calls.
 _FLAGS = {

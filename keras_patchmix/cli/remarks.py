@@ -1,10 +1,8 @@
-"""Lines that say what a model is given, what is scored, and what looks wrong."""
+"""Lines about what a model is given, what is scored, and what looks wrong."""
 
-from keras_patchmix.datasets.folder_layout import read_layout
-from keras_patchmix.datasets.loading import FOLDER_PREFIX
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion.chance import at_chance
-from keras_patchmix.scoring import objects
-from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are
+from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are, unit
 
 
 def input_line(loaded):
@@ -18,7 +16,7 @@ def input_line(loaded):
         return f"{name}: images of 0..255 through {loaded.preprocess.name}"
     if loaded.preprocess in (None, as_they_are):
         return f"{name}: images of 0..255 as they are (--preprocess unit for 0..1)"
-    if loaded.preprocess is objects.unit:
+    if loaded.preprocess is unit:
         return f"{name}: images of 0..1 (--preprocess unit)"
     if asked is not None and ":" in asked:
         return f"{name}: images of 0..255 through {asked}"
@@ -27,20 +25,15 @@ def input_line(loaded):
 
 
 def split_line(options):
-    """Returns what part of a folder is scored where no split was asked for, or None.
+    """Returns which part of a folder is scored without `--split`, or None.
 
     Args:
         options: An `EvaluationOptions`.
     """
-    if options.split is not None or not options.dataset.startswith(FOLDER_PREFIX):
+    if options.split is not None:
         return None
-    layout = read_layout(options.dataset.removeprefix(FOLDER_PREFIX))
-    if layout.has("test"):
-        return None
-    images = f"{len(layout.images['train'])} images"
-    if layout.parted:
-        images = "training images (there is no folder test)"
-    return (
+    images = parse_source(options.dataset, options.data_dir).sampled_from("test")
+    return images and (
         f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. "
         "--split all takes all images"
     )

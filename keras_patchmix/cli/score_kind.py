@@ -1,4 +1,4 @@
-"""Whether a model returns logits or probabilities: asked of the model itself."""
+"""Whether a loaded model returns logits or probabilities, by its scores and by `--scores`."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.cli.flags import named
 from keras_patchmix.scoring.forward import forward_function
-from keras_patchmix.scoring.score_kind import ends_in_logits, is_single_logit, returns_logits
+from keras_patchmix.scoring.logits import ends_in_logits, is_single_logit, returns_logits
 
 _REASONS = {
     True: "the last layer has no activation",
@@ -19,7 +19,7 @@ _SUM_SLACK = 0.01  # of half precision over 1,000 classes
 
 
 class ScoreKind(NamedTuple):
-    """What a model's scores are.
+    """The kind of a model's scores.
 
     Attributes:
         from_logits: Whether they are logits.
@@ -36,10 +36,10 @@ class ScoreKind(NamedTuple):
 
 
 def score_kind(loaded, images, asked="auto"):
-    """Finds out whether a model returns logits or probabilities.
+    """Returns whether a model returns logits or probabilities.
 
     Several scores below 0 or above 1 are logits; several that sum to 1 for every image are
-    probabilities. What is left, and a single score, is decided by the activation of the last layer.
+    probabilities. Otherwise, and for a single score, the last activation decides.
 
     Args:
         loaded: A `LoadedModel`.
@@ -50,7 +50,7 @@ def score_kind(loaded, images, asked="auto"):
         A `ScoreKind`.
 
     Raises:
-        ValueError: It cannot be told, or the scores cannot be what was asked for.
+        ValueError: The kind is unknown, or the scores contradict `asked`.
     """
     scores, name = _scores(loaded, images), loaded.spec.name
     low, high, sums = float(scores.min()), float(scores.max()), scores.sum(1)

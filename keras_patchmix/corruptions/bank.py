@@ -35,14 +35,12 @@ class Bank:
         return digest.hexdigest()
 
     def check_classes(self):
-        """Raises a ValueError where all images are of one class, since none can be paired then."""
+        """Raises a ValueError if all images are of one class."""
         if self.labels[0] == self.labels[-1]:
             raise ValueError(_one_class(self.labels))
 
     def pair(self, labels, index, seed):
         """Draws an image of another class for each example.
-
-        An example is never paired with itself, since that image has its class.
 
         Args:
             labels: int array of shape (B,).
@@ -79,12 +77,12 @@ def _one_class(labels):
 class BankBuilder:
     """Collects a bank from a stream of examples, in memory bounded by its size.
 
-    Every example has a hash of (seed, index). Within each class the examples are ranked by it, and
-    the bank keeps the `size` examples that are lowest by (rank, hash): as equal a number of each
-    class as there is, and the same examples in whatever order and batches they arrive.
+    Within each class the examples are ranked by a hash of (seed, index), and the bank keeps the
+    `size` examples that are lowest by (rank, hash). So classes are as equal as the data allow, and
+    neither the order nor the batches of the examples matter.
 
     Args:
-        size: Most images to keep.
+        size: Largest number of images.
         seed: Integer.
     """
 
@@ -101,7 +99,7 @@ class BankBuilder:
         self._worst = None
 
     def add(self, images, labels, index):
-        """Offers a batch of examples.
+        """Adds a batch of examples, of which the bank keeps some.
 
         Args:
             images: Array of shape (B, H, W, C).
@@ -164,7 +162,7 @@ def build_bank(batches: Iterable[Any], size: int = 256, seed: int = 0) -> Bank:
         batches: Iterable of (images, labels) or (images, labels, index): arrays of shapes
             (B, H, W, C), (B,) and (B,), labels and index integers. Without an index, the position
             in the data set is used.
-        size: Most images to keep. Defaults to 256: with 224-pixel uint8 images 37 MiB.
+        size: Largest number of images. Defaults to 256, which are 37 MiB of 224-pixel uint8 images.
         seed: Integer.
 
     Returns:

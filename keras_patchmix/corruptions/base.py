@@ -1,4 +1,4 @@
-"""What all corruptions share: plans, validation, ranked patches."""
+"""Base classes of corruptions: plans, levels, ranked patches."""
 
 import numbers
 from fractions import Fraction
@@ -6,15 +6,18 @@ from fractions import Fraction
 import numpy as np
 
 from keras_patchmix.base import hashing
-from keras_patchmix.corruptions.member import Condition, Member
+from keras_patchmix.base.sizes import size_pair
+from keras_patchmix.corruptions import grid
+from keras_patchmix.corruptions.member import Condition, Member, in_words
 
 
 class Corruption(Member):
     """Base of all corruptions: plans for a batch are drawn once, then applied level by level.
 
     A corruption is a pure function of (images, labels, example index, seed, bank): the same for an
-    example whatever batch it comes in. Subclasses implement `plan` and `apply` and set
-    `conditions`. They work on NumPy arrays and know nothing of models.
+    example whatever batch it comes in. Subclasses set `kind`, implement `plan`, `apply` and
+    `get_config`, and return in `conditions` what `condition` makes. They work on NumPy arrays and
+    know nothing of models.
     """
 
     kind = "corruption"
@@ -24,13 +27,27 @@ class Corruption(Member):
         """Name in reports: the kind, and what tells variants of that kind apart."""
         return self.kind
 
+    @property
+    def title(self):
+        """Name in figures and tables."""
+        return in_words(self.name)
+
+    @property
+    def family(self):
+        """What variants of the kind have in common: they share a panel of a figure."""
+        return in_words(self.kind)
+
+    def condition(self, grid=None, level=None):
+        """Returns the `Condition` of a grid and a level, each None where there is none."""
+        return Condition(self.name, grid, level, title=self.title, family=self.family)
+
     def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):
-        """Draws everything random for a batch, for all conditions at once.
+        """Draws all random numbers for a batch, for all conditions at once.
 
         Args:
             images: Array of shape (B, H, W, C).
             labels: int array of shape (B,): class ids. None where the corruption needs none.
-            index: int array of shape (B,): what identifies each example.
+            index: int array of shape (B,): position of each example in the data set.
             seed: Integer.
             bank: A `Bank`, where `needs_bank` is True.
             value_range: (black, white) of the images.
@@ -38,13 +55,13 @@ class Corruption(Member):
         Corruptions with `needs_saliency` take `saliency` too, a float array of shape (B, H, W).
 
         Returns:
-            A dict for `apply`. Under "donor_index", if it is there, an int array of shape (B,): the
-            index of the example that each image was mixed with, which reports record.
+            A dict for `apply`. Reports record its entry "donor_index", if there is one: an int
+            array of shape (B,), the index of the example that each image is mixed with.
         """
         raise NotImplementedError
 
     def apply(self, images, plan, condition):
-        """Applies a plan at one condition; draws nothing.
+        """Applies a plan at one condition, without drawing random numbers.
 
         Args:
             images: The images of the plan.
@@ -52,8 +69,8 @@ class Corruption(Member):
             condition: One of `conditions`.
 
         Returns:
-            The corrupted images, a new array of the same shape and dtype, and the number of pixels
-            affected in each, an int64 array of shape (B,).
+            The corrupted images, a new array of the same shape and dtype, and an int64 array of
+            shape (B,): the number of pixels affected in each.
         """
         raise NotImplementedError
 
@@ -95,7 +112,7 @@ class Corruption(Member):
             yield condition, *self.apply(images, plan, condition)
 
     def draw(self, images, labels, index, seed, bank, value_range, saliency):
-        """Returns `plan(...)`, with those of the arguments that this corruption takes."""
+        """Returns `plan(...)`, with `saliency` if this corruption needs it."""
         extra = {}
         if self.needs_saliency:
             if saliency is None:
@@ -112,6 +129,8 @@ class Corruption(Member):
 class GridCorruption(Corruption):
     """A corruption that affects a share of the cells of one grid, at several nested levels.
 
+    Subclasses implement `_corrupt`, and extend `plan` with what it needs.
+
     Args:
         grid_size: Integer or (rows, columns): number of patches.
         levels: Shares of the patches, in (0, 1]. A level affects round-half-even(level x patches)
@@ -119,13 +138,18 @@ class GridCorruption(Corruption):
     """
 
     def __init__(self, grid_size, levels):
-        self.grid_size = check_grid(grid_size)
-        self.levels = check_levels(levels, self.grid_size)
+        self.grid_size = rows, columns = size_pair(grid_size, "grid_size")
+        self.levels = rising_levels(levels, 1, "the patches")
+        if patches_at(self.levels[0], self.grid_size) == 0:
+            raise ValueError(
+                f"The level {self.levels[0]:g} affects none of the {rows} x {columns} patches of "
+                f"`grid_size`: use higher levels or a finer grid. Received: levels={levels!r}"
+            )
 
     @property
     def conditions(self):
         """Tuple of `Condition`, one per level, mildest first."""
-        return tuple(Condition(self.name, self.grid_size, level) for level in self.levels)
+        return tuple(self.condition(self.grid_size, level) for level in self.levels)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict of JSON values."""
@@ -150,35 +174,37 @@ class GridCorruption(Corruption):
         """Returns the mask of affected patches, boolean of shape (B, rows, columns)."""
         return plan["ranks"] < patches_at(condition.level, self.grid_size)
 
+    def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):
+        """Draws the patches of all levels; see `Corruption.plan`.
+
+        Raises:
+            ValueError: The grid is finer than the images.
+        """
+        (rows, columns), (height, width) = self.grid_size, images.shape[1:3]
+        if rows > height or columns > width:
+            raise ValueError(
+                f"{type(self).__name__} has a grid finer than the image: `grid_size` must be at "
+                f"most ({height}, {width}). Received: grid_size={self.grid_size}"
+            )
+        return {"ranks": self.ranks(index, seed)}
+
+    def apply(self, images, plan, condition):
+        """Corrupts the patches of one level; see `Corruption.apply`."""
+        cells = self.cells(plan, condition)
+        areas = grid.cell_areas(self.grid_size, *images.shape[1:3])
+        return self._corrupt(images, plan, cells), np.sum(cells * areas, axis=(1, 2))
+
+    def _corrupt(self, images, plan, cells):
+        """Returns new images, corrupted where `cells`, of shape (B, rows, columns), is True."""
+        raise NotImplementedError
+
 
 def patches_at(level, grid):
-    """Returns round-half-even(level x patches) with the level taken as the decimal it is written.
+    """Returns round-half-even(level x patches), computed with the level's decimal digits.
 
-    In binary, 0.7 x 45 is a little less than 31.5 and would be rounded the wrong way.
+    In binary, 0.7 x 45 is slightly less than 31.5 and would round the wrong way.
     """
     return round(Fraction(repr(float(level))) * grid[0] * grid[1])
-
-
-def check_grid(value, name="grid_size"):
-    """Returns (rows, columns) from an integer or a pair.
-
-    Raises:
-        ValueError: Not a positive integer or a pair of them.
-    """
-    pair = (value, value) if isinstance(value, numbers.Integral) else value
-    try:
-        pair = tuple(pair)
-    except TypeError:
-        pair = ()
-    if len(pair) != 2 or not all(
-        isinstance(side, numbers.Integral) and not isinstance(side, bool) and side > 0
-        for side in pair
-    ):
-        raise ValueError(
-            f"`{name}` must be a positive integer or a pair (rows, columns) of them. "
-            f"Received: {name}={value!r}"
-        )
-    return int(pair[0]), int(pair[1])
 
 
 def rising_levels(levels, highest, whole):
@@ -186,8 +212,8 @@ def rising_levels(levels, highest, whole):
 
     Args:
         levels: A number or a sequence of numbers.
-        highest: The highest one that is allowed.
-        whole: What they are shares of, for the message.
+        highest: Largest level allowed.
+        whole: What levels are shares of, for the message.
 
     Raises:
         ValueError: A level is outside (0, highest], or given twice.
@@ -204,19 +230,4 @@ def rising_levels(levels, highest, whole):
     values = tuple(sorted(float(level) for level in values))
     if len(set(values)) != len(values):
         raise ValueError(f"`levels` must differ from each other. Received: levels={levels!r}")
-    return values
-
-
-def check_levels(levels, grid):
-    """Returns levels as an increasing tuple of floats.
-
-    Raises:
-        ValueError: A level is outside (0, 1], given twice, or affects no patch of the grid.
-    """
-    values = rising_levels(levels, 1, "the patches")
-    if patches_at(values[0], grid) == 0:
-        raise ValueError(
-            f"The level {values[0]:g} affects none of the {grid[0]} x {grid[1]} patches of "
-            f"`grid_size`: use higher levels or a finer grid. Received: levels={levels!r}"
-        )
     return values

@@ -3,34 +3,15 @@
 A grid of r x c cells divides an image of H x W pixels at the lines floor(i H / r) and
 floor(j W / c), the same borders as in `keras_patchmix.PatchMixing`.
 
-Pixels are moved in runs: the values of one line of a cell lie side by side in memory, and an array
-of runs, each one item of so many bytes, is moved by NumPy several times faster than an array of
-numbers with a mask for each. Bytes are copied, so every value stays what it was, nan included.
+Pixels are moved in runs: the values of one line of a cell are adjacent in memory, and NumPy copies
+an array whose items are runs several times faster than single numbers under a mask. Bytes are
+copied, so every value stays as it is, nan included.
 """
 
 import numpy as np
 
-# Images that are worked on together: so many bytes stay in a processor's cache meanwhile.
+# Size of the blocks of images that are processed together, to stay in the processor's cache.
 _BLOCK_BYTES = 2**18
-
-
-def check_fits(grid, height, width, who):
-    """Raises if a grid is finer than the image.
-
-    Args:
-        grid: (rows, columns).
-        height: Image height in pixels.
-        width: Image width in pixels.
-        who: What has the grid, for the message.
-
-    Raises:
-        ValueError: Some cell of the grid would hold no pixel.
-    """
-    if grid[0] > height or grid[1] > width:
-        raise ValueError(
-            f"{who} has a grid finer than the image: `grid_size` must be at most "
-            f"({height}, {width}). Received: grid_size={tuple(grid)}"
-        )
 
 
 def borders(size, cells):
@@ -41,11 +22,6 @@ def borders(size, cells):
 def cell_areas(grid, height, width):
     """Returns the number of pixels of each cell, int64 of shape (rows, columns)."""
     return np.outer(np.diff(borders(height, grid[0])), np.diff(borders(width, grid[1])))
-
-
-def divides(grid, height, width):
-    """Says whether all cells of the grid have the same size."""
-    return height % grid[0] == 0 and width % grid[1] == 0
 
 
 def cell_means(maps, grid):
@@ -66,7 +42,7 @@ def cell_means(maps, grid):
 
 
 def runs(images, columns):
-    """Views images as lines of runs: of a cell's width if the columns are equal, else of a pixel.
+    """Views images as lines of runs, of a cell's width if columns are equal, else of one pixel.
 
     Args:
         images: C-contiguous array of shape (B, H, W, C).
@@ -185,6 +161,6 @@ def rearrange(images, grid, order):
 
 
 def _blocks(images):
-    """Yields slices of a batch whose images fit into a processor's cache together."""
+    """Yields slices of a batch that fit into the processor's cache."""
     step = max(1, _BLOCK_BYTES // max(1, images[:1].nbytes))
     return (slice(start, start + step) for start in range(0, len(images), step))

@@ -1,4 +1,4 @@
-"""What every member of a suite has: a name, conditions, and a configuration in JSON values."""
+"""Members of a suite: their base class, and the conditions that they bring."""
 
 import dataclasses
 
@@ -13,9 +13,11 @@ class Condition:
         corruption: Name of the corruption, such as `"patch_drop"`, or of the set; printable.
         grid: (rows, columns), or None where the corruption has no grid.
         level: Share asked for, in (0, 1], or None where the corruption has no levels.
-        part: What tells several splits of one set apart in names; None elsewhere.
+        part: Name of the split, if a set has several; None elsewhere.
         data: The set of occluded images that is scored, such as `"my_set:test"`; None where it is
             the benchmark's own data, corrupted.
+        title: Name of the corruption in figures and tables. Made of `corruption` when None.
+        family: Corruptions of one family share a panel. `title` when None.
     """
 
     corruption: str
@@ -23,9 +25,14 @@ class Condition:
     level: float | None = None
     part: str | None = None
     data: str | None = None
+    title: str | None = None
+    family: str | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "corruption", printable(self.corruption))
+        title = in_words(self.corruption) if self.title is None else self.title
+        family = title if self.family is None else self.family
+        for name, value in (("corruption", self.corruption), ("title", title), ("family", family)):
+            object.__setattr__(self, name, printable(value))
 
     @property
     def name(self):
@@ -39,6 +46,11 @@ class Condition:
         if self.part is not None:
             parts.append(self.part)
         return "_".join(parts)
+
+
+def in_words(name):
+    """Returns a name of a corruption for people, such as "Patch drop noise"."""
+    return name.replace("_", " ").capitalize()
 
 
 class Member:

@@ -1,4 +1,4 @@
-"""Patch drop: patches lost, at random, or the salient ones first, or those last."""
+"""Patch drop: patches are lost, in random order or by saliency."""
 
 import numbers
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_patchmix.base import hashing
+from keras_patchmix.base.pixels import to_dtype
 from keras_patchmix.base.types import Size
 from keras_patchmix.corruptions import grid
 from keras_patchmix.corruptions.base import GridCorruption
@@ -15,9 +16,9 @@ _ORDERS = ("random", "salient", "non-salient")
 
 
 class PatchDrop(GridCorruption):
-    """Drops patches: what they held is lost.
+    """Drops patches: their pixels are filled with a colour or noise.
 
-    The same patches are dropped whatever the fill, so that fills can be compared.
+    The same patches are dropped for every fill, so that fills can be compared.
 
     References:
         Naseer et al., "Intriguing Properties of Vision Transformers", NeurIPS 2021: random, salient
@@ -99,76 +100,65 @@ class PatchDrop(GridCorruption):
             seed: Integer.
             bank: Not used.
             value_range: (black, white) of the images.
-            saliency: Array of shape (B, H, W) of finite numbers, higher where it is more salient;
-                only their order counts. They are read as float32. None for a random order.
+            saliency: Array of shape (B, H, W) of finite numbers, read as float32; only their order
+                counts, the highest is the most salient. None for a random order.
 
         Raises:
             ValueError: The grid is finer than the images, or the maps are missing, of another
                 shape, or not finite.
         """
-        del labels, bank
-        grid.check_fits(self.grid_size, *images.shape[1:3], type(self).__name__)
-        plan = {"ranks": self.ranks(index, seed)}
+        plan = super().plan(images, labels, index, seed=seed)
         if self.needs_saliency:
             means = grid.cell_means(_check_maps(saliency, images), self.grid_size)
-            plan["ranks"] = _ranked(means if self.order == "non-salient" else -means, plan["ranks"])
+            plan["ranks"] = _rank_cells(
+                means if self.order == "non-salient" else -means, plan["ranks"]
+            )
         low, high = value_range
         if self.fill == "noise":
             key = hashing.stream(seed, self.kind, "noise")
             plan["noise"] = _noise(images, index, key, low, high)
         elif self.fill == "image_mean":
-            plan["values"] = _like(images, _image_means(images))
+            plan["values"] = to_dtype(_image_means(images), images.dtype)
         else:
             value = {"black": low, "mean": (low + high) / 2}.get(self.fill, self.fill)
-            plan["values"] = _like(images, np.float64(value))
+            plan["values"] = to_dtype(np.float64(value), images.dtype)
         return plan
 
-    def apply(self, images, plan, condition):
-        """Drops the patches of one level; see `Corruption.apply`."""
-        cells = self.cells(plan, condition)
-        areas = grid.cell_areas(self.grid_size, *images.shape[1:3])
+    def _corrupt(self, images, plan, cells):
         if self.fill == "noise":
-            out = grid.paste(images, cells, plan["noise"], np.arange(len(images)))
-        else:
-            out = grid.fill(images, cells, plan["values"])
-        return out, np.sum(cells * areas, axis=(1, 2))
+            return grid.paste(images, cells, plan["noise"], np.arange(len(images)))
+        return grid.fill(images, cells, plan["values"])
 
 
 def _check_maps(saliency, images):
-    """Returns saliency maps as float32: sums of equal numbers are exact then, and means tie."""
-    received = None
+    """Returns saliency maps as float32, of which equal means are exactly equal."""
     if saliency is None:
         received = "saliency=None"
     else:
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused
             maps = np.asarray(saliency).astype(np.float32)
         bad = np.sum(~np.isfinite(maps))
-        if maps.shape != images.shape[:3]:
-            received = f"an array of shape {maps.shape}"
-        elif bad:
-            received = f"{bad} values that are not finite"
-    if received is not None:
-        raise ValueError(
-            "`saliency` must hold a map of finite numbers for each image, of shape (batch, height, "
-            f"width) = {images.shape[:3]}. Received: {received}"
-        )
-    return maps
+        if maps.shape == images.shape[:3] and not bad:
+            return maps
+        received = f"an array of shape {maps.shape} with {bad} values that are not finite"
+    raise ValueError(
+        "`saliency` must hold a map of finite numbers for each image, of shape (batch, height, "
+        f"width) = {images.shape[:3]}. Received: {received}"
+    )
 
 
-def _ranked(means, ties):
+def _rank_cells(means, ties):
     """Ranks cells by rising means, equal ones by `ties`: int64 of shape (B, rows, columns)."""
     batch, rows, columns = means.shape
     flat = (batch, rows * columns)
     order = np.lexsort((ties.reshape(flat), means.reshape(flat)), axis=1)
-    ranks = np.empty(flat, np.int64)
-    np.put_along_axis(ranks, order, np.arange(rows * columns)[None], axis=1)
-    return ranks.reshape(means.shape)
+    return np.argsort(order, axis=1).reshape(means.shape)
 
 
 def _image_means(images):
-    """Returns the mean colours, float64 of shape (B, C), one image at a time.
+    """Returns the mean colours, float64 of shape (B, C).
 
-    A mean over a whole batch may add numbers up in an order that depends on the batch.
+    They are computed image by image, as the order of summation may depend on the batch size.
     """
     channels = images.shape[-1]
     means = [np.mean(i.reshape(-1, channels), axis=0, dtype=np.float64) for i in images]
@@ -176,9 +166,9 @@ def _image_means(images):
 
 
 def _noise(images, index, key, low, high):
-    """Draws noise in the images' shape and dtype: values of `hashing.uniform(key, index, value)`.
+    """Draws noise in the images' shape and dtype: `hashing.uniform(key, index, number of value)`.
 
-    The hash of the values' numbers is the same for all images, and is made once.
+    The hash of the values' numbers is shared by all images.
     """
     noise = np.empty(images.shape, images.dtype)
     states = hashing.hash_integers(key, index)
@@ -190,13 +180,5 @@ def _noise(images, index, key, low, high):
         uniform *= 2.0**-53
         uniform *= high - low
         uniform += low
-        values[:] = _like(images, uniform).reshape(values.shape)
+        values[:] = to_dtype(uniform, images.dtype).reshape(values.shape)
     return noise
-
-
-def _like(images, values):
-    """Casts values to the images' dtype: rounded, half to even, where that is an integer type."""
-    if np.issubdtype(images.dtype, np.integer):
-        limits = np.iinfo(images.dtype)
-        values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(images.dtype)

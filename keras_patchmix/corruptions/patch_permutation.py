@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_patchmix.base import hashing
+from keras_patchmix.base.sizes import size_pair
 from keras_patchmix.base.types import Size
 from keras_patchmix.corruptions import grid
-from keras_patchmix.corruptions.base import Corruption, check_grid
-from keras_patchmix.corruptions.member import Condition
+from keras_patchmix.corruptions.base import Corruption
 
 
 class PatchPermutation(Corruption):
@@ -31,7 +31,7 @@ class PatchPermutation(Corruption):
 
     def __init__(self, grid_sizes: int | Sequence[Size] = (2, 4, 8, 14)):
         values = [grid_sizes] if isinstance(grid_sizes, int | np.integer) else list(grid_sizes)
-        grids = [check_grid(value, "grid_sizes") for value in values]
+        grids = [size_pair(value, "grid_sizes") for value in values]
         grids.sort(key=lambda pair: (pair[0] * pair[1], pair))
         if not grids or len(set(grids)) != len(grids) or (1, 1) in grids:
             raise ValueError(
@@ -43,7 +43,7 @@ class PatchPermutation(Corruption):
     @property
     def conditions(self):
         """Tuple of `Condition`, one per grid, fewest tiles first."""
-        return tuple(Condition(self.name, pair) for pair in self.grid_sizes)
+        return tuple(self.condition(pair) for pair in self.grid_sizes)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict of JSON values."""
@@ -59,7 +59,7 @@ class PatchPermutation(Corruption):
         height, width = images.shape[1:3]
         plan = {}
         for pair in self.grid_sizes:
-            if not grid.divides(pair, height, width):
+            if height % pair[0] or width % pair[1]:
                 raise ValueError(
                     "PatchPermutation needs equal tiles: every grid of `grid_sizes` must divide "
                     f"the image's sides ({height}, {width}). Received: grid {pair}"

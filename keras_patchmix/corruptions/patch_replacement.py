@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from keras_patchmix.base.types import Size
 from keras_patchmix.corruptions import grid
 from keras_patchmix.corruptions.base import GridCorruption
@@ -14,7 +12,7 @@ class PatchReplacement(GridCorruption):
 
     The image they come from is drawn, by a hash of the seed and the example's index, among the
     images of a bank whose class is not the example's; it is the same at every level and for every
-    grid. The images of the batch play no part.
+    grid, and does not depend on the batch.
 
     References:
         Lee et al., "Hardwiring ViT Patch Selectivity into CNNs using Patch Mixing",
@@ -42,15 +40,14 @@ class PatchReplacement(GridCorruption):
         """Draws the patches and the foreign image of each example; see `Corruption.plan`.
 
         Returns:
-            A dict for `apply`. Its "donor_index", an int64 array of shape (B,), tells which example
-            of the data set each foreign image is, so that the pairs can be recorded.
+            A dict for `apply`. Its "donor_index", an int64 array of shape (B,), holds the index of
+            each foreign image in the data set.
 
         Raises:
             ValueError: No bank or labels, a bank of other images, a bank of one class only, or a
                 grid finer than the images.
         """
-        del value_range
-        grid.check_fits(self.grid_size, *images.shape[1:3], type(self).__name__)
+        plan = super().plan(images, labels, index, seed=seed)
         if bank is None or labels is None:
             missing = "bank" if bank is None else "labels"
             raise ValueError(
@@ -64,16 +61,7 @@ class PatchReplacement(GridCorruption):
                 f"{bank.images.shape[1:]} {bank.images.dtype}"
             )
         donors = bank.pair(labels, index, seed)
-        return {
-            "ranks": self.ranks(index, seed),
-            "bank": bank,
-            "donors": donors,
-            "donor_index": bank.index[donors],
-        }
+        return {**plan, "bank": bank, "donors": donors, "donor_index": bank.index[donors]}
 
-    def apply(self, images, plan, condition):
-        """Replaces the patches of one level; see `Corruption.apply`."""
-        cells = self.cells(plan, condition)
-        areas = grid.cell_areas(self.grid_size, *images.shape[1:3])
-        out = grid.paste(images, cells, plan["bank"].images, plan["donors"])
-        return out, np.sum(cells * areas, axis=(1, 2))
+    def _corrupt(self, images, plan, cells):
+        return grid.paste(images, cells, plan["bank"].images, plan["donors"])

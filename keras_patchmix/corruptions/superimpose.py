@@ -1,5 +1,6 @@
 """Superimposed objects: pictures with transparency in front of the image."""
 
+import functools
 import hashlib
 import os
 import re
@@ -12,7 +13,6 @@ import numpy as np
 from keras_patchmix.base import hashing
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.corruptions.base import Corruption, rising_levels
-from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.occluders import (
     Occluder,
     assemble,
@@ -30,16 +30,14 @@ _BLOCK = 16
 class Superimpose(Corruption):
     """Puts objects with transparency in front of images, until a share of the pixels is hidden.
 
-    A pixel is hidden where alpha is at least a half. In every image, the share of hidden pixels is
-    within 0.4 points of the level (and within a twentieth of it, or half a pixel); their number is
-    returned with it. Which object comes next,
-    its rotation and its centre, one of the pixels not yet hidden, are drawn by a hash of the seed,
-    the example's index and the object's number; its size follows from the level. Objects are laid
-    one behind another and make up rungs of ten points: the picture of 20 % shows the objects of
-    that of 10 %, unchanged, and more behind them. A level between rungs has the objects that lead
-    to the rung above, the last one smaller; no level depends on the others of `levels`. No side of
-    an object is longer than three quarters of the image's shorter side; where that does not hide
-    enough, another object helps.
+    A pixel is hidden where alpha is at least a half. The share of hidden pixels of every image is
+    within 0.4 points of the level (and within a twentieth of it, or half a pixel). Which object
+    comes next, its rotation and its centre, one of the pixels not yet hidden, are drawn by a hash
+    of the seed, the example's index and the object's number; its size follows from the level.
+    Objects are laid one behind another in steps of ten points: an image at 20 % shows the objects
+    of 10 %, unchanged, and more behind them. A level between two steps has the objects that lead to
+    the upper one, the last of them smaller; no level depends on the others of `levels`. No side of
+    an object exceeds three quarters of the image's shorter side.
 
     References:
         The idea is that of the Superimposed Masked Dataset of Lee et al., arXiv 2306.17848 (2023):
@@ -72,8 +70,9 @@ class Superimpose(Corruption):
         sha256: str | None = None,
     ):
         self.levels = rising_levels(levels, HIGHEST_LEVEL, "the image's pixels")
-        self.source, self.occluders = _loaded(occluders)
-        self.sha256 = _digest(self.occluders)
+        self.source, self.occluders = _load(occluders)
+        digests = "\n".join(occluder.sha256 for occluder in self.occluders)
+        self.sha256 = hashlib.sha256(digests.encode()).hexdigest()
         if sha256 not in (None, self.sha256):
             raise ValueError(
                 f"`occluders`, {len(self.occluders)} of them, are not the pictures that `sha256` "
@@ -94,7 +93,7 @@ class Superimpose(Corruption):
     @property
     def conditions(self):
         """Tuple of `Condition`, one per level, mildest first."""
-        return tuple(Condition(self.name, None, level) for level in self.levels)
+        return tuple(self.condition(level=level) for level in self.levels)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict of JSON values.
@@ -109,7 +108,7 @@ class Superimpose(Corruption):
         return config if source == "drawn" else {**config, "sha256": self.sha256}
 
     def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):
-        """Places the objects of all levels; see `Corruption.plan`. Labels play no part.
+        """Places the objects of all levels; see `Corruption.plan`. Labels are not used.
 
         Raises:
             ValueError: Images are smaller than 16 pixels a side or have neither 1 nor 3 channels.
@@ -142,22 +141,22 @@ class Superimpose(Corruption):
         return out, pixels
 
     def _draws(self, key, position):
-        """Returns the function of an object's number that `cover_to` asks for."""
-        blocks = {}
+        """Returns the function of an object's number that `cover_to` takes."""
+
+        @functools.cache
+        def block(number):
+            objects = number * _BLOCK + np.arange(_BLOCK)[:, None]
+            return hashing.uniform(key, position, objects, np.arange(5))
 
         def draw(number):
-            block, place = divmod(number, _BLOCK)
-            if block not in blocks:
-                objects = block * _BLOCK + np.arange(_BLOCK)[:, None]
-                blocks[block] = hashing.uniform(key, position, objects, np.arange(5))
-            which, *others = blocks[block][place]
+            which, *others = block(number // _BLOCK)[number % _BLOCK]
             return self.occluders[int(which * len(self.occluders))], *others
 
         return draw
 
 
-def _loaded(occluders):
-    """Returns "drawn", the folder, or None, and the tuple of `Occluder`s."""
+def _load(occluders):
+    """Returns the source ("drawn", a folder, or None) and a tuple of `Occluder`s."""
     if isinstance(occluders, str) and occluders == "drawn":
         return "drawn", drawn()
     if isinstance(occluders, str | os.PathLike):
@@ -178,8 +177,3 @@ def _loaded(occluders):
         member if isinstance(member, Occluder) else Occluder(f"occluder_{number}", member)
         for number, member in enumerate(members)
     )
-
-
-def _digest(occluders):
-    text = "\n".join(occluder.sha256 for occluder in occluders)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,24 +1,28 @@
-"""Members of published tar archives, read in one pass: nothing is unpacked, nothing is trusted.
+"""Members of tar archives, read in one pass: nothing is unpacked, nothing is trusted.
 
-Two kinds of trouble are kept apart. An archive that is cut off, damaged or holds what no honest
-archive of images holds (absolute names, "..", links, sparse files) raises `ArchiveError`. One file
-that cannot be used raises `MemberError`: it is left out, counted and named.
+An archive that is cut off, damaged or has members that no archive of images needs (absolute names,
+"..", links, sparse files) raises `ArchiveError`. A single file that cannot be used raises
+`MemberError`: it is left out, counted and named.
 """
 
 import dataclasses
 import gzip
 import re
 import tarfile
-import warnings
 import zlib
 from pathlib import Path
 
 from keras_patchmix.base.printable import printable
-from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_BYTES
-from keras_patchmix.datasets.tar_stream import TarStream
 
-ARCHIVE_SUFFIXES = (".png", ".jpg", ".jpeg")
+# Bytes of the headers of one entry. Names and times need a few hundred.
+MAX_HEADERS = 2**20
+_BLOCK, _CHUNK = tarfile.BLOCKSIZE, 2**16
+_GZIP = b"\x1f\x8b"
+_LONG = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
+_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_KEYS = (b"path", b"linkpath", b"size")  # other keys of pax headers do not matter here
+_SPARSE = b"GNU.sparse."
 _KINDS = {
     tarfile.SYMTYPE: "a link",
     tarfile.LNKTYPE: "a link",
@@ -30,11 +34,11 @@ _KINDS = {
 
 
 class ArchiveError(ValueError):
-    """An archive that is missing or cannot be read as a whole; the message names it."""
+    """An archive is missing or cannot be read to its end; the message names it."""
 
 
 class MemberError(ValueError):
-    """One file of an archive that cannot be used; the message is the reason, without its name."""
+    """One file of an archive cannot be used; the message is the reason, without its name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Member:
 
     @property
     def folder(self):
-        """The name of the folder that it lies in, "" for none."""
+        """The name of its folder, "" for none."""
         return self.name.rpartition("/")[0].rpartition("/")[2]
 
     @property
@@ -65,13 +69,13 @@ class Member:
 def read_members(path, suffixes, name=None):
     """Yields the files of a tar archive, gzipped or not, in one pass and constant memory.
 
-    Folders, hidden files (macOS puts a "._x.png" beside each "x.png") and files with other suffixes
-    are passed over.
+    Folders, hidden files (macOS adds a "._x.png" to each "x.png") and files with other suffixes are
+    skipped.
 
     Args:
         path: The archive: a path, or anything else with `open("rb")`.
         suffixes: Tuple of lower-case endings such as ".png".
-        name: What messages call the archive. Defaults to the file's name.
+        name: String, the archive's name in messages. Defaults to `None`, the file's name.
 
     Yields:
         `Member` objects in the order of the archive.
@@ -86,9 +90,9 @@ def read_members(path, suffixes, name=None):
     start, count = b"", 0
     try:
         with path.open("rb") as file:
-            start = file.read(tarfile.BLOCKSIZE)
+            start = file.read(_BLOCK)
             file.seek(0)
-            stream = gzip.GzipFile(fileobj=file) if start.startswith(b"\x1f\x8b") else file
+            stream = gzip.GzipFile(fileobj=file) if start.startswith(_GZIP) else file
             tar = TarStream(stream)
             for info in tar:
                 count += 1
@@ -133,7 +137,7 @@ def _unreadable(path, name, start, count, error):
     what = f"The archive {name!r} ({str(path)!r})"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{what} cannot be read: {error.strerror}."
-    if not start.startswith(b"\x1f\x8b") and not _begins_a_tar(start):
+    if not start.startswith(_GZIP) and not _begins_a_tar(start):
         found = start[:24]
         hint = " It is a Git LFS pointer, not the file." if start.startswith(b"version ") else ""
         return f"{what} is no tar archive; it begins with {found!r}.{hint} Get it again."
@@ -150,83 +154,108 @@ def _begins_a_tar(start):
     return True
 
 
-def decode_image(data):
-    """Decodes a PNG or JPEG image to RGB, as TFDS does when it reads it back.
+class TarStream:
+    """The entries of a tar archive: ustar, and the long names of GNU and of pax.
 
-    The size is read off the head before anything is decoded, so that a small file which claims to
-    be a huge image costs no memory.
-
-    Args:
-        data: Bytes of the file.
-
-    Returns:
-        uint8 array of shape (height, width, 3). An alpha channel is dropped; a tag that says how
-        the camera was held (EXIF) is not applied.
-
-    Raises:
-        MemberError: It is no PNG or JPEG image, is damaged, or exceeds 100 million pixels.
-    """
-    if not data:
-        raise MemberError("the file is empty")
-    if not data.startswith((image_files.PNG, image_files.JPEG)):
-        raise MemberError("no PNG or JPEG image")
-    try:
-        return image_files.decode(data)
-    except image_files.ImageFileError as error:
-        raise MemberError(str(error)) from error
-
-
-def read_examples(archives, to_example, skipped):
-    """Yields (key, example) for every image of some archives that can be used.
+    Iteration yields a `tarfile.TarInfo` for each entry; `read` reads its data before the next one.
+    Sparse files of every form have the type `tarfile.GNUTYPE_SPARSE`, and their map is not read.
+    `tarfile` itself stores headers of any number and length.
 
     Args:
-        archives: Dict from the name of an archive to its path.
-        to_example: Function of a `Member` that returns an example, or raises `MemberError`.
-        skipped: Dict that takes up what is left out: "archive:name" to the reason.
-
-    Yields:
-        Pairs of "archive:name" and what `to_example` returned.
+        stream: A binary file, read from its position on.
 
     Raises:
-        ArchiveError: See `read_members`; or none of the images of an archive can be used.
-
-    Warns:
-        UserWarning: Some images were left out; at the end, with their number and the first of them.
+        tarfile.TarError: During iteration: a header is damaged, the headers of one entry exceed
+            `MAX_HEADERS` or repeat a key, a global header sets a path or a size, the archive is cut
+            off, or it continues after its end.
     """
-    total = 0
-    for archive, path in archives.items():
-        seen, before = set(), len(skipped)
-        for member in read_members(path, ARCHIVE_SUFFIXES, archive):
-            key = f"{archive}:{member.name}"
-            try:
-                if member.name in seen:
-                    raise MemberError("its name comes twice; the first is kept")
-                if member.problem:
-                    raise MemberError(member.problem)
-                example = to_example(member)
-            except MemberError as error:
-                skipped[key] = str(error)
-                continue
-            seen.add(member.name)
-            yield key, example
-        total += len(seen)
-        if not seen:
-            raise ArchiveError(_nothing(archive, dict(list(skipped.items())[before:])))
-    if skipped:
-        first, reason = next(iter(skipped.items()))
-        warnings.warn(
-            f"{len(skipped)} of {total + len(skipped)} images are left out; the first is "
-            f"{first!r}: {reason}. All are named in `builder.info.metadata['skipped']`.",
-            UserWarning,
-            stacklevel=2,
-        )
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._left = 0
+
+    def __iter__(self):
+        while (info := self._next()) is not None:
+            self._left = _padded(info.size) if info.isreg() else 0
+            yield info
+            while self._left:
+                self.read(min(self._left, _CHUNK))
+
+    def read(self, size):
+        """Reads `size` bytes of the data of the entry."""
+        data = self._stream.read(size)
+        if len(data) < size:
+            raise tarfile.ReadError("it ends in the middle of a file")
+        self._left -= size
+        return data
+
+    def _next(self):
+        said, spent = {}, 0
+        while True:
+            block = self._stream.read(_BLOCK)
+            if block == bytes(_BLOCK) and not spent:
+                return self._check_end()
+            if len(block) < _BLOCK:
+                raise tarfile.ReadError("it ends without the mark of a tar's end")
+            info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            if info.size < 0:
+                raise tarfile.ReadError(f"a header claims {info.size} bytes")
+            if info.type not in (*_PAX, *_LONG, tarfile.XGLTYPE):
+                return _with_headers(info, said)
+            self._left = _padded(info.size)
+            spent += _BLOCK + self._left
+            if spent > MAX_HEADERS:
+                raise tarfile.ReadError(f"the headers of one file claim {spent} bytes")
+            data = self.read(self._left)[: info.size]
+            for key, value in _records(info.type, data):
+                if key.startswith(_SPARSE):
+                    key = _SPARSE
+                elif key not in _KEYS or not value:
+                    continue
+                elif info.type == tarfile.XGLTYPE:
+                    raise tarfile.ReadError(
+                        f"a global header sets the {key.decode()} of all files that follow"
+                    )
+                elif key in said:
+                    raise tarfile.ReadError(f"headers say twice what the {key.decode()} is")
+                said[key] = value
+
+    def _check_end(self):
+        while chunk := self._stream.read(_CHUNK):
+            if chunk.strip(b"\0"):
+                raise tarfile.ReadError("it goes on after the mark of its end")
 
 
-def _nothing(archive, skipped):
-    if not skipped:
-        return f"The archive {archive!r} holds no images ({', '.join(ARCHIVE_SUFFIXES)})."
-    first, reason = next(iter(skipped.items()))
-    return (
-        f"None of the {len(skipped)} images of the archive {archive!r} can be used; the first is "
-        f"{first!r}: {reason}."
-    )
+def _padded(size):
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _records(kind, data):
+    """Yields the keys and values, in bytes, of a header for the next entry."""
+    if kind in _LONG:
+        yield _LONG[kind], data.partition(b"\0")[0]
+        return
+    place = 0
+    while place < len(data):
+        # "LENGTH KEY=VALUE\n", the length that of the whole record
+        digits, _, _ = data[place : place + 20].partition(b" ")
+        end = place + (int(digits) if digits.isdigit() else 0)
+        record = data[place + len(digits) + 1 : end]
+        key, equals, value = record[:-1].partition(b"=")
+        if end > len(data) or not equals or not record.endswith(b"\n"):
+            raise tarfile.ReadError("a pax header is damaged")
+        yield key, value
+        place = end
+
+
+def _with_headers(info, said):
+    """Returns an entry with the values of the headers in front of it."""
+    if b"path" in said:
+        info.name = said[b"path"].decode("utf-8", "surrogateescape")
+    if b"size" in said:
+        if not said[b"size"].isdigit():
+            raise tarfile.ReadError("a pax header claims a size that is no number")
+        info.size = int(said[b"size"])
+    if _SPARSE in said:
+        info.type = tarfile.GNUTYPE_SPARSE
+    return info

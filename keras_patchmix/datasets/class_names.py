@@ -1,4 +1,4 @@
-"""Names of classes: as TFDS keeps them, and which class id means which class, in words."""
+"""Names of classes as TFDS stores them, and as lines of text with their ids."""
 
 from keras_patchmix.base.printable import distinct, quoted
 
@@ -6,13 +6,13 @@ _FIRST, _LAST = 10, 2
 
 
 def label_names(class_names):
-    """Returns class names as TFDS' file of one name a line can hold them.
+    """Returns class names as TFDS stores them, a line each.
 
     Args:
         class_names: Sequence of strings, such as the names of folders.
 
     Raises:
-        ValueError: Two names come out the same.
+        ValueError: Two names differ in white space at their ends only.
     """
     names = [name.strip() for name in distinct(class_names)]
     if len(set(names)) != len(names) or not all(names):
@@ -24,14 +24,14 @@ def label_names(class_names):
 
 
 def class_lines(class_names):
-    """Returns the classes of a data set by their ids, shortened where they are many.
+    """Returns the classes of a data set by their ids, shortened if they are many.
 
     Args:
         class_names: Sequence of names.
 
     Returns:
-        List of lines. The second one, where the names are numbers and not in their order, says so:
-        a model whose outputs follow the numbers would be scored with labels of other classes.
+        List of lines. If the names are numbers but not in numerical order, a second line says so: a
+        model whose outputs follow the numbers would be scored with the labels of other classes.
     """
     listed = [f"{class_id} {quoted(name)}" for class_id, name in enumerate(class_names)]
     if len(listed) > _FIRST + _LAST + 1:

@@ -1,58 +1,37 @@
-"""Images that stay encoded until they are wanted: what a pipeline reads that decodes late."""
+"""Images that stay encoded until they belong to a batch.
+
+`EncodedFolder` and `EncodedRecords` have the same methods. An example is `(name, content, label)`,
+three scalars: a file name or "", the encoded image or "" (of a file that is not read yet), and an
+int64.
+"""
 
 import functools
 import os
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.broken_files import BrokenImageFile
-from keras_patchmix.datasets.folder import list_images
-from keras_patchmix.datasets.image_files import ImageFileError, decode, file_size, read_bytes
-from keras_patchmix.datasets.loading import FOLDER_PREFIX, open_tfds_split
+from keras_patchmix.datasets.errors import BrokenImageFile
+from keras_patchmix.datasets.image_files import ImageFileError, decode, read_bytes
 
-_FILES_TOGETHER = 16  # that are read in turns, a block of records each
+_FILES_TOGETHER = 16  # interleaved, a block of records each
 _BLOCK = 16
-_FILES_A_WORKER = 8  # at least, for workers to read files of their own: so parts are about equal
-
-
-def open_encoded(name, split, data_dir=None):
-    """Opens one split of a data set without decoding anything.
-
-    Args:
-        name: As in `keras_patchmix.datasets.load`.
-        split: As in `load`.
-        data_dir: As in `load`.
-
-    Returns:
-        An `EncodedFolder` or an `EncodedRecords`, which have:
-
-        - `num_bytes`, of all encoded images;
-        - `in_order()`, a `tf.data.Dataset` of examples in the order of `load`;
-        - `shuffled(buffer, seeds, exact, shard)`, the examples of one pass, see there;
-        - `decoded(example, decoder)`, the image of an example, for use inside `tf.data`.
-
-        An example is `(name, content, label)`, three scalars: a file name or "", the encoded image
-        or "" (of a file that is not read yet), and an int64.
-
-    Raises:
-        ValueError: See `load`; or the files of a TFDS set are no TFRecords.
-    """
-    if name.startswith(FOLDER_PREFIX):
-        return EncodedFolder(name.removeprefix(FOLDER_PREFIX), split)
-    return EncodedRecords(name, split, data_dir)
+_FILES_A_WORKER = 8  # at least, to shard by files: so shards are about equal
 
 
 class EncodedFolder:
-    """The images of a folder. An error names the file that cannot be decoded."""
+    """The images of a folder. An error names the file that cannot be decoded.
 
-    def __init__(self, path, split):
-        _, listed = list_images(path, split)
+    Args:
+        listed: List of (relative name, label, path).
+    """
+
+    def __init__(self, listed):
         self._paths = [os.fsencode(path) for _, _, path in listed]
         self._labels = [label for _, label, _ in listed]
 
     @property
     def num_bytes(self):
-        """Bytes of all files; those that cannot be looked at count as none."""
-        return sum(map(file_size, self._paths))
+        """Bytes of all encoded images; of files that cannot be read, none."""
+        return sum(map(_file_size, self._paths))
 
     def in_order(self):
         """The examples in the order of `load`, their files read."""
@@ -68,10 +47,11 @@ class EncodedFolder:
         """The examples of one pass in a random order, no file of which is read yet.
 
         Args:
-            buffer: Not used: names are small, so that all of them are shuffled.
-            seeds: Tensor `(2,)`, from which the order follows.
-            exact: Not used: the order is always the same.
-            shard: Pair (index, number of workers) to have a part of the examples, or None for all.
+            buffer: Ignored: names are small, so that all of them are shuffled.
+            seeds: Tensor of shape `(2,)` that decides the order.
+            exact: Ignored: the order always follows from the seeds.
+            shard: Pair (index, number of workers), to return a part of the examples. Defaults to
+                `None`, all.
         """
         tf = require("tensorflow", "Loading a folder of images")
         listed = self._listed(tf)
@@ -102,15 +82,25 @@ class EncodedFolder:
 
 
 class EncodedRecords:
-    """The images of a TFDS set, or of a directory of records."""
+    """The images of a TFDS set, or of a directory of records.
 
-    def __init__(self, name, split, data_dir):
-        self._tfds = require("tensorflow_datasets", f"The data set {name!r}")
-        self._builder, _, self._image, self._label = open_tfds_split(
-            self._tfds, name, split, data_dir, download=True
-        )
-        info = self._builder.info
-        if info.file_format != self._tfds.core.FileFormat.TFRECORD:
+    Args:
+        name: Name of the data set.
+        builder: Its TFDS builder.
+        split: Its split.
+        image: Key of the image.
+        label: Key of the label.
+
+    Raises:
+        ValueError: The files of the set are no TFRecords.
+    """
+
+    def __init__(self, name, builder, split, image, label):
+        tfds = require("tensorflow_datasets", f"The data set {name!r}")
+        self._builder, self._image, self._label = builder, image, label
+        self._decoders = {image: tfds.decode.SkipDecoding()}
+        info = builder.info
+        if info.file_format != tfds.core.FileFormat.TFRECORD:
             raise ValueError(
                 f"`name` must be a data set stored as TFRecords, to be read without being decoded. "
                 f"Received: name={name!r}, stored as {info.file_format.value}"
@@ -118,14 +108,14 @@ class EncodedRecords:
         self._split = split
         self._files = []
         for part in info.splits[split].file_instructions:
-            # -1 stands for all that come after those skipped
+            # -1 means all after `skip`
             take = part.take if part.take >= 0 else part.examples_in_shard - part.skip
             share = take / part.examples_in_shard
             self._files.append((os.fspath(part.filename), part.skip, take, share))
 
     @functools.cached_property
     def num_bytes(self):
-        """Bytes of the records that are of this split."""
+        """Bytes of the records of this split."""
         tf = require("tensorflow", "Loading records")
         return round(
             sum(tf.io.gfile.stat(file).length * share for file, _, _, share in self._files)
@@ -135,9 +125,7 @@ class EncodedRecords:
         """The examples in the order of `load`."""
         tf = require("tensorflow", "Loading records")
         dataset = self._builder.as_dataset(
-            split=self._split,
-            decoders={self._image: self._tfds.decode.SkipDecoding()},
-            shuffle_files=False,
+            split=self._split, decoders=self._decoders, shuffle_files=False
         )
 
         @tf.autograph.experimental.do_not_convert
@@ -149,15 +137,15 @@ class EncodedRecords:
     def shuffled(self, buffer, seeds, exact=True, shard=None):
         """The examples of one pass in a random order.
 
-        Files come in a random order, 16 are read in turns, and a buffer shuffles what they give.
+        Files are shuffled, 16 of them are interleaved, and a buffer shuffles their examples.
 
         Args:
             buffer: Integer, examples in the buffer.
-            seeds: Tensor `(2,)`, from which the order follows.
-            exact: Boolean, whether the order follows from the seeds alone; else examples come as
-                they are read.
-            shard: Pair (index, number of workers) to have a part of the files (of the examples,
-                where there are fewer than 8 files for each), or None for all.
+            seeds: Tensor of shape `(2,)` that decides the order.
+            exact: Boolean, whether the order follows from the seeds alone. If False, examples come
+                in the order in which they are read. Defaults to `True`.
+            shard: Pair (index, number of workers), to return a part of the files (of the examples,
+                if there are fewer than 8 files a worker). Defaults to `None`, all.
         """
         tf = require("tensorflow", "Loading records")
         names, skips, takes, _ = zip(*self._files, strict=True)
@@ -198,3 +186,10 @@ class EncodedRecords:
         }
         parsed = tf.io.parse_single_example(record, features)
         return "", parsed[self._image], parsed[self._label]
+
+
+def _file_size(path):
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

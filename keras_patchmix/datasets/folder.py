@@ -1,18 +1,262 @@
 """Folders of images, one folder for each class."""
+# ruff: noqa: D102 (methods are described by `Source`)
 
+import functools
 import hashlib
 import os
-import warnings
 from pathlib import Path
+
+import numpy as np
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable, quoted
-from keras_patchmix.datasets.broken_files import BrokenImageFile
-from keras_patchmix.datasets.errors import EmptySplitError
+from keras_patchmix.datasets import images
+from keras_patchmix.datasets.encoded import EncodedFolder
+from keras_patchmix.datasets.errors import BrokenImageFile, EmptySplitError
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
-from keras_patchmix.datasets.image_files import ImageFileError, read_image
+from keras_patchmix.datasets.image_files import ImageFileError, read_bytes, read_image
+from keras_patchmix.datasets.scoring_data import DatasetInfo, ScoringData
+from keras_patchmix.datasets.source import Source
 
-_SHARE = 0.1
+_SPLITS = (*SPLIT_FOLDERS, "all")
+_SHARE = 0.1  # of the training images, for a split without a folder
+
+
+class FolderSource(Source):
+    """A folder of images: `"folder:PATH"`."""
+
+    prefix = "folder:"
+
+    @classmethod
+    def name_and_split(cls, text):
+        name, _, split = text.rpartition(":")  # the path may hold colons
+        path = text.removeprefix(cls.prefix)
+        if split in _SPLITS and len(name) > len(cls.prefix) and not _exists(path):
+            return name, split
+        return text, None
+
+    @functools.cached_property
+    def layout(self):
+        """The `FolderLayout`."""
+        return read_layout(self.location)
+
+    @property
+    def remarks(self):
+        remarks = ". ".join(self.layout.remarks)
+        return [f"The folder {quoted(self.location)}: {remarks}."] if remarks else []
+
+    def split_names(self):
+        # Whatever is on disk: those without a folder are taken out of the training images.
+        return sorted(SPLIT_FOLDERS)
+
+    def test_split(self):
+        return "test"
+
+    def occluded_splits(self):
+        return ["test" if self.layout.has("test") else "all"]
+
+    def sampled_from(self, split):
+        if self.layout.has(split):
+            return None
+        if self.layout.parted:
+            return f"training images (there is no folder {split})"
+        return f"{len(self.layout.images['train'])} images"
+
+    def listing(self, split):
+        classes, listed = self.listed(split)
+        # The classes too: labels are positions among them, and another split may bring one.
+        lines = [*classes, *(f"{name}\0{_size(file)}" for name, _, file in listed)]
+        digest = hashlib.sha256()
+        for line in lines:
+            digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
+        return {"split": split, "images": len(listed), "sha256": digest.hexdigest()}
+
+    def encoded_images(self, split):
+        classes, listed = self.listed(split)
+
+        def entries():
+            for name, label, path in listed:
+                yield name, label, functools.partial(read_bytes, path)
+
+        return classes, len(listed), entries
+
+    def encoded(self, split):
+        return EncodedFolder(self.listed(split)[1])
+
+    def for_scoring(self, split, size, batch_size):
+        classes, listed = self.listed(split)
+        data = FolderScoringData(self.name, split, classes, listed, size, batch_size)
+        data.left_out = self.layout.left_out
+        return data
+
+    def listed(self, split):
+        """Lists the images of a split.
+
+        Returns:
+            Tuple of the class names, sorted, and a list of (relative name, label, path) in the
+            order of a hash of the relative name. Names are relative to the folder that holds the
+            class folders; of "all", where splits have folders of their own, to the whole folder.
+
+        Raises:
+            FolderError: See `read_layout`; or the folder of the split has no class folders.
+            EmptySplitError: The split holds no images.
+            ValueError: The split is unknown.
+        """
+        layout, path = self.layout, self.location
+        if split not in _SPLITS:
+            raise ValueError(
+                f"`split` must be one of {list(_SPLITS)} for a folder of images. "
+                f"Received: split={split!r}"
+            )
+        received = f'Received: name="folder:{printable(path)}", split={split!r}'
+        if split in layout.unlabelled:
+            raise FolderError(
+                f"`split` must have labels: the folder {quoted(layout.unlabelled[split])} must "
+                "hold a folder for each class, or lie elsewhere, so that 10 % of the training "
+                f"images take its place. {received}"
+            )
+        if split == "all":
+            root = Path(path).expanduser()
+            chosen = [
+                (file.relative_to(root).as_posix(), label, file)
+                for images_of_split in layout.images.values()
+                for _, label, file in images_of_split
+            ]
+        elif split == "train" or not layout.has(split):
+            chosen = [one for one in layout.images["train"] if _split_of(one[0], layout) == split]
+        else:
+            chosen = layout.images[split]
+        if not chosen:
+            raise EmptySplitError(
+                "`split` holds no images: 10 % of the training images, chosen by a hash of their "
+                f"names, make a split without a folder of its own. {received}"
+            )
+        return layout.classes, sorted(chosen, key=lambda one: (_hash(one[0]), one[0]))
+
+    def _images(self, split, size, shuffle_files, seed):
+        tf = require("tensorflow", "Loading a folder of images")
+        classes, listed = self.listed(split)
+        paths = [os.fsencode(file) for _, _, file in listed]  # TensorFlow takes no surrogates
+        shape = (None, None) if size is not None else _decode(paths[0]).shape[:2]
+
+        def decode(path):
+            image = _decode(path.numpy())
+            if size is None and image.shape[:2] != shape:
+                name = path.numpy().decode("utf-8", "surrogateescape")
+                raise ValueError(
+                    f"The image {name!r} has another size than {str(listed[0][2])!r}: "
+                    f"{image.shape[:2]} instead of {shape}. Give `image_size`. "
+                    "Received: image_size=None"
+                )
+            return image
+
+        @tf.autograph.experimental.do_not_convert
+        def read(path, label):
+            # Python decodes, since an error of the graph op would not say which file it read.
+            image = tf.py_function(decode, [path], tf.uint8)
+            return tf.ensure_shape(image, (*shape, 3)), label
+
+        labels = [label for _, label, _ in listed]
+        dataset = tf.data.Dataset.from_tensor_slices((paths, tf.constant(labels, tf.int64)))
+        if shuffle_files:
+            dataset = dataset.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
+        dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset, classes, len(paths)
+
+
+class FolderScoringData(ScoringData):
+    """A folder of images, whose broken files are skipped.
+
+    Args:
+        name: Name of the data set.
+        split: Its split.
+        classes: Sequence of class names.
+        listed: List of (relative name, label, path).
+        size: (height, width) to resize to; None for that of the first image that can be read.
+        batch_size: Integer.
+    """
+
+    def __init__(self, name, split, classes, listed, size, batch_size):
+        tf = require("tensorflow", "Loading a folder of images")
+        self._listed = listed
+        self._labels = np.array([label for _, label, _ in listed], np.int64)
+        self._resized = size is not None
+        self._size = size or self._first_size()
+        count = len(listed)
+        info = DatasetInfo(name, split, len(classes), classes, count, (*self._size, 3))
+        dataset = tf.data.Dataset.range(count).map(
+            self._reader(tf), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        super().__init__(info, batch_size, dataset)
+
+    def __iter__(self):
+        self.skipped, read = {}, 0
+        for batch, index, reasons, misfits in self._dataset.as_numpy_iterator():
+            if misfits.any():  # where sizes vary, most images would be skipped
+                raise ValueError(reasons[misfits][0].decode("utf-8"))
+            good = np.array([not reason for reason in reasons])
+            for i in np.flatnonzero(~good):
+                self.skipped[self._listed[index[i]][0]] = reasons[i].decode("utf-8")
+            read += int(good.sum())
+            if good.any():
+                index = index[good]
+                yield {"images": batch[good], "labels": self._labels[index], "index": index}
+        if not read:
+            raise self._none_readable(*next(iter(self.skipped.items())))
+
+    def _first_size(self):
+        first = None
+        for name, _, path in self._listed:
+            try:
+                return read_image(path).shape[:2]
+            except ImageFileError as error:
+                first = first or (name, error)
+        raise self._none_readable(*first)
+
+    def _none_readable(self, name, reason):
+        return ValueError(
+            f"None of the {len(self._listed)} images can be read; the first is {quoted(name)}: "
+            f"{reason}"
+        )
+
+    def _reader(self, tf):
+        size, nothing = self._size, np.zeros((*self._size, 3), np.uint8)
+
+        def decode(index):
+            """Returns the image, why there is none, and whether that ends the scoring."""
+            name, _, path = self._listed[int(index)]
+            try:
+                image = read_image(path)
+            except ImageFileError as error:
+                return nothing, str(error).encode(), False
+            if self._resized or image.shape[:2] == size:
+                return image, b"", False
+            reason = (
+                f"The images of the folder have no common size: {quoted(name)} has "
+                f"{image.shape[:2]}, others have {size}. Give `image_size`. "
+                "Received: image_size=None"
+            )
+            return nothing, reason.encode(), True
+
+        @tf.autograph.experimental.do_not_convert
+        def read(index):
+            image, reason, misfit = tf.py_function(decode, [index], [tf.uint8, tf.string, tf.bool])
+            image = images.resize(tf.ensure_shape(image, (None, None, 3)), size)
+            return image, index, tf.ensure_shape(reason, ()), tf.ensure_shape(misfit, ())
+
+        return read
+
+
+def _decode(path):
+    """Reads and decodes one file, eagerly; an error names the file."""
+    try:
+        return read_image(path)
+    except ImageFileError as error:
+        raise BrokenImageFile(path, error) from None
+
+
+def _exists(path):
+    return Path(path).expanduser().exists()
 
 
 def _hash(name):
@@ -21,7 +265,7 @@ def _hash(name):
     return int.from_bytes(digest[:8], "big") / 2.0**64
 
 
-def _assigned(name, layout):
+def _split_of(name, layout):
     """Returns the split of a training image when some splits have no folder of their own."""
     place = _hash(name)
     for number, split in enumerate(("test", "validation")):
@@ -30,130 +274,8 @@ def _assigned(name, layout):
     return "train"
 
 
-def list_images(path, split):
-    """Lists the images of one split of a folder.
-
-    Args:
-        path: String or path of the folder.
-        split: "train", "validation", "test" or "all".
-
-    Returns:
-        Tuple of the class names, sorted, and a list of (relative name, label, path) in the order of
-        a hash of the relative name. Names are relative to the folder that holds the class folders;
-        of "all", where splits have folders of their own, to `path`.
-
-    Raises:
-        FolderError: See `read_layout`; or the folder of the split has no class folders.
-        EmptySplitError: The split holds no images.
-        ValueError: The split is unknown.
-    """
-    return choose_images(read_layout(path), path, split)
-
-
-def choose_images(layout, path, split):
-    """Does the same as `list_images` for a folder whose `FolderLayout` is known."""
-    if split not in (*SPLIT_FOLDERS, "all"):
-        raise ValueError(
-            f"`split` must be one of {[*SPLIT_FOLDERS, 'all']} for a folder of images. "
-            f"Received: split={split!r}"
-        )
-    received = f'Received: name="folder:{printable(path)}", split={split!r}'
-    if split in layout.unlabelled:
-        raise FolderError(
-            f"`split` must have labels: the folder {quoted(layout.unlabelled[split])} must "
-            "hold a folder for each class, or lie elsewhere, so that 10 % of the training images "
-            f"take its place. {received}"
-        )
-    if split == "all":
-        root = Path(path).expanduser()
-        chosen = [
-            (file.relative_to(root).as_posix(), label, file)
-            for found in layout.images.values()
-            for _, label, file in found
-        ]
-    elif split == "train" or not layout.has(split):
-        chosen = [one for one in layout.images["train"] if _assigned(one[0], layout) == split]
-    else:
-        chosen = layout.images[split]
-    if not chosen:
-        raise EmptySplitError(
-            f"`split` holds no images: 10 % of the training images, chosen by a hash of their "
-            f"names, make a split without a folder of its own. {received}"
-        )
-    return layout.classes, sorted(chosen, key=lambda one: (_hash(one[0]), one[0]))
-
-
-def open_layout(path):
-    """Does the same as `read_layout`, and warns of what may not be meant.
-
-    Warns:
-        UserWarning: Classes hold no images, files are left out, or a name may have another meaning.
-    """
-    layout = read_layout(path)
-    if layout.remarks:
-        warnings.warn(
-            f"The folder {quoted(path)}: {'. '.join(layout.remarks)}.",
-            UserWarning,
-            stacklevel=4,  # who called `load`
-        )
-    return layout
-
-
-def _decode(path):
-    """Reads and decodes one file, eagerly; an error names the file."""
+def _size(file):
     try:
-        return read_image(path.numpy())
-    except ImageFileError as error:
-        raise BrokenImageFile(path.numpy(), error) from None
-
-
-def open_folder(path, split, size, shuffle, seed):
-    """Opens one split of a folder of images.
-
-    Args:
-        path: String or path of the folder.
-        split: "train", "validation", "test" or "all".
-        size: (height, width) if images will be resized, None if they must share one size.
-        shuffle: Boolean, whether every epoch has another order.
-        seed: Integer or None, seed of that order.
-
-    Returns:
-        Tuple of a `tf.data.Dataset` of uint8 images (H, W, 3) and labels, the class names and the
-        number of images.
-
-    Raises:
-        ValueError: See `list_images`; or the first file is no image and `size` is None.
-
-    Warns:
-        UserWarning: See `open_layout`.
-    """
-    tf = require("tensorflow", "Loading a folder of images")
-    classes, listed = choose_images(open_layout(path), path, split)
-    paths = [os.fsencode(file) for _, _, file in listed]  # TensorFlow takes no surrogates
-    shape = (None, None)
-    if size is None:
-        shape = tuple(_decode(tf.constant(paths[0])).shape[:2])
-
-    def decode(path):
-        image = _decode(path)
-        if size is None and tuple(image.shape[:2]) != shape:
-            name = path.numpy().decode("utf-8", "surrogateescape")
-            raise ValueError(
-                f"The image {name!r} has another size than {str(listed[0][2])!r}: "
-                f"{tuple(image.shape[:2])} instead of {shape}. Give `image_size`. "
-                "Received: image_size=None"
-            )
-        return image
-
-    @tf.autograph.experimental.do_not_convert
-    def read(path, label):
-        # Python decodes, since an error of the graph op would not say which file it read.
-        image = tf.py_function(decode, [path], tf.uint8)
-        return tf.ensure_shape(image, (*shape, 3)), label
-
-    labels = [label for _, label, _ in listed]
-    dataset = tf.data.Dataset.from_tensor_slices((paths, tf.constant(labels, tf.int64)))
-    if shuffle:
-        dataset = dataset.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
-    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset, classes, len(paths)
+        return file.stat().st_size
+    except OSError:  # gone since the folder was listed
+        return -1

@@ -1,4 +1,4 @@
-"""What a folder of images holds: its splits, its classes, its files, and what is left out."""
+"""The layout of a folder of images: its splits, classes and files, and what is left out."""
 
 import collections
 import dataclasses
@@ -24,23 +24,23 @@ _ALLOWED = (
 
 
 class FolderError(ValueError):
-    """A folder that cannot be read as images with one label each; the message names it."""
+    """A folder cannot be read as images with one label each; the message names it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FolderLayout:
-    """What a folder of images holds.
+    """The layout of a folder of images.
 
     Attributes:
         classes: Tuple of class names; class id i is `classes[i]`.
-        images: Dict from each split that has a folder ("train" alone where there are no folders
-            for splits) to a list of (name, class id, path). Names are relative to the folder that
-            holds the class folders.
+        images: Dict from each split with a folder (only "train" if there are no folders for splits)
+            to a list of (name, class id, path). Names are relative to the folder that holds the
+            class folders.
         parted: Boolean, whether there are folders for splits.
         unlabelled: Dict from each split whose folder has no class folders to that folder's name.
-        left_out: String, what is left out with the number and the first of each sort, such as
-            "12 .txt ('cat/notes.txt', ...)"; "" for nothing.
-        remarks: List of sentences on what may not be meant.
+        left_out: String, the number and the first of each sort of other files, such as
+            "12 .txt ('cat/notes.txt', ...)"; "" for none.
+        remarks: List of sentences about what may not be intended.
     """
 
     classes: tuple
@@ -51,12 +51,12 @@ class FolderLayout:
     remarks: list
 
     def has(self, split):
-        """Whether a split has a folder, with labels or without."""
+        """Returns whether a split has a folder, with labels or without."""
         return split in self.images or split in self.unlabelled
 
 
 def read_layout(path):
-    """Finds out what a folder of images holds, by the names alone.
+    """Reads the layout of a folder of images, from names alone.
 
     Args:
         path: String or path of the folder.
@@ -65,7 +65,7 @@ def read_layout(path):
         A `FolderLayout`.
 
     Raises:
-        FolderError: There is no such folder, it contradicts itself, or it holds fewer than two
+        FolderError: There is no such folder, its layout is ambiguous, or it has fewer than two
             classes or no images.
     """
     root = Path(path).expanduser()
@@ -79,7 +79,7 @@ def read_layout(path):
 
 
 class _Reader:
-    """Reads one folder, and keeps account of what it leaves out."""
+    """Reads one folder, and records what it leaves out."""
 
     def __init__(self, root):
         self._root = root
@@ -127,7 +127,7 @@ class _Reader:
         return FolderLayout(tuple(distinct(classes)), images, parted, unlabelled, left_out, remarks)
 
     def _check_beside(self, folders, named, parting):
-        """Raises where there are classes beside splits."""
+        """Raises a FolderError if there are classes beside splits."""
         others = [folder for folder in folders if folder not in named]
         beside = [folder for folder in others if self._holds_images(folder)]
         if beside:
@@ -161,7 +161,7 @@ class _Reader:
         return splits
 
     def _check_classes(self, splits):
-        """Raises where a split has a class that the training images lack."""
+        """Raises a FolderError if a split has a class that the training images lack."""
         known = {folder.name for folder in self._visible(splits["train"])[0]}
         for split in splits.values():
             others = [one for one in self._visible(split)[0] if one.name not in known]
@@ -179,7 +179,7 @@ class _Reader:
                 self._leave_out("without images", folder)
 
     def _check_boxes(self, folder):
-        """Raises where images and text files of their labels stand side by side."""
+        """Raises a FolderError for images beside text files with their labels."""
         found = {one.name.casefold(): one for one in self._visible(folder)[0]}
         if _IMAGES in found and _LABELS in found:
             suffixes = {file.suffix.lower() for file in self._files(found[_LABELS])}
@@ -192,7 +192,7 @@ class _Reader:
                 )
 
     def _check_unknown_splits(self, folders):
-        """Raises where what would be classes hold folders of the same names, as splits do."""
+        """Raises a FolderError if all classes hold folders of the same names, as splits do."""
         inside = {}
         for folder in folders:
             below, files = self._visible(folder)
@@ -212,7 +212,7 @@ class _Reader:
             )
 
     def _images(self, folder, classes):
-        """Returns a list of (name, class id, path), and leaves out what is no image."""
+        """Returns a list of (name, class id, path), without files that are no images."""
         found = []
         for class_id, name in enumerate(classes):
             for file in self._files(folder / name):
@@ -224,7 +224,7 @@ class _Reader:
         return found
 
     def _files(self, folder):
-        """Yields the files at any depth; of a folder that several links lead to, once."""
+        """Yields the files at any depth, those of a folder with several links once."""
         pending, seen = [folder] if folder.is_dir() else [], {_identity(self._root)}
         while pending:
             folder = pending.pop()
@@ -239,7 +239,7 @@ class _Reader:
         return any(file.suffix.lower() in IMAGE_SUFFIXES for file in self._files(folder))
 
     def _visible(self, folder):
-        """Returns the folders and the files that are not hidden, each in the order of names."""
+        """Returns the visible folders and files, each sorted by name."""
         folders, files = [], []
         try:
             with os.scandir(folder) as entries:
@@ -251,7 +251,7 @@ class _Reader:
             path = folder / entry.name
             if entry.name.startswith(".") or entry.name.casefold() in _OF_SYSTEMS:
                 continue
-            # An entry need not look at the disk, but raises where a link leads to itself.
+            # An entry avoids a look at the disk, but raises for a link to itself.
             asked = path if entry.is_symlink() else entry
             if asked.is_dir():
                 folders.append(path)
@@ -284,7 +284,7 @@ def _check_enough(classes, images, left_out):
 
 
 def _alike(classes):
-    """Returns a sentence for each class whose name differs from another one's in case alone."""
+    """Returns a sentence for each class whose name differs from another only in case."""
     first, remarks = {}, []
     for name in classes:
         other = first.setdefault(name.casefold(), name)
@@ -294,7 +294,7 @@ def _alike(classes):
 
 
 def _identity(folder):
-    """What tells a folder from others, by whatever links it was reached."""
+    """Returns the identity of a folder, the same for each link to it."""
     try:
         status = os.stat(folder)
     except OSError:
@@ -303,7 +303,7 @@ def _identity(folder):
 
 
 def _some(folders):
-    """Names of folders for a message, the first few of them."""
+    """Returns the first few names of folders for a message."""
     names = [quoted(one.name if isinstance(one, Path) else one) for one in folders]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

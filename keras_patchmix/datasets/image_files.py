@@ -1,11 +1,10 @@
-"""Image files from anywhere: read and decoded, or a short reason why they cannot be.
+"""Image files, read and decoded eagerly, or refused with a short reason.
 
 TensorFlow decodes JPEG and PNG, Pillow all else: `tf.io.decode_image` ends the process on some
-animated WebP files, decodes every frame of a GIF, and takes the indices of a BMP for colours.
+animated WebP files, decodes every frame of a GIF, and takes palette indices of a BMP for colours.
 """
 
 import io
-import os
 import struct
 
 import numpy as np
@@ -13,32 +12,19 @@ import numpy as np
 from keras_patchmix.base.optional import require
 
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM"
-# What the names of images end with, in lower case.
-IMAGE_SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jfif",
-    ".png",
-    ".gif",
-    ".bmp",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-    ".pbm",
-    ".pnm",
+IMAGE_SUFFIXES = tuple(
+    ".jpg .jpeg .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm".split()
 )
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_535  # as in JPEG
 MAX_BYTES = 256 * 2**20
-# What files begin with.
+# Magic numbers.
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 _UNKNOWN = f"no image of a known format ({FORMATS})"
 _DAMAGED = "damaged, or cut off"
-# Modes of Pillow that it has no conversion to RGB for, and those by way of which it has.
+# Modes that Pillow does not convert to RGB, and the modes in between.
 _BY_WAY_OF = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
 _MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", *_BY_WAY_OF))
 # Tags of TIFF files.
@@ -47,15 +33,15 @@ _BLACK_IS_ZERO = 1
 
 
 class ImageFileError(ValueError):
-    """A file that is no readable image; the message is the reason, without the file's name."""
+    """A file is no readable image; the message is the reason, without the file's name."""
 
 
 def read_image(path):
-    """Reads and decodes one file, eagerly.
+    """Reads and decodes one file.
 
-    Of an animation, or a file of several pages, only the first picture is decoded. Grey images
-    become RGB, 16 bits become the upper 8, and an alpha channel is dropped. How the camera was held
-    (EXIF) is followed in TIFF files only.
+    Of an animation or several pages only the first picture is decoded. Grey images become RGB, 16
+    bits become the upper 8, and alpha is dropped. The EXIF orientation is applied to TIFF files
+    only.
 
     Args:
         path: String, bytes or path of a JPEG, PNG, GIF, BMP, WebP, TIFF or PPM file.
@@ -64,26 +50,15 @@ def read_image(path):
         uint8 array of shape (height, width, 3).
 
     Raises:
-        ImageFileError: The file cannot be read, is no image, is damaged, or exceeds `MAX_PIXELS`
-            (100 million), `MAX_SIDE` (65,535) or `MAX_BYTES` (256 MiB); or it is neither JPEG nor
-            PNG, and Pillow is not installed.
+        ImageFileError: The file cannot be read, is no image, is damaged, or exceeds `MAX_PIXELS`,
+            `MAX_SIDE` or `MAX_BYTES`; or it is neither JPEG nor PNG, and Pillow is not installed.
         ImportError: TensorFlow is not installed.
     """
     return decode(read_bytes(path))
 
 
 def read_bytes(path):
-    """Reads one file as it is.
-
-    Args:
-        path: String, bytes or path.
-
-    Returns:
-        Bytes.
-
-    Raises:
-        ImageFileError: The file cannot be read, is empty, or exceeds `MAX_BYTES`.
-    """
+    """Returns the bytes of one file; an `ImageFileError` says why it cannot be read."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -96,23 +71,16 @@ def read_bytes(path):
     return data
 
 
-def file_size(path):
-    """Returns the bytes of a file, or 0 where it cannot be looked at."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
-
-
 def decode(data, decoder=None):
-    """Decodes the bytes of an image file, eagerly.
+    """Decodes the bytes of an image file.
 
-    The decoder is asked for the size before it decodes, so that a small file which claims to be a
-    huge image costs no memory.
+    The size is read and checked first, so that a small file which claims to be a huge image costs
+    no memory.
 
     Args:
         data: Bytes.
-        decoder: Function from bytes to a tensor that does so in another way, or None.
+        decoder: Function from bytes to a tensor, in place of the usual decoders. Defaults to
+            `None`.
 
     Returns:
         uint8 array of shape (height, width, 3), or what `decoder` returns.
@@ -135,12 +103,12 @@ def decode(data, decoder=None):
     except (tf.errors.OpError, struct.error) as error:
         # TensorFlow's message speaks of its own functions.
         raise ImageFileError(_DAMAGED) from error
-    except ImportError as error:  # of Pillow: nobody needs it for the other files
+    except ImportError as error:  # of Pillow, which JPEG and PNG do without
         raise ImageFileError("neither JPEG nor PNG, and Pillow is not installed") from error
 
 
 def check_size(height, width):
-    """Raises `ImageFileError` where an image is too large to be decoded."""
+    """Raises an `ImageFileError` for an image that is too large to decode."""
     if height * width > MAX_PIXELS:
         raise ImageFileError(
             f"{width} x {height} pixels, above the limit of {MAX_PIXELS // 10**6} million"
@@ -150,10 +118,7 @@ def check_size(height, width):
 
 
 def open_image(data):
-    """Opens an image with Pillow, which decodes nothing yet.
-
-    Args:
-        data: Bytes of an image file.
+    """Opens the bytes of an image file with Pillow, without decoding.
 
     Returns:
         A `PIL.Image.Image` of a size within the limits.
@@ -183,11 +148,11 @@ def open_image(data):
 
 
 def rgb_of(image, upright=False):
-    """Decodes an image of Pillow to RGB; of 16 bits the upper 8 stay, alpha is dropped.
+    """Decodes an image of `open_image` to RGB; of 16 bits the upper 8 stay, alpha is dropped.
 
     Args:
-        image: What `open_image` has returned.
-        upright: Boolean, whether to turn it as the camera was held (EXIF).
+        image: A `PIL.Image.Image`.
+        upright: Boolean, whether to apply the EXIF orientation. Defaults to `False`.
 
     Returns:
         A `PIL.Image.Image` of mode "RGB".
@@ -203,7 +168,7 @@ def rgb_of(image, upright=False):
             operations.exif_transpose(image, in_place=True)
     except Exception as error:  # Pillow raises many kinds
         raise ImageFileError(_DAMAGED) from error
-    # Grey values of 16 bits: Pillow has integers of 32 bits for those of PPM.
+    # Pillow gives the 16 bits of a PPM file as 32.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode not in _MODES:
@@ -214,7 +179,7 @@ def rgb_of(image, upright=False):
 
 
 def _check_tiff(image):
-    """Refuses what Pillow would read wrong, or into tiles larger than an image may be."""
+    """Refuses what Pillow reads wrongly, and tiles larger than an image may be."""
     tags = image.tag_v2
     check_size(tags.get(_TILE_LENGTH, 1), tags.get(_TILE_WIDTH, 1))
     if image.mode.startswith("I;16") and (
@@ -224,7 +189,7 @@ def _check_tiff(image):
 
 
 def _plain_size(data):
-    """Returns (height, width) of a JPEG or PNG file as its decoder sees it."""
+    """Returns the (height, width) of a JPEG or PNG file."""
     if data.startswith(PNG):
         return struct.unpack_from(">II", data, 16)[::-1]
     tf = require("tensorflow", "Loading images")

@@ -1,10 +1,10 @@
-"""Images to one form: RGB, uint8, one size. For use inside `tf.data`."""
+"""Decoding and resizing inside `tf.data`: RGB, uint8, one size."""
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_PIXELS, MAX_SIDE, PNG
 
-_LONGEST = 16  # times the part of a thin image that stays, so that the rest is not scaled either
+_LONGEST = 16  # times the part of a thin image that stays: no more of it is scaled
 
 
 def check_image_size(image_size):
@@ -29,16 +29,9 @@ def check_image_size(image_size):
 
 
 def decode(content):
-    """Decodes an image file; for use inside `tf.data`.
+    """Decodes an image file, a string scalar tensor, to a uint8 tensor of shape (H, W, 3).
 
-    The pixels are those of `keras_patchmix.datasets.image_files.decode`, which decodes what is
-    neither JPEG nor PNG here too.
-
-    Args:
-        content: String scalar tensor.
-
-    Returns:
-        uint8 tensor of shape (H, W, 3).
+    The pixels are those of `keras_patchmix.datasets.image_files.decode`.
     """
     tf = require("tensorflow", "Loading images")
 
@@ -60,13 +53,9 @@ def decode(content):
 
 
 def jpeg_size(content):
-    """Reads the size of a JPEG file; for use inside `tf.data`.
+    """Returns the height and width of a JPEG file, a string scalar tensor.
 
-    Args:
-        content: String scalar tensor.
-
-    Returns:
-        int32 tensor `(2,)`, height and width. It raises where they exceed the limit of pixels.
+    The int32 tensor of shape `(2,)` raises where they exceed the limits.
     """
     tf = require("tensorflow", "Loading images")
     return _within_limit(tf.io.extract_jpeg_shape(content)[:2])
@@ -82,10 +71,11 @@ def _within_limit(sides):
 
 
 def central_margins(sides, size, module):
-    """Finds what is cut off a thin image before it is scaled to cover a size.
+    """Returns what to cut off a thin image before it is scaled to cover a size.
 
-    Covering a square takes 1,250 times its pixels of an image of 2 x 2500. What is farther from the
-    centre than 8 times the part that is seen is left out; of other images nothing is.
+    An image of 2 x 2500 pixels scaled to cover a square has 1,250 times the pixels of the square.
+    What is farther from the centre than 8 times the visible part is cut off; of other images
+    nothing is.
 
     Args:
         sides: Pair of integers, or an integer tensor, (height, width) of the image.
@@ -93,17 +83,16 @@ def central_margins(sides, size, module):
         module: NumPy or TensorFlow, as `sides` are.
 
     Returns:
-        Pair of the rows and the columns to leave out on either side.
+        Pair of the rows and the columns to cut off on either side.
     """
     seen = [-(-sides[1 - i] * size[i] // size[1 - i]) for i in range(2)]
     return [module.maximum(sides[i] - _LONGEST * seen[i], 0) // 2 for i in range(2)]
 
 
 def resize(image, size):
-    """Resizes an image to cover a size, keeping its proportions, and cuts out the centre.
+    """Resizes an image to cover a size, keeping its proportions, and crops the centre.
 
-    The interpolation is bilinear and antialiased. An image that has the size already is left as it
-    is, bit by bit.
+    The interpolation is bilinear and antialiased. An image of that size stays as it is.
 
     Args:
         image: uint8 tensor of shape (H, W, 3), H and W known or not.

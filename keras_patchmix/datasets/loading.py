@@ -1,48 +1,15 @@
-"""`load`: any supported data set by its name."""
+"""`load` and `load_for_scoring`: any supported data set by its name."""
 
-import dataclasses
-import os
-from pathlib import Path
+import warnings
 from typing import Any
 
 import numpy as np
 
-from keras_patchmix.base.optional import require
-from keras_patchmix.base.printable import distinct
-from keras_patchmix.base.suggestions import meant
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.datasets import images
-from keras_patchmix.datasets.errors import EmptySplitError
-from keras_patchmix.datasets.folder import open_folder
-
-FOLDER_PREFIX = "folder:"
-RECORDS_PREFIX = "records:"
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetInfo:
-    """What is known about a loaded data set.
-
-    Args:
-        name: Name as given to `load`.
-        split: Split as given to `load`.
-        num_classes: Number of classes.
-        class_names: Tuple of class names; label `i` is `class_names[i]`. They are printable: what a
-            terminal or a file cannot hold is escaped, and a number tells apart names that are the
-            same then.
-        num_examples: Number of images in the split.
-        image_shape: (height, width, 3) of the images.
-    """
-
-    name: str
-    split: str
-    num_classes: int
-    class_names: tuple
-    num_examples: int
-    image_shape: tuple
-
-    def __post_init__(self):
-        object.__setattr__(self, "class_names", tuple(distinct(self.class_names)))
+from keras_patchmix.datasets.folder import FolderSource
+from keras_patchmix.datasets.scoring_data import ScoringData
+from keras_patchmix.datasets.tfds_source import RecordsSource, TfdsSource
 
 
 def load(
@@ -119,187 +86,108 @@ def load(
     ```
     """
     size = images.check_image_size(image_size)
-    check_name(name)
-    if not isinstance(split, str):
-        raise ValueError(f"`split` must be a string. Received: split={split!r}")
-    if name.startswith(FOLDER_PREFIX):
-        source = open_folder(name[len(FOLDER_PREFIX) :], split, size, shuffle_files, seed)
-    else:
-        source = _open_tfds(name, split, data_dir, shuffle_files, seed, download)
-    dataset, class_names, count = source
-    dataset, shape = _to_size(dataset, name, size)
-    tf = require("tensorflow", "keras_patchmix.datasets.load")
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    if not with_info:
-        return dataset
-    return dataset, DatasetInfo(name, split, len(class_names), class_names, count, shape)
+    source = open_source(name, data_dir, download)
+    dataset, info = source.load(split, size, shuffle_files, seed)
+    return (dataset, info) if with_info else dataset
 
 
-def check_name(name):
-    """Raises `ValueError` where a name of a data set is no string, or an empty one."""
+def load_for_scoring(
+    name: str,
+    split: str = "test",
+    image_size: Size | None = None,
+    data_dir: FilePath | None = None,
+    batch_size: int = 64,
+    download: bool = True,
+) -> ScoringData:
+    """Loads a data set to score models on, such as with `keras_patchmix.occlusion.evaluate`.
+
+    The images are those of `load`, in its order, with one difference: a file of a folder that is
+    missing by now, no image, damaged or above 100 million pixels does not end the scoring. It is
+    left out, and named in `skipped`. The other examples keep their index, the position in the
+    listing, and with it the way they are corrupted.
+
+    Args:
+        name: String, as in `load`.
+        split: String, as in `load`. Defaults to `"test"`.
+        image_size: Integer or pair `(height, width)`, as in `load`. Defaults to `None`.
+        data_dir: String or path, as in `load`. Defaults to `None`.
+        batch_size: Positive integer. Defaults to `64`.
+        download: Boolean, as in `load`. Defaults to `True`.
+
+    Returns:
+        A `ScoringData`.
+
+    Raises:
+        ValueError: See `load`. A broken record of a TFDS set raises as it does in TFDS.
+        ImportError: See `load`.
+
+    Warns:
+        UserWarning: See `load`.
+
+    Example:
+    ```python
+    photos = keras_patchmix.datasets.load_for_scoring("folder:photos", image_size=224)
+    report = keras_patchmix.occlusion.evaluate(model, photos)
+    print(photos.skipped)
+    ```
+    """
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be a positive integer. Received: batch_size={batch_size!r}"
+        )
+    size = images.check_image_size(image_size)
+    return open_source(name, data_dir, download).for_scoring(split, size, batch_size)
+
+
+def split_names(name: str, data_dir: FilePath | None = None) -> list[str]:
+    """Returns the names of a data set's splits.
+
+    Args:
+        name: As in `keras_patchmix.datasets.load`. A TFDS set that is not prepared is prepared.
+        data_dir: As in `keras_patchmix.datasets.load`.
+
+    Returns:
+        Sorted list of strings. Folders have "test", "train" and "validation", whatever is on disk:
+        `load` takes those that have no folder of their own out of the training images.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    return parse_source(name, data_dir).split_names()
+
+
+def parse_source(name: str, data_dir: FilePath | None = None, download: bool = True) -> Any:
+    """Returns the `Source` that a name stands for; nothing is read yet.
+
+    Args:
+        name: As in `load`.
+        data_dir: As in `load`. Defaults to `None`.
+        download: As in `load`. Defaults to `True`.
+
+    Raises:
+        ValueError: The name is not a string, or empty.
+    """
     if not isinstance(name, str) or not name:
         raise ValueError(
             '`name` must be "shapes", a TensorFlow Datasets name, "folder:PATH" or "records:PATH". '
             f"Received: name={name!r}"
         )
+    return _kind(name)(name, data_dir, download)
 
 
-def _to_size(dataset, name, size):
-    """Brings (image, label) to RGB, one size and int64; returns the image shape too."""
-    tf = require("tensorflow", "keras_patchmix.datasets.load")
-    own = tuple(dataset.element_spec[0].shape[:2])
-    if size is None and None in own:
-        raise ValueError(
-            f"The images of {name!r} have no common size: give `image_size`, an integer or a pair "
-            "(height, width). Received: image_size=None"
-        )
-
-    @tf.autograph.experimental.do_not_convert
-    def convert(image, label):
-        if size is not None:
-            image = images.resize(image, size)
-        return image, tf.cast(label, tf.int64)
-
-    dataset = dataset.map(convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset, (*(size or own), 3)
+def open_source(name, data_dir=None, download=True):
+    """Does the same for a public function, and warns its caller of the source's remarks."""
+    source = parse_source(name, data_dir, download)
+    for remark in source.remarks:
+        warnings.warn(remark, UserWarning, stacklevel=3)
+    return source
 
 
-def _open_tfds(name, split, data_dir, shuffle_files, seed, download):
-    # Who is trying the package out may have what needs no more.
-    others = '"folder:PATH" and keras_patchmix.datasets.shapes.generate'
-    tfds = require("tensorflow_datasets", f"The data set {name!r} (unlike {others})")
-    tf = require("tensorflow", f"The data set {name!r}")
-    builder, count, image, label = open_tfds_split(tfds, name, split, data_dir, download)
-    # Masks beside the image are not decoded, as nobody gets to see them; and the image is by ours.
-    encoded = [
-        key
-        for key, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.Image)
-    ]
-    shape = builder.info.features[image].shape[:2]
-    dataset = builder.as_dataset(
-        split=split,
-        decoders=dict.fromkeys(encoded, tfds.decode.SkipDecoding()),
-        shuffle_files=shuffle_files,
-        read_config=tfds.ReadConfig(shuffle_seed=seed),
-    )
-
-    @tf.autograph.experimental.do_not_convert
-    def to_pair(example):
-        pixels = images.decode(example[image])
-        return tf.ensure_shape(pixels, (*shape, 3)), example[label]
-
-    dataset = dataset.map(to_pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset, tuple(builder.info.features[label].names), count
+def name_and_split(text):
+    """Parses "NAME" or "NAME:SPLIT", see `Source`."""
+    return _kind(text).name_and_split(text)
 
 
-def open_tfds_split(tfds, name, split, data_dir, download):
-    """Finds a split of a TFDS set.
-
-    Returns:
-        Tuple of the builder, the number of images and the keys of the image and the label.
-
-    Raises:
-        EmptySplitError: The split holds no images.
-        ValueError: See `load`.
-    """
-    builder = prepared_builder(tfds, name, data_dir, download)
-    splits = builder.info.splits
-    try:
-        count = splits[split].num_examples
-    except (KeyError, ValueError, AssertionError) as error:
-        raise ValueError(
-            f"`split` must be one of {sorted(splits)} of the data set {name!r}, or a part such as "
-            f'"{min(splits, default="train")}[:90%]". Received: split={split!r}'
-        ) from error
-    if count == 0:
-        raise EmptySplitError(f"`split` holds no images of {name!r}. Received: split={split!r}")
-    return builder, count, *_image_and_label(tfds, builder, name)
-
-
-def prepared_builder(tfds, name, data_dir, download=True):
-    """Returns a builder whose files are there; prepares them where they are not."""
-    if name.startswith(RECORDS_PREFIX):
-        return _open_directory(tfds, name.removeprefix(RECORDS_PREFIX))
-
-    def open_builder():
-        try:
-            return tfds.builder(name, data_dir=data_dir)
-        except (tfds.core.DatasetNotFoundError, ValueError) as error:
-            reason = str(error)
-            if isinstance(error, tfds.core.DatasetNotFoundError):
-                reason = reason.partition("\n")[0]  # what follows lists a thousand names
-            question = _folder_meant(name) or meant(name, _names(tfds))
-            raise ValueError(
-                '`name` must be "shapes", "shapes/64px", "shapes/96px", "folder:PATH", '
-                '"records:PATH" or a name that TensorFlow Datasets knows (tfds.list_builders()) '
-                "or finds prepared in `data_dir`. "
-                f"Received: name={name!r}, data_dir={data_dir!r}.{question} {reason}"
-            ) from error
-
-    builder = open_builder()
-    if builder.data_path.exists():
-        return builder
-    if not download and builder.name != "shapes":
-        raise ValueError(
-            f"The data set {name!r} is not prepared in {str(builder.data_path)!r} and may not be "
-            f"downloaded. Received: data_dir={data_dir!r}, download={download}"
-        )
-    try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-        )
-    except Exception:
-        # TFDS writes to a folder of its own and renames it: of two processes that prepare the same
-        # data set one comes second, and then reads what the first has written.
-        if not open_builder().data_path.exists():
-            raise
-    return open_builder()
-
-
-def _open_directory(tfds, path):
-    path = os.path.expanduser(path)
-    try:
-        return tfds.builder_from_directory(path)
-    except Exception as error:  # TFDS says it with errors of many kinds
-        raise ValueError(
-            '`name` must be "records:PATH" with a directory of TFDS, such as write_records writes, '
-            f'with a dataset_info.json. Received: name="records:{path}"'
-        ) from error
-
-
-def _names(tfds):
-    return ["shapes", *tfds.list_builders(with_community_datasets=False)]
-
-
-def _folder_meant(name):
-    """Returns the question whether a folder of that name was meant, "" where there is none."""
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        return ""
-    prepared = (path / "dataset_info.json").exists()
-    return f" Did you mean {(RECORDS_PREFIX if prepared else FOLDER_PREFIX) + name!r}?"
-
-
-def _image_and_label(tfds, builder, name):
-    """Returns the keys of the one image and the one class label."""
-    features = builder.info.features
-    kinds = {"images": tfds.features.Image, "labels": tfds.features.ClassLabel}
-    found = {
-        kind: [key for key, feature in features.items() if type(feature) is feature_type]
-        for kind, feature_type in kinds.items()
-    }
-    if len(found["images"]) != 1 or len(found["labels"]) != 1:
-        raise ValueError(
-            "`name` must be a data set with exactly one image and one class label. "
-            f"Received: name={name!r} with images {found['images']} and labels {found['labels']} "
-            f"among the features {sorted(features)}"
-        )
-    image, label = found["images"][0], found["labels"][0]
-    dtype = np.dtype(features[image].get_tensor_info().np_dtype)
-    if dtype != np.uint8:
-        raise ValueError(
-            f"`name` must be a data set of uint8 images. Received: name={name!r} with images of "
-            f"type {dtype}"
-        )
-    return image, label
+def _kind(name):
+    kinds = (FolderSource, RecordsSource, TfdsSource)
+    return next(kind for kind in kinds if name.startswith(kind.prefix))

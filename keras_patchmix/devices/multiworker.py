@@ -1,18 +1,30 @@
-"""Keras' `fit` and `evaluate` for several workers: the one place that corrects them.
+"""The private methods of Keras that training on several replicas or workers replaces.
 
-Under `tf.distribute.MultiWorkerMirroredStrategy` the TensorFlow trainer of Keras 3 fails in two
-places (https://github.com/keras-team/keras/issues/20585, open since December 2024):
+Several workers. Under `tf.distribute.MultiWorkerMirroredStrategy` the TensorFlow trainer of Keras 3
+fails in two places (https://github.com/keras-team/keras/issues/20585, open since December 2024):
 
 - `_maybe_symbolic_build` averages the first batch over the workers to learn its shape, with a call
   that does not take a batch of several workers;
 - what `train_step` and `test_step` return is averaged along axis 0, which scalars do not have.
 
-`make_multiworker_fit` gives one model, the object, other versions of the two methods involved. The
-model keeps its class, and what is saved is of that class. If a version of Keras needs no
-correction, these do no harm: the steps' values then pass through reshaping alone. A version without
-the methods is refused, and one that was not tried is named in a warning.
+`make_multiworker_fit` replaces the two methods on one object. The model keeps its class, and what
+is saved is of that class. With a version of Keras that needs no correction they do no harm; one
+without the methods is refused, and one that was not tried is named in a warning. It may go once the
+issue is closed in the lowest supported version.
+
+Several replicas. Two things that optimizers of Keras 3 do on each replica alone belong to the
+gradient of the whole batch; both were seen with Keras 3.15, two replicas against one:
+
+- Clipping (`clipnorm`, `global_clipnorm`, `clipvalue`) comes before the gradients are summed, so
+  that with N replicas each Nth of the gradient is clipped to the full norm.
+- `LossScaleOptimizer`, which Keras puts around the optimizer under mixed_float16, asks each
+  replica, or only the first, whether its own gradients are finite. Replicas that differ wait
+  for each other for ever, or take in a gradient that is not finite.
+
+`treat_batch_as_one` replaces these methods on one optimizer.
 """
 
+import functools
 import warnings
 
 import keras
@@ -20,13 +32,14 @@ import keras
 from keras_patchmix.base.optional import require
 
 TRIED = ((3, 10), (3, 15))
-_OVERRIDDEN = ("_make_function", "_maybe_symbolic_build")
+_TRAINER_METHODS = ("_make_function", "_maybe_symbolic_build")
+_OPTIMIZER_METHODS = ("_clip_gradients", "_all_reduce_sum_gradients")
 
 
 def make_multiworker_fit(model, strategy):
-    """Makes `fit` and `evaluate` of a model work on several workers.
+    """Corrects `fit` and `evaluate` of a model for several workers, once.
 
-    `mix_on_device` may come before or after. A second call changes nothing.
+    `mix_on_device` may come before or after.
 
     Args:
         model: A `keras.Model`, made in the scope of `strategy`.
@@ -36,7 +49,7 @@ def make_multiworker_fit(model, strategy):
         `model`.
 
     Raises:
-        RuntimeError: This version of Keras has not the methods that would have to be corrected.
+        RuntimeError: This version of Keras lacks the methods.
 
     Warns:
         UserWarning: It was not tried with this version of Keras.
@@ -50,10 +63,7 @@ def make_multiworker_fit(model, strategy):
 
 
 class _ScalarsAsVectors:
-    """Stands in for `_make_function`, which makes train and test functions of their steps.
-
-    Inside, the steps' values have shape (1,), which can be averaged along axis 0; outside they are
-    scalars again.
+    """Replaces `_make_function`: values of steps have shape (1,) inside, () outside.
 
     Args:
         own: The model's own method.
@@ -68,7 +78,7 @@ class _ScalarsAsVectors:
 
 
 class _LocalBuild:
-    """Stands in for `_maybe_symbolic_build`: the shapes are those of a local replica's batch.
+    """Replaces `_maybe_symbolic_build`: shapes are those of a local replica's batch.
 
     Args:
         own: The model's own method.
@@ -99,7 +109,7 @@ def _as_scalar(value):
 
 
 def _check_version(model):
-    missing = [name for name in _OVERRIDDEN if not callable(getattr(model, name, None))]
+    missing = [name for name in _TRAINER_METHODS if not callable(getattr(model, name, None))]
     lowest, highest = (".".join(map(str, version)) for version in TRIED)
     if missing:
         raise RuntimeError(
@@ -117,37 +127,62 @@ def _check_version(model):
         )
 
 
-def task_of_this_process():
-    """Reads the environment variable TF_CONFIG.
+def treat_batch_as_one(optimizer):
+    """Makes an optimizer clip, and check for overflows, the sum of all replicas' gradients.
+
+    It keeps its class, its state and its config.
+
+    Args:
+        optimizer: A `keras.optimizers.Optimizer` on the TensorFlow backend, or None.
 
     Returns:
-        (number of workers, number of this one, counted from 0, the chief first); (1, 0) where the
-        variable is not set or names no cluster.
+        `optimizer`.
 
     Raises:
-        ValueError: It is no valid description of a cluster of workers.
+        RuntimeError: It clips, and this version of Keras lacks the methods.
     """
-    tf = require("tensorflow", "Training on several workers")
-    try:
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-        cluster = resolver.cluster_spec().as_dict()
-        task_type, task_id = resolver.task_type, resolver.task_id
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(_explain(f"{type(error).__name__}: {error}")) from error
-    if not cluster:
-        return 1, 0
-    tasks = [(kind, i) for kind in ("chief", "worker") for i in range(len(cluster.get(kind, ())))]
-    others = sorted(set(cluster) - {"chief", "worker"})
-    if others:
-        raise ValueError(_explain(f"a cluster with {', '.join(others)}"))
-    if (task_type, task_id) not in tasks:
-        raise ValueError(_explain(f"the task {task_type!r} {task_id!r} in the cluster {cluster}"))
-    return len(tasks), tasks.index((task_type, task_id))
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        if "check_finite" not in vars(optimizer):
+            optimizer.check_finite = functools.partial(_all_finite, optimizer.check_finite)
+        treat_batch_as_one(optimizer.inner_optimizer)
+    elif _clips(optimizer) and "_clip_gradients" not in vars(optimizer):
+        missing = [
+            name for name in _OPTIMIZER_METHODS if not callable(getattr(optimizer, name, None))
+        ]
+        if missing:
+            raise RuntimeError(
+                "Clipping the gradients of several replicas needs methods that the optimizers of "
+                f"Keras {keras.__version__} do not have: {', '.join(missing)}. Train without "
+                "clipping, or with Keras 3.15."
+            )
+        own = optimizer._clip_gradients
+        optimizer._clip_gradients = lambda gradients: own(_summed(gradients))
+        optimizer._all_reduce_sum_gradients = list  # summed already
+    return optimizer
 
 
-def _explain(received):
-    return (
-        "The environment variable TF_CONFIG must be JSON that names the workers and which of them "
-        'this process is, such as {"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": '
-        f'{{"type": "worker", "index": 0}}}}. Received: {received}'
+def _clips(optimizer):
+    return any(
+        getattr(optimizer, name, None) is not None
+        for name in ("clipnorm", "global_clipnorm", "clipvalue")
     )
+
+
+def _summed(gradients):
+    tf = require("tensorflow", "Training on several replicas")
+    context = tf.distribute.get_replica_context()
+    present = [gradient for gradient in gradients if gradient is not None]
+    if context is None or not present:
+        return gradients
+    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if gradient is None else next(summed) for gradient in gradients]
+
+
+def _all_finite(own, gradients):
+    """Whether the gradients of all replicas are finite, the same answer on each."""
+    tf = require("tensorflow", "Training on several replicas")
+    bad = tf.cast(tf.logical_not(own(gradients)), tf.float32)
+    context = tf.distribute.get_replica_context()
+    if context is not None:
+        bad = context.all_reduce(tf.distribute.ReduceOp.SUM, bad)
+    return bad == 0

@@ -1,4 +1,4 @@
-"""Where a training runs: on one device, on several of a machine, on several machines."""
+"""Strategies of a training: one device, several of a machine, several machines."""
 
 import contextlib
 import os
@@ -8,13 +8,9 @@ import zlib
 import keras
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.devices.evaluation_batches import evaluation_batches
-from keras_patchmix.devices.local_batches import LocalBatches
-from keras_patchmix.devices.multiworker import (
-    make_multiworker_fit,
-    task_of_this_process,
-)
-from keras_patchmix.devices.replicated_optimizer import treat_batch_as_one
+from keras_patchmix.devices.batches import LocalBatches, evaluation_batches
+from keras_patchmix.devices.multiworker import make_multiworker_fit, treat_batch_as_one
+from keras_patchmix.devices.workers import task_of_this_process
 from keras_patchmix.models.nesting import layers_within
 
 NAMES = ("auto", "cpu", "mirrored", "multiworker", "tpu")
@@ -60,19 +56,16 @@ def open_strategy(name: str = "auto") -> "Strategy":
 
 
 class Strategy:
-    """A strategy of `tf.distribute` with what a recipe needs of it; or one device, without any.
-
-    Attributes:
-        name: "cpu", "gpu", "mirrored", "multiworker" or "tpu"; "auto" on other backends.
-        num_replicas: Devices of all workers.
-        num_workers: Processes that train together.
-        worker_index: The number of this one; 0 is the chief.
+    """A strategy of `tf.distribute`, or one device.
 
     Args:
-        name: See above.
+        name: "cpu", "gpu", "mirrored", "multiworker" or "tpu"; "auto" on other backends.
         distributed: The `tf.distribute.Strategy`, or None for one device.
-        num_workers: See above.
-        worker_index: See above.
+        num_workers: Processes that train together.
+        worker_index: Index of this one; 0 is the chief.
+
+    Attributes:
+        num_replicas: Devices of all workers.
     """
 
     def __init__(self, name, distributed=None, num_workers=1, worker_index=0):
@@ -98,14 +91,13 @@ class Strategy:
         return contextlib.nullcontext() if self._distributed is None else self._distributed.scope()
 
     def prepare(self, model):
-        """Makes a compiled model ready for `fit`, see `multiworker` and `replicated_optimizer`.
+        """Prepares a model for `fit`, see `multiworker`: its class and what it saves stay the same.
 
         Args:
             model: A `keras.Model` that was made and compiled in the scope.
 
         Returns:
-            `model`, of its own class, with a few methods of the object and of its optimizer
-            replaced. What it saves is what it would have saved without.
+            `model`.
 
         Raises:
             ValueError: It was made outside of the scope, or is not compiled.
@@ -142,17 +134,11 @@ class Strategy:
         return LocalBatches(global_batch_size, size, self.worker_index, self.num_workers)
 
     def distribute(self, batches):
-        """Hands a worker's own batches to its devices; the result is what `fit` trains on.
-
-        Nothing is divided behind the scenes: each device gets its rows of each batch, in their
-        order.
+        """Returns what `fit` trains on: each device gets its rows of each batch, in their order.
 
         Args:
-            batches: Endless `tf.data.Dataset` of batches of the size that `local_batches` gives,
-                with a static shape.
-
-        Returns:
-            What to give to `model.fit`, with `steps_per_epoch`.
+            batches: Endless `tf.data.Dataset` of a worker's batches, of the size of `local_batches`
+                and with a static shape.
         """
         if self._distributed is None:
             return batches
@@ -160,21 +146,16 @@ class Strategy:
         return self._per_device(batches if local == 1 else _divided(batches, local))
 
     def evaluation_batches(self, dataset, batch_size, function=None):
-        """Divides a data set among all devices of all workers; for `evaluate`, or to validate on.
+        """Divides a data set among all devices, for `evaluate` or as `validation_data` of `fit`.
 
-        Every worker reads the whole set and keeps its examples. No device is without an example in
-        any step, and metrics are those of the whole set, see `evaluation_batches`. On a TPU, which
-        needs one shape, examples that fill no whole step are left out.
+        Every worker reads the whole set and keeps its examples, see `evaluation_batches`. On a TPU,
+        which needs one shape, the remainder is dropped. If a worker has several devices, Keras,
+        which cannot know the number of steps, warns once that the data ran out.
 
         Args:
             dataset: An unbatched, finite `tf.data.Dataset`, the same on every worker.
             batch_size: Examples of a step, over all devices.
-            function: Applied to the parts of each batch, such as to encode labels, or None.
-
-        Returns:
-            What to give to `model.fit` as `validation_data`, or to `model.evaluate`, without a
-            number of steps. (Where a worker has several devices Keras warns once that the data ran
-            out: it cannot know how many steps they are.)
+            function: Function of the parts of each batch, such as to encode labels, or None.
         """
         if self._distributed is None:
             batches = dataset.batch(batch_size)
@@ -194,7 +175,7 @@ class Strategy:
         return self._per_device(batches)
 
     def barrier(self, name):
-        """Waits until all workers are here; files that the chief wrote before are there then.
+        """Waits for all workers, after which they see files that the chief wrote before.
 
         Args:
             name: Text, the same on all workers.
@@ -234,7 +215,7 @@ def _assert_cardinality(count):
 
 
 def _divided(batches, parts):
-    """Cuts each batch into so many batches of the same size, in their order."""
+    """Divides each batch into batches of the same size, in their order."""
     rows = keras.tree.flatten(batches.element_spec)[0].shape[0]
     if rows is None or rows % parts:
         raise ValueError(

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from keras_patchmix.explain.saliency import Saliency as Saliency
     from keras_patchmix.explain.saliency import c_rise as c_rise
     from keras_patchmix.explain.saliency import rise as rise
+    from keras_patchmix.explain.selectivity import SelectivityReport as SelectivityReport
     from keras_patchmix.explain.selectivity import patch_selectivity as patch_selectivity
-    from keras_patchmix.explain.selectivity_report import SelectivityReport as SelectivityReport
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "CausalCurves": "curves",
         "Saliency": "saliency",
-        "SelectivityReport": "selectivity_report",
+        "SelectivityReport": "selectivity",
         "c_rise": "saliency",
         "deletion_insertion": "curves",
         "patch_selectivity": "selectivity",

@@ -1,39 +1,100 @@
-"""What the functions of this room have in common: their arguments, checked."""
+"""The arguments that the functions of this room share: settings as dataclasses, and checks."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.occlusion.describing import check_range
+from keras_patchmix.base.types import Size
+from keras_patchmix.explain.class_scores import ClassScores
+from keras_patchmix.occlusion.settings import check_range
 
 
-def checked_images(images):
-    """Returns (float32 images of shape (B, H, W, C), whether a single one was given).
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """How images are scored: arguments of `keras_patchmix.explain.rise`, which documents them."""
 
-    Raises:
-        ValueError: They are not numbers of rank 3 or 4, or none.
+    batch_size: int = 64
+    from_logits: bool | None = None
+    preprocess: Callable[[Any], Any] | None = None
+    value_range: Sequence[float] = (0, 255)
+    data_format: str | None = None
+
+    def __post_init__(self):
+        check_positive_integer("batch_size", self.batch_size)
+        check_range(self.value_range)
+        if self.data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError(
+                '`data_format` must be "channels_last", "channels_first" or None. '
+                f"Received: data_format={self.data_format!r}"
+            )
+
+    @property
+    def black(self):
+        """The lower end of `value_range`, as a float."""
+        return check_range(self.value_range)[0]
+
+    @property
+    def channels_first(self):
+        """Whether images have their channels on axis 1."""
+        return (self.data_format or keras.config.image_data_format()) == "channels_first"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskSettings(ScoreSettings):
+    """How maps are made: arguments of `keras_patchmix.explain.rise`, which documents them.
+
+    `RandomMasks`, which knows the size of the images, checks `grid_size`, `keep_probability` and
+    `seed`.
     """
+
+    num_masks: int = 4000
+    grid_size: Size = 7
+    keep_probability: float = 0.5
+    tolerance: float | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        check_positive_integer("num_masks", self.num_masks)
+        super().__post_init__()
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
+            raise ValueError(
+                "`tolerance` must be None, or above 0 and below 1. "
+                f"Received: tolerance={self.tolerance!r}"
+            )
+
+    @property
+    def masks_per_batch(self):
+        """The number of masks of an image that are scored together."""
+        return min(self.batch_size, self.num_masks)
+
+    def scores(self, model):
+        """Returns the `ClassScores` of a model for such batches."""
+        return ClassScores(model, self.masks_per_batch, self.from_logits, self.preprocess)
+
+
+def standardize_images(images):
+    """Returns images as float32 of shape (B, H, W, C), and whether a single one was given."""
     images = to_numpy(images)
-    single = images.ndim == 3
-    if single:
+    is_single = images.ndim == 3
+    if is_single:
         images = images[None]
-    numbers = images.dtype.kind in "iuf" or images.dtype.name == "bfloat16"
-    if images.ndim != 4 or not numbers:
+    is_numeric = images.dtype.kind in "iuf" or images.dtype.name == "bfloat16"
+    if images.ndim != 4 or not is_numeric:
         raise ValueError(
             "`images` must be numbers of shape (batch, height, width, channels), or (height, "
             f"width, channels) for a single image. Received: shape {images.shape} of {images.dtype}"
         )
     if 0 in images.shape:
         raise ValueError(f"`images` must hold some. Received: shape {images.shape}")
-    return images.astype(np.float32), single
+    return images.astype(np.float32), is_single
 
 
-def checked_maps(saliency, shape):
-    """Returns maps as float64 of `shape`, (B, H, W).
-
-    Raises:
-        ValueError: Another shape, or values that are not finite.
-    """
+def standardize_maps(saliency, shape):
+    """Returns finite maps as float64 of `shape`, (B, H, W)."""
     maps = to_numpy(saliency).astype(np.float64)
     if maps.ndim == 2:
         maps = maps[None]
@@ -42,25 +103,20 @@ def checked_maps(saliency, shape):
             f"`saliency` must be of shape {tuple(shape)}, a map for each image. "
             f"Received: shape {maps.shape}"
         )
-    if not np.isfinite(maps).all():
-        raise ValueError("`saliency` must be finite. Received: values that are nan or infinite")
+    check_finite(maps)
     return maps
 
 
-def checked_ids(name, ids, shape):
-    """Returns class ids as int64 of shape (B,), or None where none are given.
+def check_finite(maps):
+    """Raises a ValueError if maps hold values that are not finite."""
+    if not np.isfinite(maps).all():
+        raise ValueError("`saliency` must be finite. Received: values that are nan or infinite")
 
-    Args:
-        name: Of the argument.
-        ids: None, an integer, or integers of shape (B,).
-        shape: (B, K), the images and the model's classes.
 
-    Raises:
-        ValueError: Another shape or type, or out of range.
-    """
+def standardize_class_ids(name, ids, num_images, num_classes):
+    """Returns class ids as int64 of shape (num_images,), or None for None."""
     if ids is None:
         return None
-    num_images, num_classes = shape
     ids = to_numpy(ids)
     if ids.dtype.kind not in "iu" or ids.shape not in ((), (num_images,)):
         raise ValueError(
@@ -75,30 +131,7 @@ def checked_ids(name, ids, shape):
     return np.broadcast_to(ids, (num_images,)).astype(np.int64)
 
 
-def checked_low(value_range):
-    """Returns the lower end of `value_range`, what a mask paints.
-
-    Raises:
-        ValueError: It is no pair of rising numbers.
-    """
-    return check_range(value_range)[0]
-
-
-def checked_format(data_format):
-    """Returns "channels_last" or "channels_first"; None is Keras' setting.
-
-    Raises:
-        ValueError: Another one.
-    """
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise ValueError(
-            '`data_format` must be "channels_last", "channels_first" or None. '
-            f"Received: data_format={data_format!r}"
-        )
-    return data_format or keras.config.image_data_format()
-
-
-def checked_whole(name, value):
+def check_positive_integer(name, value):
     """Raises a ValueError unless a value is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")

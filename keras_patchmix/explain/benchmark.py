@@ -1,38 +1,41 @@
 """Patch selectivity of a model on a data set."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.base.types import FilePath, Size
-from keras_patchmix.explain.arguments import checked_images
-from keras_patchmix.explain.class_scores import ClassScores
-from keras_patchmix.explain.measured import Measured
-from keras_patchmix.explain.mixed_images import MixedImages
-from keras_patchmix.explain.saliency import c_rise
-from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.explain.selectivity_report import SelectivityReport, SelectivityRow
+from keras_patchmix.corruptions.base import Corruption
+from keras_patchmix.explain.arguments import (
+    MaskSettings,
+    standardize_images,
+)
+from keras_patchmix.explain.map_archive import PartialResults
+from keras_patchmix.explain.mixed_images import MixedBatch, MixedImages
+from keras_patchmix.explain.saliency import Explainer, map_noise
+from keras_patchmix.explain.selectivity import (
+    SelectivityReport,
+    SelectivityRow,
+    patch_selectivity,
+)
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.occlusion.describing import function_name
+from keras_patchmix.occlusion.settings import function_name
 from keras_patchmix.scoring.class_map import check_columns
+from keras_patchmix.scoring.logits import returns_logits
 from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import returns_logits
 
-if TYPE_CHECKING:
-    from keras_patchmix.corruptions.base import Corruption
-
-# Images of one call of `c_rise`: enough that an accelerator does not wait for the host, few enough
-# that little is lost with a process that is killed.
-_GROUP = 8
+# Images explained together: few enough that little is lost with a process that is killed, and
+# enough that an accelerator does not wait for the host.
+_GROUP_SIZE = 8
 
 
 def selectivity_benchmark(
     model: Any,
     dataset: Any,
     *,
-    corruption: "Corruption | None" = None,
+    corruption: Corruption | None = None,
     max_examples: int = 50,
     num_masks: int = 2000,
     grid_size: Size = 7,
@@ -47,7 +50,7 @@ def selectivity_benchmark(
     seed: int = 0,
     verbose: bool | Literal["auto"] = "auto",
     backup: FilePath | None = None,
-) -> "SelectivityReport":
+) -> SelectivityReport:
     """Measures how much more a model looks at what belongs to an image than at what does not.
 
     A corruption of `keras_patchmix.occlusion` puts foreign parts into the images of a data set, so
@@ -92,12 +95,14 @@ def selectivity_benchmark(
     print(report.mean, report.interval)
     ```
     """
-    mixed = MixedImages(dataset, corruption, max_examples, batch_size, bank_size, value_range, seed)
+    images = MixedImages(
+        dataset, corruption, max_examples, batch_size, bank_size, value_range, seed
+    )
     return measure(
         model,
-        mixed,
-        mixed.corruption,
-        mixed.choice,
+        images,
+        images.corruption,
+        images.choice,
         num_masks=num_masks,
         grid_size=grid_size,
         keep_probability=keep_probability,
@@ -130,105 +135,102 @@ def measure(
 
     Args:
         model: As in `selectivity_benchmark`.
-        batches: Iterable of `keras_patchmix.explain.mixed_images.MixedBatch`, the same each time.
-        corruption: What mixed them, for the report.
+        batches: Iterable of `MixedBatch`, the same each time.
+        corruption: The corruption, for the report.
         choice: How the images were chosen, for the report.
-        num_kept: Images and maps kept in the report.
+        num_kept: As in `selectivity_benchmark`.
         verbose: As in `rise`.
         backup: As in `selectivity_benchmark`.
-        keep_backup: Whether the file, complete, is left for the caller to delete, once the report
-            is somewhere safe.
-        title: What stands before the progress bar.
-        **settings: The other arguments of `c_rise`, all of them.
+        keep_backup: Whether the complete file is left for the caller to delete, once the report is
+            saved. Defaults to `False`.
+        title: The label of the progress bar.
+        **settings: Arguments of `keras_patchmix.explain.arguments.MaskSettings`.
 
     Returns:
         A `SelectivityReport`.
     """
-    described = _settings(model, corruption, choice, settings)
-    kept = Backup(backup, {**described, **_of_backup(backup, model, num_kept, settings)})
-    measured, scores = None, scores_of(model, settings)
-    seen = 0
+    settings = MaskSettings(**settings, data_format="channels_last")
+    described = _describe(model, corruption, choice, settings)
+    file = Backup(
+        backup,
+        {
+            **described,
+            "num_kept": num_kept,
+            "batch_size": settings.batch_size,
+            "weights_sha256": None if backup is None else digest_of(model),
+        },
+    )
+    results, seen, scores = None, 0, settings.scores(model)
     with Progress(verbose, title) as progress:
-        for part in _groups(batches, settings):
-            if measured is None:
-                empty = _nothing_of(part, num_kept)
-                measured = kept.load(empty.of_state, empty.most_bytes) or empty
-            seen += len(part.labels)
-            _start(progress, batches, len(measured.rows), settings)
-            if seen <= len(measured.rows):
-                _check_same(measured.rows[seen - len(part.labels) : seen], part)
+        for batch in _split(batches, min(_GROUP_SIZE, settings.masks_per_batch)):
+            if results is None:
+                results = _no_results(batch, num_kept)
+                results = file.load(results.from_state, results.max_bytes) or results
+                count = getattr(batches, "num_examples", lambda: None)()
+                total = None if count is None else count * settings.num_masks
+                progress.start(total, len(results.rows) * settings.num_masks)
+            seen += len(batch.labels)
+            if seen <= len(results.rows):
+                _check_same(results.rows[seen - len(batch.labels) : seen], batch)
                 continue
-            clean = scores.finish(scores.start(checked_images(part.images)[0]))
-            check_columns(part.columns, clean.shape[1])
-            found = c_rise(
-                model,
-                part.images,
-                part.labels,
-                part.contrast,
-                data_format="channels_last",
-                return_details=True,
-                verbose=progress,
-                **settings,
+            clean = scores.probabilities(standardize_images(batch.images)[0])
+            check_columns(batch.columns, clean.shape[1])
+            explainer = Explainer(model, batch.images, settings)
+            saliency = explainer.explain(
+                batch.labels, batch.contrast, contrast=True, verbose=progress
             )
-            # What an early stop has left out is done too.
-            progress.add(settings["num_masks"] * len(part.labels) - int(found.num_masks.sum()))
-            arrays = {"images": part.images, "masks": part.masks, "maps": found.maps}
-            measured.add(_rows(part, found, clean.argmax(1)), arrays)
-            kept.save_now_and_then(measured)
+            # Masks that an early stop saved are done too.
+            progress.add(settings.num_masks * len(batch.labels) - int(saliency.num_masks.sum()))
+            arrays = {"images": batch.images, "masks": batch.masks, "maps": saliency.maps}
+            results.add(_rows(batch, saliency, clean.argmax(1)), arrays)
+            file.save_now_and_then(results)
     if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
-    if seen < len(measured.rows):
-        raise _other_images(f"{seen} examples, of which {len(measured.rows)} were measured")
+    if seen < len(results.rows):
+        raise _other_images(f"{seen} examples, of which {len(results.rows)} were measured")
     if keep_backup:
-        kept.save(measured)
+        file.save(results)
     else:
-        kept.remove()
-    described["n"] = len(measured.rows)
-    return SelectivityReport(measured.rows, described, measured.stacked())
+        file.remove()
+    described["n"] = len(results.rows)
+    return SelectivityReport(results.rows, described, results.arrays())
 
 
-def _nothing_of(batch, num_kept):
+def scores_of(model, settings):
+    """Returns the `ClassScores` that `measure` uses, compiled once for both.
+
+    Args:
+        model: As in `rise`.
+        settings: Dict with arguments of `keras_patchmix.explain.arguments.MaskSettings`.
+    """
+    return MaskSettings(**settings).scores(model)
+
+
+def _no_results(batch, num_kept):
     size = batch.masks.shape[1:]
-    kinds = {
+    specs = {
         "images": (batch.images.shape[1:], batch.images.dtype),
         "masks": (size, np.bool_),
         "maps": (size, np.float32),
     }
-    return Measured(SelectivityRow, kinds, num_kept)
+    return PartialResults(SelectivityRow, specs, num_kept)
 
 
-def _groups(batches, settings):
-    """Yields batches of few images, after each of which what was measured can be saved."""
-    size = min(_GROUP, settings["batch_size"], settings["num_masks"])
+def _split(batches, size):
+    """Yields batches of at most `size` images."""
     for batch in batches:
         for start in range(0, len(batch.labels), size):
             part = slice(start, start + size)
-            found = (None if field is None else field[part] for field in batch[:-1])
-            yield type(batch)(*found, batch.columns)
+            arrays = (None if values is None else values[part] for values in batch[:-1])
+            yield MixedBatch(*arrays, batch.columns)
 
 
-def _start(progress, batches, done, settings):
-    count = getattr(batches, "num_examples", lambda: None)()
-    total = None if count is None else count * settings["num_masks"]
-    progress.start(total, done * settings["num_masks"])
-
-
-def scores_of(model, settings):
-    """Returns the `ClassScores` of a model, in the batches of `c_rise`: compiled once for both.
-
-    Args:
-        model: As in `rise`.
-        settings: Dict with the arguments of `c_rise`.
-    """
-    size = min(settings["batch_size"], settings["num_masks"])
-    return ClassScores(model, size, settings["from_logits"], settings["preprocess"])
-
-
-def _check_same(rows, part):
-    there = [(row["index"], row["label"]) for row in rows]
-    now = list(zip(part.index.tolist(), part.labels.tolist(), strict=True))
-    if there != now:
-        raise _other_images(f"example {now[0][0]} of class {now[0][1]}, then {there[0]}")
+def _check_same(rows, batch):
+    """Raises if the images are not those of the rows that a backup holds."""
+    before = [(row["index"], row["label"]) for row in rows]
+    now = list(zip(batch.index.tolist(), batch.labels.tolist(), strict=True))
+    if before != now:
+        raise _other_images(f"example {now[0][0]} of class {now[0][1]}, then {before[0]}")
 
 
 def _other_images(received):
@@ -238,17 +240,17 @@ def _other_images(received):
     )
 
 
-def _rows(batch, found, predicted):
-    values = patch_selectivity(found.maps, batch.masks)
-    noise = noise_of(found)
+def _rows(batch, saliency, predicted):
+    values = patch_selectivity(saliency.maps, batch.masks)
+    noise = map_noise(saliency)
     return [
         {
             "index": int(batch.index[number]),
             "label": int(batch.labels[number]),
-            "contrast": int(found.contrast_ids[number]),
+            "contrast": int(saliency.contrast_ids[number]),
             "predicted": int(predicted[number]),
             "share": float(batch.masks[number].mean()),
-            "num_masks": int(found.num_masks[number]),
+            "num_masks": int(saliency.num_masks[number]),
             "noise": float(noise[number]),
             "selectivity": float(values[number]),
         }
@@ -256,39 +258,20 @@ def _rows(batch, found, predicted):
     ]
 
 
-def noise_of(found):
-    """Returns the greatest standard error of each map over the map's range.
-
-    Args:
-        found: A `Saliency`.
-
-    Returns:
-        float64 array of shape (B,), at most 1e9, for maps without any range.
-    """
-    height = np.maximum(np.ptp(found.maps, axis=(1, 2)), np.finfo(np.float32).tiny)
-    return np.minimum(found.standard_errors.max((1, 2)) / height.astype(np.float64), 1e9)
-
-
-def _settings(model, corruption, choice, settings):
-    grid_size = settings["grid_size"]
-    same = ("num_masks", "keep_probability", "tolerance", "seed")
+def _describe(model, corruption, choice, settings):
+    """Returns the settings of the report, a dict of JSON values."""
+    grid_size = settings.grid_size
     return {
         "model": getattr(model, "name", None) or type(model).__name__,
         "corruption": {"class_name": type(corruption).__name__, "config": corruption.get_config()},
         "choice": choice,
         "n": None,
         "grid_size": grid_size if isinstance(grid_size, int) else list(grid_size),
-        "value_range": list(settings["value_range"]),
-        "preprocess": function_name(preprocessing_of(model, settings["preprocess"])),
-        "from_logits": bool(returns_logits(model, settings["from_logits"])),
-        **{name: settings[name] for name in same},
-    }
-
-
-def _of_backup(path, model, num_kept, settings):
-    """What else decides the rows and arrays of a backup."""
-    return {
-        "num_kept": num_kept,
-        "batch_size": settings["batch_size"],
-        "weights_sha256": None if path is None else digest_of(model),
+        "value_range": list(settings.value_range),
+        "preprocess": function_name(preprocessing_of(model, settings.preprocess)),
+        "from_logits": bool(returns_logits(model, settings.from_logits)),
+        "num_masks": settings.num_masks,
+        "keep_probability": settings.keep_probability,
+        "tolerance": settings.tolerance,
+        "seed": settings.seed,
     }

@@ -1,14 +1,14 @@
-"""What a classifier says of one class, or of one class against another, as probabilities."""
+"""A classifier's scores as probabilities."""
 
 import numpy as np
 
 from keras_patchmix.scoring.forward import num_outputs
-from keras_patchmix.scoring.score_kind import returns_logits
+from keras_patchmix.scoring.logits import returns_logits
 from keras_patchmix.scoring.scorer import SLACK, Scorer
 
 
 class NonFiniteScoresError(ValueError):
-    """A model's scores are nan or infinite, as those of a training that has diverged."""
+    """A model's scores are nan or infinite, as after a training that diverged."""
 
 
 class ClassScores:
@@ -16,11 +16,10 @@ class ClassScores:
 
     Args:
         model: A Keras model, or a function from images (B, H, W, C) to scores (B, K).
-        batch_size: The number of images of each call; fewer are padded, so that a model is compiled
-            once.
-        from_logits: Whether the model's scores are logits, of which the softmax is taken. None asks
-            the model; where that does not say so they are probabilities.
-        preprocess: Function of float32 images, or None.
+        batch_size: Integer, images in each call. Smaller batches are padded, so that the model is
+            compiled once.
+        from_logits: As in `keras_patchmix.explain.rise`.
+        preprocess: As in `keras_patchmix.explain.rise`.
     """
 
     def __init__(self, model, batch_size, from_logits, preprocess):
@@ -29,7 +28,7 @@ class ClassScores:
 
     @property
     def num_classes(self):
-        """How many scores the model returns for an image, or None where only a call would tell."""
+        """The number of scores for an image, or None if only a call would tell."""
         count = num_outputs(self._scorer.model)
         return None if count is None else max(count, 2)
 
@@ -40,39 +39,22 @@ class ClassScores:
             images: float32 array of shape (N, H, W, C), N at most the batch size.
 
         Returns:
-            What `finish` takes. An accelerator may still be computing it.
+            An argument for `finish`. An accelerator may still be computing it.
         """
         return self._scorer(images, check=True), len(images)
-
-    def raw(self, images):
-        """Returns what the model returns for any number of images, logits or probabilities.
-
-        Args:
-            images: float32 array of shape (N, H, W, C).
-
-        Returns:
-            float32 array of shape (N, K).
-        """
-        return np.concatenate([self._scorer.scores(*self.start(one)) for one in self.parts(images)])
-
-    def parts(self, images):
-        """Yields images in parts of the batch size, the last one of fewer."""
-        size = self._scorer.batch_size
-        for start in range(0, len(images), size):
-            yield images[start : start + size]
 
     def finish(self, started):
         """Waits for the model.
 
         Args:
-            started: From `start`.
+            started: What `start` returned.
 
         Returns:
-            float32 array of shape (N, K) of probabilities.
+            float32 array of shape (N, K): probabilities.
 
         Raises:
             NonFiniteScoresError: The scores are not finite.
-            ValueError: They are no probabilities though they should be.
+            ValueError: They should be probabilities, and are not.
         """
         scores = self._scorer.scores(*started)
         if not np.isfinite(scores).all():
@@ -90,3 +72,16 @@ class ClassScores:
                 f"from {scores.min():.4g} to {scores.max():.4g} with from_logits=False"
             )
         return scores
+
+    def raw(self, images):
+        """Returns the model's scores for any number of images, (N, K), logits or probabilities."""
+        return self._in_batches(images, lambda started: self._scorer.scores(*started))
+
+    def probabilities(self, images):
+        """Returns the probabilities for any number of images, (N, K)."""
+        return self._in_batches(images, self.finish)
+
+    def _in_batches(self, images, finish):
+        size = self._scorer.batch_size
+        starts = range(0, len(images), size)
+        return np.concatenate([finish(self.start(images[i : i + size])) for i in starts])

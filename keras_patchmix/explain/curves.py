@@ -1,19 +1,18 @@
-"""Deletion and insertion: whether the pixels that a map names decide the model's answer."""
+"""Deletion and insertion: whether the salient pixels of a map decide the model's answer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from keras_patchmix.base.progress import Progress
+from keras_patchmix.base.progress import spanning
 from keras_patchmix.base.types import Tensor
 from keras_patchmix.explain.arguments import (
-    checked_format,
-    checked_ids,
-    checked_images,
-    checked_low,
-    checked_maps,
-    checked_whole,
+    ScoreSettings,
+    check_positive_integer,
+    standardize_class_ids,
+    standardize_images,
+    standardize_maps,
 )
 from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.scoring.preprocessing import preprocessing_of
@@ -63,19 +62,19 @@ def deletion_insertion(
 
     Args:
         model: As in `keras_patchmix.explain.rise`.
-        images: As there, of shape (B, H, W, C) or (H, W, C).
+        images: As in `rise`, of shape (B, H, W, C) or (H, W, C).
         saliency: Array of shape (B, H, W) or (H, W): maps of the images.
-        class_ids: As there.
+        class_ids: As in `rise`.
         steps: Integer, at least 1: into how many equal parts the pixels are divided. Defaults to
             `50`.
         blur: Standard deviation in pixels of the Gaussian that insertion begins with, above 0.
             Defaults to 5 pixels for a width of 224, as in the reference, and in proportion.
-        batch_size: As there.
-        from_logits: As there.
-        preprocess: As there.
-        value_range: As there.
-        data_format: As there.
-        verbose: As there.
+        batch_size: As in `rise`.
+        from_logits: As in `rise`.
+        preprocess: As in `rise`.
+        value_range: As in `rise`.
+        data_format: As in `rise`.
+        verbose: As in `rise`.
 
     Returns:
         A `CausalCurves`.
@@ -83,41 +82,47 @@ def deletion_insertion(
     Raises:
         ValueError: An argument out of range, shapes that differ, scores that are no probabilities.
     """
-    images, _ = checked_images(images)
-    low = checked_low(value_range)
-    if checked_format(data_format) == "channels_first":
-        to_model = _channels_first(preprocessing_of(model, preprocess))
+    settings = ScoreSettings(
+        batch_size=batch_size,
+        from_logits=from_logits,
+        preprocess=preprocess,
+        value_range=value_range,
+        data_format=data_format,
+    )
+    check_positive_integer("steps", steps)
+    images, _ = standardize_images(images)
+    if settings.channels_first:
+        preprocess = _to_channels_first(preprocessing_of(model, preprocess))
         images = np.moveaxis(images, 1, -1)
-    else:
-        to_model = preprocess
-    for name, value in (("steps", steps), ("batch_size", batch_size)):
-        checked_whole(name, value)
-    maps = checked_maps(saliency, images.shape[:3])
+    maps = standardize_maps(saliency, images.shape[:3])
     if blur is None:
         blur = 5 * images.shape[2] / 224
     if not blur > 0:
         raise ValueError(f"`blur` must be above 0. Received: blur={blur!r}")
-    scores = ClassScores(model, batch_size, from_logits, to_model)
+    scores = ClassScores(model, batch_size, from_logits, preprocess)
     pixels = maps[0].size
     counts = np.round(np.linspace(0, pixels, min(steps, pixels) + 1)).astype(int)
-    found, chosen = [], []
-    with Progress(verbose, "deletion and insertion") as progress:
+    curves, chosen_ids = [], []
+    with spanning(verbose, "deletion and insertion") as progress:
         progress.start(2 * len(counts) * len(images))
-        for number, (image, one) in enumerate(zip(images, maps, strict=True)):
+        for number, (image, values) in enumerate(zip(images, maps, strict=True)):
             rank = np.empty(pixels, int)
-            rank[np.argsort(-one.ravel(), kind="stable")] = np.arange(pixels)
-            rank = rank.reshape(one.shape)
-            pair = []
-            for kept, other in ((np.full_like(image, low), image), (image, blurred(image, blur))):
-                pair.append(_scored(scores, kept, other, rank, counts, batch_size, progress))
-            clean = pair[0][:1]  # nothing is deleted yet
+            rank[np.argsort(-values.ravel(), kind="stable")] = np.arange(pixels)
+            rank = rank.reshape(values.shape)
+            black = np.full_like(image, settings.black)
+            deletion, insertion = (
+                _score_mixtures(scores, *pair, rank, counts, batch_size, progress)
+                for pair in ((black, image), (image, blurred(image, blur)))
+            )
+            clean = deletion[0]  # nothing is deleted yet
             if class_ids is None:
-                chosen.append(int(clean.argmax()))
+                chosen_ids.append(int(clean.argmax()))
             elif number == 0:
-                given = checked_ids("class_ids", class_ids, (len(images), clean.shape[1]))
-                chosen = list(given)
-            found.append([part[:, chosen[number]] for part in pair])
-    deletion, insertion = np.array(found, np.float32).transpose(1, 0, 2)
+                chosen_ids = list(
+                    standardize_class_ids("class_ids", class_ids, len(images), len(clean))
+                )
+            curves.append([deletion[:, chosen_ids[number]], insertion[:, chosen_ids[number]]])
+    deletion, insertion = np.array(curves, np.float32).transpose(1, 0, 2)
     shares = counts / pixels
     return CausalCurves(
         shares,
@@ -125,7 +130,7 @@ def deletion_insertion(
         insertion,
         _area(deletion.astype(np.float64), shares),
         _area(insertion.astype(np.float64), shares),
-        np.array(chosen, np.int64),
+        np.array(chosen_ids, np.int64),
     )
 
 
@@ -149,24 +154,24 @@ def _gaussian(side, deviation):
     return weights / weights.sum(1, keepdims=True)
 
 
-def _scored(scores, first, second, rank, counts, batch_size, progress):
-    """Probabilities (S, K) with the first `count` pixels of one image and the rest of another."""
-    found = []
+def _score_mixtures(scores, first, second, rank, counts, batch_size, progress):
+    """Returns probabilities (S, K) of images with `count` pixels of `first`, the rest `second`."""
+    probabilities = []
     for start in range(0, len(counts), batch_size):
         part = counts[start : start + batch_size, None, None]
         mixed = np.where((rank < part)[..., None], first, second)
-        found.append(scores.finish(scores.start(mixed)))
+        probabilities.append(scores.finish(scores.start(mixed)))
         progress.add(len(part))
-    return np.concatenate(found)
+    return np.concatenate(probabilities)
 
 
 def _area(curves, shares):
     return ((curves[:, 1:] + curves[:, :-1]) / 2 * np.diff(shares)).sum(1)
 
 
-def _channels_first(preprocess):
-    def turned(images):
+def _to_channels_first(preprocess):
+    def transpose(images):
         images = np.ascontiguousarray(np.moveaxis(images, -1, 1))
         return images if preprocess is None else preprocess(images)
 
-    return turned
+    return transpose

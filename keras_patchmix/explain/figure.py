@@ -1,4 +1,4 @@
-"""The picture of saliency: images, and the maps of one or several models beside each other."""
+"""The figure of saliency: images beside the maps of one or several models."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from keras_patchmix.base import atomic
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.types import FilePath, Tensor
-from keras_patchmix.explain.arguments import checked_images, checked_maps
+from keras_patchmix.explain.arguments import standardize_images, standardize_maps
 from keras_patchmix.explain.selectivity import patch_selectivity
 from keras_patchmix.report.saliency import draw_image, draw_map, outline
 from keras_patchmix.report.style import wrapped
@@ -53,20 +53,20 @@ def plot_saliency(
         ImportError: matplotlib is not installed.
         ValueError: Shapes differ, or there are no maps.
     """
-    images, _ = checked_images(images)
+    images, _ = standardize_images(images)
     if not isinstance(maps, dict) or not maps:
         raise ValueError(
             "`maps` must be a dict from a model's name to its maps. "
             f"Received: {type(maps).__name__} of {len(maps)}"
         )
-    maps = {name: checked_maps(values, images.shape[:3]) for name, values in maps.items()}
+    maps = {name: standardize_maps(values, images.shape[:3]) for name, values in maps.items()}
     if masks is not None:
         masks = to_numpy(masks).reshape(images.shape[:3]).astype(bool)
     low, high = value_range
     shown = np.clip((images - low) / (high - low), 0, 1)
     titles = _titles(maps, masks, notes)
     rows, columns = len(images), 1 + len(maps)
-    texts = [text for own in titles.values() for text in own]
+    texts = [title for titles_of_model in titles.values() for title in titles_of_model]
     texts += [] if captions is None else map(wrapped, captions)
     lines = 0.16 * max(text.count("\n") for text in texts)
     height, width = images.shape[1:3]
@@ -96,17 +96,17 @@ def plot_saliency(
 
 
 def _titles(maps, masks, notes):
-    """Returns a dict from a model's name to what stands over its maps, a string for each."""
-    found = {}
+    """Returns a dict from a model's name to the titles of its maps."""
+    titles = {}
     for name, values in maps.items():
-        found[name] = []
-        for row, one in enumerate(values):
-            text = name
-            if masks is not None and _has_both(masks[row]):
-                text = f"{name}: {patch_selectivity(one, masks[row]):.2f}"
-            lines = [text] if notes is None else [text, notes[name][row]]
-            found[name].append("\n".join(map(wrapped, lines)))
-    return found
+        titles[name] = []
+        for row, saliency in enumerate(values):
+            head = name
+            if masks is not None and masks[row].any() and not masks[row].all():
+                head = f"{name}: {patch_selectivity(saliency, masks[row]):.2f}"
+            lines = [head] if notes is None else [head, notes[name][row]]
+            titles[name].append("\n".join(map(wrapped, lines)))
+    return titles
 
 
 def _draw_map(figure, axis, image, values, mask, diverging):
@@ -120,7 +120,3 @@ def _draw_map(figure, axis, image, values, mask, diverging):
     bar.ax.tick_params(labelsize=6)
     if mask is not None:
         outline(axis, mask)
-
-
-def _has_both(mask):
-    return mask.any() and not mask.all()

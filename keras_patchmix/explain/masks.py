@@ -29,7 +29,7 @@ class RandomMasks:
 
     def __init__(self, image_size, grid_size=7, keep_probability=0.5, seed=0):
         self.image_size = tuple(int(side) for side in image_size)
-        self.grid_size = _checked_grid(grid_size, self.image_size)
+        self.grid_size = _standardize_grid_size(grid_size, self.image_size)
         if not 0 < keep_probability < 1:
             raise ValueError(
                 "`keep_probability` must be above 0 and below 1. "
@@ -39,24 +39,17 @@ class RandomMasks:
             raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
         self.keep_probability = float(keep_probability)
         self.seed = int(seed)
-        # Pixels of a cell: rounded up, so that all offsets leave a whole image.
+        # Pixels of a cell, rounded up: the enlarged grid holds the image at every offset.
         self.cell_size = tuple(
             -(-side // cells) for side, cells in zip(self.image_size, self.grid_size, strict=True)
         )
         self._tables = [
-            _windows(*sizes)
+            _cell_weights(*sizes)
             for sizes in zip(self.image_size, self.grid_size, self.cell_size, strict=True)
         ]
 
     def cells(self, numbers):
-        """Returns the grids of some masks before they are enlarged.
-
-        Args:
-            numbers: Integer array of shape (N,), at least 0.
-
-        Returns:
-            float32 array of shape (N, rows, columns) of zeros and ones.
-        """
+        """Returns the grids of the masks, float32 (N, rows, columns) of zeros and ones."""
         numbers = np.asarray(numbers).reshape(-1, 1)
         rows, columns = self.grid_size
         key = stream(self.seed, "rise", "cells", rows, columns)
@@ -65,20 +58,13 @@ class RandomMasks:
         return kept.astype(np.float32).reshape(-1, rows, columns)
 
     def offsets(self, numbers):
-        """Returns where the image is cut out of the enlarged grid of some masks.
-
-        Args:
-            numbers: Integer array of shape (N,), at least 0.
-
-        Returns:
-            int64 array of shape (N, 2): rows and columns, each from 0 to below `cell_size`.
-        """
+        """Returns where the image is cut out of the enlarged grids, int64 (N, 2)."""
         numbers = np.asarray(numbers).reshape(-1, 1)
         key = stream(self.seed, "rise", "offsets")
         return integers_below(key, np.array(self.cell_size), numbers, np.arange(2))
 
     def __call__(self, numbers):
-        """Returns some masks.
+        """Returns masks by their numbers.
 
         Args:
             numbers: Integer array of shape (N,), at least 0.
@@ -99,7 +85,7 @@ def random_masks(
     seed: int = 0,
     first_mask: int = 0,
 ) -> np.ndarray:
-    """Returns masks of RISE, to look at or for uses of your own; see `RandomMasks`.
+    """Returns masks of RISE, to look at or for other uses; see `RandomMasks`.
 
     Args:
         num_masks: Integer, at least 0.
@@ -116,7 +102,7 @@ def random_masks(
     return masks(np.arange(first_mask, first_mask + num_masks))
 
 
-def _checked_grid(grid_size, image_size):
+def _standardize_grid_size(grid_size, image_size):
     pair = (grid_size, grid_size) if isinstance(grid_size, (int, np.integer)) else tuple(grid_size)
     fits = len(pair) == 2 and all(
         isinstance(cells, (int, np.integer)) and 1 <= cells <= side
@@ -131,14 +117,10 @@ def _checked_grid(grid_size, image_size):
     return tuple(int(cells) for cells in pair)
 
 
-def _windows(side, cells, cell_size):
-    """The weights of cells in the pixels of one axis, for every offset.
-
-    Returns:
-        float32 array of shape (cell_size, side, cells); rows sum to 1.
-    """
+def _cell_weights(side, cells, cell_size):
+    """Returns the bilinear weights of the cells of one axis, (offsets, pixels, cells)."""
     enlarged = (cells + 1) * cell_size
-    # Centres of pixels in units of cells; outside of the outer centres the border goes on.
+    # Centres of pixels in units of cells, clipped to the outermost centres.
     position = (np.arange(enlarged) + 0.5) * (cells / enlarged) - 0.5
     position = np.clip(position, 0, cells - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(cells)))

@@ -7,14 +7,14 @@ import numpy as np
 from keras_patchmix.corruptions.bank import build_bank
 from keras_patchmix.corruptions.base import Corruption
 from keras_patchmix.corruptions.patch_replacement import PatchReplacement
-from keras_patchmix.explain.arguments import checked_whole
+from keras_patchmix.explain.arguments import check_positive_integer
 from keras_patchmix.explain.selectivity import patch_selectivity
-from keras_patchmix.occlusion.choice import warn_of_first
+from keras_patchmix.occlusion.choice import warn_of_missing_classes
 from keras_patchmix.occlusion.data import ExampleSource
 
 
 class MixedBatch(NamedTuple):
-    """Images of a data set after a corruption.
+    """Images of a data set with foreign parts.
 
     Attributes:
         images: Array of shape (B, H, W, C), in the data set's dtype.
@@ -39,27 +39,12 @@ class MixedImages:
     """Images of a data set with foreign parts in them, as `MixedBatch`es.
 
     They are spread over the data set where its length is known, and the bank is drawn from all of
-    it. Else both are of the first images, whatever the corruption.
-
-    Each pass over it reads the data set anew and gives the same images.
-
-    Args:
-        dataset: As in `keras_patchmix.occlusion.evaluate`.
-        corruption: A corruption of one level. `PatchReplacement(7, 0.4)` when None.
-        max_examples: Integer: how many images.
-        batch_size: Images a batch.
-        bank_size: Images kept to take foreign parts from.
-        value_range: (low, high) of the images' values.
-        seed: Integer, of the foreign parts.
+    it. Otherwise both are taken from its first images. Each pass reads the data set anew and gives
+    the same images. Arguments are as in `keras_patchmix.explain.selectivity_benchmark`.
 
     Attributes:
         corruption: The corruption.
-        value_range: (low, high).
         choice: How the images are chosen, "spread" or "first".
-
-    Raises:
-        ValueError: An argument out of range; while it is read, also a corruption that leaves
-            nothing or everything in context.
     """
 
     def __init__(
@@ -72,10 +57,11 @@ class MixedImages:
         value_range=(0, 255),
         seed=0,
     ):
-        for name, value in (("max_examples", max_examples), ("bank_size", bank_size)):
-            checked_whole(name, value)
-        self.corruption = _checked_corruption(corruption)
-        self.value_range = value_range
+        check_positive_integer("max_examples", max_examples)
+        check_positive_integer("bank_size", bank_size)
+        self.corruption = PatchReplacement(7, 0.4) if corruption is None else corruption
+        _check_corruption(self.corruption)
+        self._value_range = value_range
         self._source = ExampleSource(dataset, batch_size, max_examples)
         self.choice = self._source.choice
         self._bank_size, self._seed = bank_size, seed
@@ -88,38 +74,35 @@ class MixedImages:
         labels, columns = [], None
         for batch in self._source:
             labels, columns = [*labels, *batch.labels], batch.columns
-            yield self._mixed(batch)
+            yield self._mix(batch)
         if self.choice == "first" and len(labels) == self._source.max_examples:
-            warn_of_first(np.array(labels), columns, stacklevel=2)
+            warn_of_missing_classes(np.array(labels), columns, stacklevel=2)
 
     def num_examples(self):
-        """Returns about how many images there are, or None; known once iteration has begun."""
+        """Returns the approximate number of images, or None; known once iteration has begun."""
         return self._source.num_examples()
 
-    def _mixed(self, batch):
+    def _mix(self, batch):
         images = np.ascontiguousarray(batch.images)
+        low, high = self._value_range
         plan = self.corruption.draw(
-            images, batch.labels, batch.index, self._seed, self._bank, self.value_range, None
+            images, batch.labels, batch.index, self._seed, self._bank, self._value_range, None
         )
-        condition = self.corruption.conditions[0]
-        mixed, _ = self.corruption.apply(images, plan, condition)
-        # What is left of the image's own value: white less black, after the same corruption.
-        low, high = self.value_range
+
+        def mixed(images):
+            return self.corruption.apply(images, plan, self.corruption.conditions[0])[0]
+
+        # The same plan on black and on white images tells how much of a pixel is its own.
         black, white = (
-            self.corruption.apply(np.full_like(images, value), plan, condition)[0].astype(
-                np.float64
-            )
-            for value in (low, high)
+            mixed(np.full_like(images, value)).astype(np.float64) for value in (low, high)
         )
         masks = (white - black).mean(-1) < (high - low) / 2
-        patch_selectivity(np.zeros(masks.shape), masks)  # refuses masks of one kind of pixels
+        patch_selectivity(np.zeros(masks.shape), masks)  # raises if a mask is all True or all False
         contrast = self._bank.labels[plan["donors"]] if "donors" in plan else None
-        return MixedBatch(mixed, masks, batch.labels, contrast, batch.index, batch.columns)
+        return MixedBatch(mixed(images), masks, batch.labels, contrast, batch.index, batch.columns)
 
 
-def _checked_corruption(corruption):
-    if corruption is None:
-        return PatchReplacement(7, 0.4)
+def _check_corruption(corruption):
     if not isinstance(corruption, Corruption) or len(corruption.conditions) != 1:
         raise ValueError(
             "`corruption` must be a corruption of keras_patchmix.occlusion with one level, such as "
@@ -130,4 +113,3 @@ def _checked_corruption(corruption):
             "`corruption` must not need a map of what is salient. "
             f"Received: {type(corruption).__name__}"
         )
-    return corruption

@@ -8,18 +8,13 @@ import numpy as np
 from keras_patchmix.base.progress import spanning
 from keras_patchmix.base.types import Size, Tensor
 from keras_patchmix.explain.arguments import (
-    checked_format,
-    checked_ids,
-    checked_images,
-    checked_low,
-    checked_whole,
+    MaskSettings,
+    standardize_class_ids,
+    standardize_images,
 )
-from keras_patchmix.explain.class_scores import ClassScores
-from keras_patchmix.explain.map_sums import MapSums
 from keras_patchmix.explain.masks import RandomMasks
 
-# A standard error out of fewer masks says little.
-_FEWEST = 200
+_MIN_MASKS = 200  # a standard error from fewer masks is unreliable
 
 
 class Saliency(NamedTuple):
@@ -107,9 +102,7 @@ def rise(
     maps = keras_patchmix.explain.rise(model, images, labels, from_logits=True)
     ```
     """
-    explainer = _Explainer(
-        model,
-        images,
+    settings = MaskSettings(
         num_masks=num_masks,
         grid_size=grid_size,
         keep_probability=keep_probability,
@@ -120,10 +113,10 @@ def rise(
         data_format=data_format,
         tolerance=tolerance,
         seed=seed,
-        verbose=verbose,
     )
-    saliency = explainer.saliency("RISE", class_ids)
-    return saliency if return_details else explainer.shaped(saliency.maps)
+    explainer = Explainer(model, images, settings)
+    saliency = explainer.explain(class_ids, verbose=verbose)
+    return saliency if return_details else explainer.shape_as_given(saliency.maps)
 
 
 def c_rise(
@@ -178,9 +171,7 @@ def c_rise(
     Raises:
         ValueError: As in `rise`; or an image has one class for both.
     """
-    explainer = _Explainer(
-        model,
-        images,
+    settings = MaskSettings(
         num_masks=num_masks,
         grid_size=grid_size,
         keep_probability=keep_probability,
@@ -191,127 +182,169 @@ def c_rise(
         data_format=data_format,
         tolerance=tolerance,
         seed=seed,
-        verbose=verbose,
     )
-    saliency = explainer.saliency("c-RISE", class_ids, contrast_ids, contrast=True)
-    return saliency if return_details else explainer.shaped(saliency.maps)
+    explainer = Explainer(model, images, settings)
+    saliency = explainer.explain(class_ids, contrast_ids, contrast=True, verbose=verbose)
+    return saliency if return_details else explainer.shape_as_given(saliency.maps)
 
 
-class _Explainer:
-    """The images and masks of one call; arguments as in `rise`."""
+def map_noise(saliency):
+    """Returns the greatest standard error of each map over the map's range.
 
-    def __init__(
-        self,
-        model,
-        images,
-        *,
-        num_masks,
-        grid_size,
-        keep_probability,
-        batch_size,
-        from_logits,
-        preprocess,
-        value_range,
-        data_format,
-        tolerance,
-        seed,
-        verbose,
-    ):
-        checked_whole("num_masks", num_masks)
-        checked_whole("batch_size", batch_size)
-        _check_tolerance(tolerance)
-        self._images, self._single = checked_images(images)
-        self._low = checked_low(value_range)
-        self._channels_first = checked_format(data_format) == "channels_first"
+    Args:
+        saliency: A `Saliency`.
+
+    Returns:
+        float64 array of shape (B,), at most 1e9, for constant maps.
+    """
+    height = np.maximum(np.ptp(saliency.maps, axis=(1, 2)), np.finfo(np.float32).tiny)
+    return np.minimum(saliency.standard_errors.max((1, 2)) / height.astype(np.float64), 1e9)
+
+
+class Explainer:
+    """RISE and contrastive RISE of some images.
+
+    Args:
+        model: As in `rise`.
+        images: As in `rise`.
+        settings: A `MaskSettings`.
+    """
+
+    def __init__(self, model, images, settings):
+        self._images, self._is_single = standardize_images(images)
+        self._settings = settings
         shape = self._images.shape
-        size = shape[2:] if self._channels_first else shape[1:3]
-        self._masks = RandomMasks(size, grid_size, keep_probability, seed)
-        self._num_masks, self._batch_size = num_masks, min(batch_size, num_masks)
-        self._scores = ClassScores(model, self._batch_size, from_logits, preprocess)
-        self._tolerance, self._verbose = tolerance, verbose
+        size = shape[2:] if settings.channels_first else shape[1:3]
+        self._masks = RandomMasks(
+            size, settings.grid_size, settings.keep_probability, settings.seed
+        )
+        self._scores = settings.scores(model)
 
-    def shaped(self, maps):
-        """Maps without the axis of images where a single image was given."""
-        return maps[0] if self._single else maps
+    def shape_as_given(self, maps):
+        """Returns maps without the batch axis if a single image was given."""
+        return maps[0] if self._is_single else maps
 
-    def saliency(self, title, class_ids, contrast_ids=None, contrast=False):
-        """Returns the `Saliency`; with `contrast` that of the differences of two classes."""
-        class_ids, contrast_ids = self._classes(class_ids, contrast_ids, contrast)
-        sums = [MapSums(self._masks) for _ in self._images]
-        active = list(range(len(sums)))
-        with spanning(self._verbose, title) as progress:
-            progress.start(len(active) * self._num_masks)
-            for start in range(0, self._num_masks, self._batch_size):
-                end = min(start + self._batch_size, self._num_masks)
+    def explain(self, class_ids=None, contrast_ids=None, contrast=False, verbose="auto"):
+        """Returns a `Saliency`.
+
+        Args:
+            class_ids: As in `c_rise`.
+            contrast_ids: As in `c_rise`.
+            contrast: Whether maps are of the difference of two classes.
+            verbose: As in `rise`, or a `keras_patchmix.base.progress.Progress` to continue.
+        """
+        class_ids, contrast_ids = self._class_ids(class_ids, contrast_ids, contrast)
+        settings = self._settings
+        statistics = [MapStatistics(self._masks) for _ in self._images]
+        active = list(range(len(statistics)))
+        with spanning(verbose, "c-RISE" if contrast else "RISE") as progress:
+            progress.start(len(active) * settings.num_masks)
+            for start in range(0, settings.num_masks, settings.masks_per_batch):
+                end = min(start + settings.masks_per_batch, settings.num_masks)
                 masks = self._masks(np.arange(start, end))
-                for number, found in self._scored(active, masks):
-                    values = found[:, class_ids[number]]
+                for number, scores in self._score_masked(active, masks):
+                    values = scores[:, class_ids[number]]
                     if contrast:
-                        values = values - found[:, contrast_ids[number]]
-                    sums[number].add(masks, values)
+                        values = values - scores[:, contrast_ids[number]]
+                    statistics[number].add(masks, values)
                     progress.add(len(masks))
-                if self._tolerance is not None and end >= _FEWEST:
-                    active = [one for one in active if not sums[one].settled(self._tolerance)]
+                if settings.tolerance is not None and end >= _MIN_MASKS:
+                    active = [i for i in active if not statistics[i].converged(settings.tolerance)]
                     if not active:
                         break
         return Saliency(
-            np.stack([one.map() for one in sums]).astype(np.float32),
-            np.stack([one.standard_error() for one in sums]).astype(np.float32),
-            np.array([one.count for one in sums]),
+            np.stack([image.map() for image in statistics]).astype(np.float32),
+            np.stack([image.standard_error() for image in statistics]).astype(np.float32),
+            np.array([image.count for image in statistics]),
             class_ids,
             contrast_ids,
         )
 
-    def _scored(self, numbers, masks):
+    def _score_masked(self, numbers, masks):
         """Yields (number, scores) of images behind masks.
 
-        Scores are read when the next image has been handed over, so that an accelerator does not
-        wait for the host.
+        The scores of an image are read when the next one has been handed over, so that an
+        accelerator does not wait for the host.
         """
-        shown = masks[:, None] if self._channels_first else masks[..., None]
-        waiting = None
+        masks = masks[:, None] if self._settings.channels_first else masks[..., None]
+        black, pending = self._settings.black, None
         for number in numbers:
-            masked = (self._images[number] - self._low) * shown
-            if self._low:
-                masked += self._low
+            masked = (self._images[number] - black) * masks
+            if black:
+                masked += black
             started = self._scores.start(masked)
-            if waiting is not None:
-                yield waiting[0], self._scores.finish(waiting[1])
-            waiting = number, started
-        yield waiting[0], self._scores.finish(waiting[1])
+            if pending is not None:
+                yield pending[0], self._scores.finish(pending[1])
+            pending = number, started
+        yield pending[0], self._scores.finish(pending[1])
 
-    def _classes(self, class_ids, contrast_ids, contrast):
-        """The classes of each image, as given or as the model ranks them."""
-        num_classes, clean = self._scores.num_classes, None
+    def _class_ids(self, class_ids, contrast_ids, contrast):
+        """Returns the classes of each image, as given or as the model ranks them."""
+        num_classes, scores = self._scores.num_classes, None
         if num_classes is None or class_ids is None or (contrast and contrast_ids is None):
-            clean = self._clean_scores()
-            num_classes = clean.shape[1]
+            scores = self._scores.probabilities(self._images)
+            num_classes = scores.shape[1]
         shape = len(self._images), num_classes
-        given = checked_ids("class_ids", class_ids, shape)
-        class_ids = clean.argmax(1) if given is None else given
+        class_ids = standardize_class_ids("class_ids", class_ids, *shape)
+        if class_ids is None:
+            class_ids = scores.argmax(1)
         if not contrast:
             return class_ids, None
-        given = checked_ids("contrast_ids", contrast_ids, shape)
-        if given is None:
-            clean[np.arange(len(clean)), class_ids] = -np.inf
-            return class_ids, clean.argmax(1)
-        same = np.flatnonzero(given == class_ids)
+        contrast_ids = standardize_class_ids("contrast_ids", contrast_ids, *shape)
+        if contrast_ids is None:
+            scores[np.arange(len(scores)), class_ids] = -np.inf
+            return class_ids, scores.argmax(1)
+        same = np.flatnonzero(contrast_ids == class_ids)
         if len(same):
             raise ValueError(
                 "`contrast_ids` must be another class than `class_ids`. Received: class "
-                f"{given[same[0]]} as both for image {same[0]}"
+                f"{contrast_ids[same[0]]} as both for image {same[0]}"
             )
-        return class_ids, given
-
-    def _clean_scores(self):
-        """The scores of the images without masks, float32 (B, K)."""
-        images = self._images.copy()  # Keras' own preprocessing writes into what it is given
-        scores = self._scores
-        return np.concatenate([scores.finish(scores.start(one)) for one in scores.parts(images)])
+        return class_ids, contrast_ids
 
 
-def _check_tolerance(tolerance):
-    if tolerance is not None and not 0 < tolerance < 1:
-        raise ValueError(
-            f"`tolerance` must be None, or above 0 and below 1. Received: tolerance={tolerance!r}"
-        )
+class MapStatistics:
+    """The map of an image and its standard error, as running sums in constant memory.
+
+    With Z_i(p) = f_i M_i(p) / E[M], the map is the mean of Z over the masks i (Petsiuk et al. 2018,
+    equation 6), and its standard error at p is the sample deviation of Z(p) over the root of their
+    number.
+
+    Args:
+        masks: The `RandomMasks`, for their size and E[M].
+    """
+
+    def __init__(self, masks):
+        self._shape, self._keep = masks.image_size, masks.keep_probability
+        self._first = np.zeros(self._shape[0] * self._shape[1])
+        self._second = np.zeros_like(self._first)
+        self.count = 0
+
+    def add(self, masks, scores):
+        """Adds masks and the scores of the image behind them.
+
+        Args:
+            masks: float32 array of shape (N, height, width).
+            scores: Array of shape (N,).
+        """
+        scores = np.asarray(scores, np.float32)
+        flat = masks.reshape(len(masks), -1)
+        self._first += scores @ flat
+        self._second += np.einsum("np,np,n->p", flat, flat, scores**2, optimize=False)
+        self.count += len(masks)
+
+    def map(self):
+        """Returns the map so far, float64 of shape (height, width)."""
+        return (self._first / (self.count * self._keep)).reshape(self._shape)
+
+    def standard_error(self):
+        """Returns float64 of shape (height, width): each pixel's, infinite after one mask."""
+        if self.count < 2:
+            return np.full(self._shape, np.inf)
+        mean = self._first / self.count
+        variance = np.maximum(self._second / self.count - mean**2, 0) / (self.count - 1)
+        return (np.sqrt(variance) / self._keep).reshape(self._shape)
+
+    def converged(self, tolerance):
+        """Returns whether the greatest standard error is within `tolerance` of the map's range."""
+        return self.standard_error().max() <= tolerance * np.ptp(self.map())

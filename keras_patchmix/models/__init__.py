@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keras_patchmix.models.tokens import PatchFeatures as PatchFeatures
     from keras_patchmix.models.tokens import SelfAttention as SelfAttention
     from keras_patchmix.models.tokens import TokenEmbedding as TokenEmbedding
-    from keras_patchmix.models.transfer import copy_weights as copy_weights
+    from keras_patchmix.models.weights import copy_weights as copy_weights
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -34,7 +34,7 @@ __getattr__, __dir__, __all__ = attach(
         "SelfAttention": "tokens",
         "TokenEmbedding": "tokens",
         "ViTBackbone": "backbones",
-        "copy_weights": "transfer",
+        "copy_weights": "weights",
         "create": "factory",
         "load_timm": "timm_weights",
         "names": "factory",

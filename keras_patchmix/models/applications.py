@@ -1,4 +1,4 @@
-"""The models of keras.applications, with their own preprocessing inside and logits out."""
+"""Models of keras.applications, with their preprocessing inside and logits out."""
 
 import inspect
 
@@ -6,17 +6,16 @@ import keras
 from keras import layers
 
 from keras_patchmix.models.blocks import ReverseChannels
-from keras_patchmix.models.files import head_name
 from keras_patchmix.models.inputs import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    seeded_layers,
     symmetric_normalization,
-    unseeded_layers_draw_from,
 )
-from keras_patchmix.models.transfer import assign, layer_weights
+from keras_patchmix.models.weights import assign, head_name, layer_weights
 
-# What `preprocess_input` of each module does: "tf" scales to [-1, 1], "torch" normalizes by
-# ImageNet's mean and deviation, "caffe" centers BGR, "inside" does nothing.
+# The `preprocess_input` of each module: "tf" scales to [-1, 1], "torch" normalizes by ImageNet's
+# mean and deviation, "caffe" centers BGR, "inside" does nothing.
 PREPROCESSING = {
     "convnext": "inside",
     "densenet": "torch",
@@ -34,7 +33,7 @@ PREPROCESSING = {
     "vgg19": "caffe",
     "xception": "tf",
 }
-# The means of BGR that Caffe's models were trained with.
+# Means of BGR in Caffe.
 _CAFFE_MEAN = [103.939, 116.779, 123.68]
 _RESERVED = {
     "weights",
@@ -70,8 +69,8 @@ def application(num_classes, input_shape, name, weights=None, seed=None, **overr
 
     Args:
         num_classes: Integer, the number of logits.
-        input_shape: `(height, width, channels)`, all known. Models that want other pixels than
-            0..255 take three channels.
+        input_shape: `(height, width, channels)`, all known. Models with preprocessing take three
+            channels.
         name: One of `names()`.
         weights: `"imagenet"`, which downloads, a file that keras.applications published, or
             `None`. Defaults to `None`.
@@ -88,7 +87,7 @@ def application(num_classes, input_shape, name, weights=None, seed=None, **overr
     """
     function = getattr(keras.applications, name)
     images = keras.Input(input_shape, name="images")
-    with unseeded_layers_draw_from(seed):
+    with seeded_layers(seed):
         inner = function(
             weights=None,
             input_tensor=preprocessing(name)(images),
@@ -105,15 +104,15 @@ def application(num_classes, input_shape, name, weights=None, seed=None, **overr
 
 
 def preprocessing(name):
-    """Returns a function of a symbolic tensor that does what the model's `preprocess_input` does.
+    """Returns the model's `preprocess_input` as a function of a symbolic tensor.
 
     Args:
         name: One of `names()`.
 
     Raises:
-        ValueError: This Keras has a model that this package does not know yet.
+        ValueError: The preprocessing of this model is unknown.
     """
-    # Keras has no public way to tell to which preprocessing a model belongs.
+    # Keras has no public way from a model to its preprocessing.
     module = getattr(keras.applications, name).__module__.rpartition(".")[2]
     mode = PREPROCESSING.get(module)
     if mode is None:
@@ -134,7 +133,7 @@ def preprocessing(name):
 
 
 def _copy_in_order(source, target, name):
-    """Copies weights where layers have other names: Keras numbers some from model to model."""
+    """Copies weights by order, as Keras numbers some layers from model to model."""
     ours, theirs = layer_weights(target), list(layer_weights(source).values())
     if len(ours) != len(theirs):
         raise ValueError(

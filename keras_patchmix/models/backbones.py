@@ -1,4 +1,4 @@
-"""This package's networks as backbones of keras-cv, for its `ImageClassifier` and other tasks.
+"""The architectures as backbones of keras-cv, for its `ImageClassifier` and other tasks.
 
 They are the networks of `create` without the classifier: the same layers, names, seeds and scaling
 of pixels. They need keras-cv, and with it TensorFlow. As with keras-cv's own, a file holds no dtype
@@ -11,7 +11,8 @@ from typing import Any
 import keras
 
 from keras_patchmix.base.optional import not_installed
-from keras_patchmix.models import convmixer, convnext, vit
+from keras_patchmix.models.architectures import convmixer, convnext, vit
+from keras_patchmix.models.inputs import SeedStream
 from keras_patchmix.models.tokens import PatchFeatures
 
 try:
@@ -50,16 +51,11 @@ class ConvNeXtBackbone(_Backbone):
     level for every stage.
 
     Args:
-        depths: See `keras_patchmix.models.convnext.convnext` for this and what follows.
+        depths: Blocks of each stage.
         dims: Channels of each stage.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
-        patch_size: Defaults to `4`.
-        kernel_size: Defaults to `7`.
-        drop_path_rate: Defaults to `0`.
-        layer_scale: Defaults to `1e-6`.
-        initializer: Defaults to `"truncated_normal"`.
-        seed: Integer or `None`.
-        **kwargs: `name` and `trainable`.
+        **kwargs: `name` and `trainable`. The other arguments are those of
+            `keras_patchmix.models.architectures.convnext.convnext`.
 
     Example:
     >>> backbone = ConvNeXtBackbone(**keras_patchmix.models.preset("convnext_tiny"))
@@ -88,8 +84,7 @@ class ConvNeXtBackbone(_Backbone):
             "layer_scale": layer_scale,
         }
         images = keras.Input(input_shape, name="images")
-        draws = convnext.draws_for(depths, dims, initializer, seed)
-        features = convnext.features(images, draws=draws, **arguments)
+        features = convnext.features(images, SeedStream(seed, initializer), **arguments)
         arguments.update(input_shape=tuple(input_shape), initializer=initializer, seed=seed)
         pyramid = convnext.pyramid(depths, patch_size)
         super().__init__(images, convnext.head_norm()(features), pyramid, arguments, **kwargs)
@@ -104,21 +99,13 @@ class ViTBackbone(_Backbone):
     network. `pyramid_level_inputs` has this one level, where a patch's side is a power of two.
 
     Args:
-        patch_size: See `keras_patchmix.models.vit.vit` for this and what follows.
+        patch_size: Pixels a side of a patch.
         dim: Channels of a token.
         depth: Number of blocks.
         num_heads: Heads of attention.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
-        mlp_ratio: Defaults to `4`.
-        drop_path_rate: Defaults to `0`.
-        dropout: Defaults to `0`.
-        attention_dropout: Defaults to `0`.
-        layer_scale: Defaults to `None`.
-        approximate_gelu: Defaults to `True`.
-        grid: Defaults to the patches of `input_shape`, or of 224 x 224 pixels.
-        initializer: Defaults to `"truncated_normal"`.
-        seed: Integer or `None`.
-        **kwargs: `name` and `trainable`.
+        **kwargs: `name` and `trainable`. The other arguments are those of
+            `keras_patchmix.models.architectures.vit.vit`.
 
     Example:
     >>> backbone = ViTBackbone(**keras_patchmix.models.preset("vit_small16"))
@@ -157,7 +144,7 @@ class ViTBackbone(_Backbone):
             "grid": None if grid is None else tuple(grid),
         }
         images = keras.Input(input_shape, name="images")
-        tokens = vit.encode(images, draws=vit.draws_for(depth, initializer, seed), **arguments)
+        tokens = vit.encode(images, SeedStream(seed, initializer), **arguments)
         features = PatchFeatures(patch_size, name="features")(tokens, images)
         arguments.update(input_shape=tuple(input_shape), initializer=initializer, seed=seed)
         super().__init__(images, features, vit.pyramid(patch_size), arguments, **kwargs)
@@ -171,15 +158,11 @@ class ConvMixerBackbone(_Backbone):
     `pyramid_level_inputs` has this one level, where a patch's side is a power of two.
 
     Args:
-        dim: See `keras_patchmix.models.convmixer.convmixer` for this and what follows.
+        dim: Channels.
         depth: Number of blocks.
         input_shape: `(height, width, channels)`. Defaults to `(None, None, 3)`.
-        kernel_size: Defaults to `9`.
-        patch_size: Defaults to `7`.
-        activation: Defaults to `"gelu"`.
-        drop_path_rate: Defaults to `0`.
-        seed: Integer or `None`.
-        **kwargs: `name` and `trainable`.
+        **kwargs: `name` and `trainable`. The other arguments are those of
+            `keras_patchmix.models.architectures.convmixer.convmixer`.
 
     Example:
     >>> backbone = ConvMixerBackbone(**keras_patchmix.models.preset("convmixer_768_32"))
@@ -207,7 +190,7 @@ class ConvMixerBackbone(_Backbone):
             "drop_path_rate": drop_path_rate,
         }
         images = keras.Input(input_shape, name="images")
-        features = convmixer.features(images, draws=convmixer.draws_for(depth, seed), **arguments)
+        features = convmixer.features(images, SeedStream(seed), **arguments)
         arguments.update(input_shape=tuple(input_shape), seed=seed)
         super().__init__(
             images, features, convmixer.pyramid(depth, patch_size), arguments, **kwargs

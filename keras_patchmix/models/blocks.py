@@ -1,4 +1,4 @@
-"""Layers shared by the models that Keras itself does not have."""
+"""Layers that the architectures share and Keras lacks."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
 class LayerScale(keras.layers.Layer):
-    """Multiplies every channel by a learned scale that starts near zero.
+    """Multiplies each channel by a learned scale that starts near zero.
 
     Source: Touvron et al. 2021, "Going deeper with Image Transformers", section 2.1.
 
@@ -21,7 +21,7 @@ class LayerScale(keras.layers.Layer):
         self.initial_value = initial_value
 
     def build(self, input_shape):
-        """Makes the scale, of shape `(channels,)`."""
+        """Creates the scale, of shape `(channels,)`."""
         self.scale = self.add_weight(
             name="scale",
             shape=(input_shape[-1],),
@@ -41,7 +41,7 @@ class LayerScale(keras.layers.Layer):
 class DropPath(keras.layers.Layer):
     """Stochastic depth: in training, sets a whole residual branch to zero for some samples.
 
-    Kept branches are divided by the share kept, so that the expectation does not change.
+    The others are divided by 1 - rate, so that the expectation does not change.
     Source: Huang et al. 2016, "Deep Networks with Stochastic Depth".
 
     Args:
@@ -75,7 +75,7 @@ class DropPath(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
 class ReverseChannels(keras.layers.Layer):
-    """Turns RGB into BGR, which models that came from Caffe want."""
+    """Converts RGB to BGR, for models that were trained in Caffe."""
 
     def call(self, images):
         """Reverses the last axis of `images`, a tensor of shape `(..., channels)`."""

@@ -1,21 +1,27 @@
 """Models by name."""
 
+import importlib
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+import pkgutil
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_patchmix.base.suggestions import meant
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.models import applications, convmixer, convnext, hub, vit
+from keras_patchmix.models import applications, hub
+from keras_patchmix.models import architectures as architectures_package
 
-_FAMILIES: tuple[tuple[Mapping[str, Any], Callable[..., Any]], ...] = (
-    (convnext.PRESETS, convnext.convnext),
-    (vit.PRESETS, vit.vit),
-    (convmixer.PRESETS, convmixer.convmixer),
-)
+
+def architectures() -> dict[str, Any]:
+    """Returns the modules in the folder `architectures` by name."""
+    package = architectures_package
+    return {
+        module.name: importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
+    }
 
 
 def names() -> list[str]:
@@ -24,8 +30,7 @@ def names() -> list[str]:
     They are this package's own, those of `keras.applications` as they are written there, and
     those of keras-hub where it is installed.
     """
-    own = [name for presets, _ in _FAMILIES for name in presets]
-    return sorted([*own, *applications.names(), *hub.names()])
+    return sorted([*_own_names(), *applications.names(), *hub.names()])
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -37,17 +42,16 @@ def preset(name: str) -> dict[str, Any]:
     Raises:
         ValueError: The name is unknown, or of another package's model.
     """
-    for presets, _ in _FAMILIES:
-        if name in presets:
-            return dict(presets[name])
-    known = sorted(name for presets, _ in _FAMILIES for name in presets)
-    raise ValueError(_unknown(name, known))
+    architecture = _architecture_of(name)
+    if architecture is None:
+        raise ValueError(_unknown(name, _own_names()))
+    return dict(architecture.PRESETS[name])
 
 
 def arguments_of(name: str) -> set[str]:
     """Returns the names of the arguments that `create` takes beyond its own, `seed` among them.
 
-    Of models of keras-hub these are the ones that are set here; its backbones take more.
+    For models of keras-hub these are the ones of the preset; its backbones take more.
 
     Args:
         name: One of `names()`.
@@ -55,9 +59,10 @@ def arguments_of(name: str) -> set[str]:
     Raises:
         ValueError: The name is unknown.
     """
-    for presets, build in _FAMILIES:
-        if name in presets:
-            return set(inspect.signature(build).parameters) - {"num_classes", "input_shape"}
+    architecture = _architecture_of(name)
+    if architecture is not None:
+        parameters = inspect.signature(_builder(architecture)).parameters
+        return set(parameters) - {"num_classes", "input_shape"}
     if name in hub.PRESETS:
         return {"seed", *hub.PRESETS[name]}
     if name in applications.names():
@@ -86,8 +91,8 @@ def create(
             them. Where only the number of classes differs, the classifier keeps its random
             weights, with a warning. Defaults to `None`.
         **overrides: Arguments of the architecture that replace the preset's, for example
-            `seed=1`, `drop_path_rate=0.1` or `patch_size=2`; see `convnext.convnext`, `vit.vit`,
-            `convmixer.convmixer`, `keras.applications`, keras-hub.
+            `seed=1`, `drop_path_rate=0.1` or `patch_size=2`; see the modules in
+            `keras_patchmix.models.architectures`, `keras.applications`, keras-hub.
 
     Returns:
         A `keras.Model`: images `(batch, height, width, channels)` with values in 0..255 in,
@@ -116,11 +121,12 @@ def create(
             f"Received: weights={os.fspath(weights)!r}, which is not there"
         )
     arguments = {"num_classes": num_classes, "input_shape": tuple(input_shape), **overrides}
-    for presets, build in _FAMILIES:
-        if name in presets:
-            _check_overrides(name, overrides)
-            model = build(**{"name": name, **presets[name], **arguments})
-            return _with_weights(model, name, weights)
+    architecture = _architecture_of(name)
+    if architecture is not None:
+        _check_overrides(name, overrides)
+        build = _builder(architecture)
+        model = build(**{"name": name, **architecture.PRESETS[name], **arguments})
+        return _with_weights(model, name, weights)
     if name in hub.PRESETS:
         model = hub.hub_model(name=name, **arguments)
         return _with_weights(model, name, weights)
@@ -132,6 +138,19 @@ def create(
         )
         return model if published else _with_weights(model, name, weights)
     raise ValueError(_unknown(name, names()))
+
+
+def _own_names():
+    return sorted(name for module in architectures().values() for name in module.PRESETS)
+
+
+def _architecture_of(name):
+    """Returns the module whose `PRESETS` hold a name, or None."""
+    return next((module for module in architectures().values() if name in module.PRESETS), None)
+
+
+def _builder(architecture):
+    return getattr(architecture, architecture.__name__.rpartition(".")[2])
 
 
 def _unknown(name, known):
@@ -153,15 +172,32 @@ def _is_own_file(weights):
 def _with_weights(model, name, weights):
     if weights is None:
         return model
-    # Reading files takes h5py, and most models start without any.
-    from keras_patchmix.models import files, published
+    from keras_patchmix.models.weights import assign, load_keras_file, load_weights_file
 
     if os.fspath(weights).endswith(".weights.h5"):
-        files.load_weights_file(model, weights, files.head_name(model))
+        load_weights_file(model, weights)
     elif os.fspath(weights).endswith(".keras"):
-        files.load_keras_model(model, weights)
-    elif weights == "imagenet":
-        published.load_imagenet(model, name)
+        load_keras_file(model, weights)
     else:
-        published.load_published(model, name, weights)
+        assign(model, *_published(model, name, weights))
     return model
+
+
+def _published(model, name, weights):
+    """Returns published weights and where they come from, see `architectures`."""
+    modules = architectures().values()
+    known = sorted(name for module in modules for name in getattr(module, "PUBLISHED", ()))
+    if weights == "imagenet" and name not in known:
+        raise ValueError(
+            f"`weights='imagenet'` is there for {known} and the names of keras.applications. "
+            f"Received: name={name!r}. Weights of timm: keras_patchmix.models.load_timm."
+        )
+    read = getattr(_architecture_of(name), "published_weights", None)
+    published = None if read is None else read(model, name, weights)
+    if published is None:
+        raise ValueError(
+            "`weights`: a file that ends in .h5 alone is one that keras.applications (ConvNeXt) "
+            f"or keras-cv (ViT) published, and there is none for {name!r}; a model of this "
+            f"package is saved as .weights.h5 or .keras. Received: weights={str(weights)!r}"
+        )
+    return published

@@ -1,4 +1,4 @@
-"""Swin and DeiT of keras-hub, where it is installed, with pixels in and logits out."""
+"""Swin and DeiT of keras-hub, if installed, with pixels in and logits out."""
 
 import importlib.util
 
@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_patchmix.base.optional import not_installed
-from keras_patchmix.models.inputs import imagenet_normalization, unseeded_layers_draw_from
+from keras_patchmix.models.inputs import imagenet_normalization, seeded_layers
 
 # Table 7 of Liu et al. 2021 (Swin, arXiv 2103.14030); drop_path as its section A2.1 has it.
 _SWIN = {
@@ -28,7 +28,7 @@ PRESETS: dict[str, dict] = {
 
 
 def names():
-    """Returns the sorted names of the models, none where keras-hub is not installed."""
+    """Returns the sorted names of the models; none if keras-hub is not installed."""
     return sorted(PRESETS) if importlib.util.find_spec("keras_hub") else []
 
 
@@ -50,13 +50,16 @@ def hub_model(num_classes, input_shape, name, seed=None, **overrides):
     Raises:
         ImportError: keras-hub is not installed.
     """
-    hub = _keras_hub(name)
+    try:
+        from keras_hub import models as hub
+    except ModuleNotFoundError as error:
+        raise not_installed("keras_hub", f"The model {name!r}", error.name) from error
     if name in _SWIN:
         backbone, classifier = hub.SwinTransformerBackbone, hub.SwinTransformerImageClassifier
     else:
         backbone, classifier = hub.DeiTBackbone, hub.DeiTImageClassifier
     arguments = {**PRESETS[name], **overrides}
-    with unseeded_layers_draw_from(seed):
+    with seeded_layers(seed):
         inner = classifier(
             backbone=backbone(image_shape=tuple(input_shape), **arguments),
             num_classes=num_classes,
@@ -66,11 +69,3 @@ def hub_model(num_classes, input_shape, name, seed=None, **overrides):
     x = inner(imagenet_normalization(input_shape[-1])(images))
     outputs = layers.Activation("linear", dtype="float32", name="logits")(x)
     return keras.Model(images, outputs, name=name)
-
-
-def _keras_hub(name):
-    try:
-        import keras_hub
-    except ModuleNotFoundError as error:
-        raise not_installed("keras_hub", f"The model {name!r}", error.name) from error
-    return keras_hub.models

@@ -1,4 +1,4 @@
-"""What all families share: how pixels are scaled, how seeds are dealt, which sizes fit."""
+"""What the architectures share: scaling of pixels, seeds, checks of sizes."""
 
 import contextlib
 import random
@@ -15,7 +15,7 @@ def imagenet_normalization(channels):
     """Returns the layer that normalizes by ImageNet's mean and deviation.
 
     Args:
-        channels: Of the images; others than three are scaled to [-1, 1] instead.
+        channels: Channels of the images. Other numbers than three are scaled to [-1, 1] instead.
     """
     if channels == 3:
         return layers.Normalization(
@@ -29,44 +29,46 @@ def symmetric_normalization():
     return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalization")
 
 
-class Draws:
-    """Deals out seeds and kernel initializers, a different seed each time, in order.
+class SeedStream:
+    """Seeds and kernel initializers, another one at each call, reproducible from one seed.
 
     Args:
         seed: Integer, or `None` for seeds that differ in every process.
-        count: How many are needed at most.
         initializer: Of kernels: `"truncated_normal"`, with a deviation of 0.02, or the name of
-            another Keras initializer that takes a seed.
+            another Keras initializer that takes a seed. Defaults to `None`, for models that make
+            their own.
     """
 
-    def __init__(self, seed, count, initializer):
-        if seed is None:
-            seeds = [None] * count
-        else:
-            seeds = np.random.SeedSequence(seed).generate_state(count).tolist()
-        self._seeds = iter(seeds)
-        self._initializer = initializer
+    def __init__(self, seed, initializer=None):
+        self._sequence = None if seed is None else np.random.SeedSequence(seed)
+        self._initializer, self._count = initializer, 0
 
-    def kernel(self):
+    def initializer(self):
         """Returns the initializer of the next kernel."""
-        config = {"seed": next(self._seeds)}
+        config = {"seed": self._next()}
         if self._initializer == "truncated_normal":
             config["stddev"] = 0.02
         return keras.initializers.get({"class_name": self._initializer, "config": config})
 
     def seed(self):
-        """Returns the seed of the next layer that draws while it trains, an integer or `None`."""
-        seed = next(self._seeds)
-        # Keras' generators on PyTorch take no seed of 32 bits.
+        """Returns the next seed, an integer or `None`."""
+        seed = self._next()
+        # On PyTorch, Keras' generators take no seed of 32 bits.
         return None if seed is None else seed % 2**31
+
+    def _next(self):
+        if self._sequence is None:
+            return None
+        self._count += 1
+        # Word i of a `SeedSequence` is the same however many are asked for.
+        return int(self._sequence.generate_state(self._count)[-1])
 
 
 @contextlib.contextmanager
-def unseeded_layers_draw_from(seed):
-    """Makes initializers and layers without a seed of their own take it from one seed.
+def seeded_layers(seed):
+    """Seeds the initializers and layers of other packages' models, which take no seed.
 
-    For models of other packages. Keras draws such seeds from Python's generator, whose state is
-    put back at the end.
+    Keras draws their seeds from Python's generator, whose state is restored at the end.
 
     Args:
         seed: Integer, or `None` to change nothing.
@@ -87,15 +89,12 @@ def drop_rates(last, count):
 
 
 def check_sides(input_shape, stride, parts):
-    """Checks that images are not smaller than what the network reduces to one position.
+    """Raises a `ValueError` if images are smaller than the network's total stride.
 
     Args:
         input_shape: `(height, width, channels)`; sides of `None` pass.
-        stride: Pixels a side of that area.
+        stride: Total stride in pixels.
         parts: What the stride is made of, for the message.
-
-    Raises:
-        ValueError: A side is smaller.
     """
     if any(side is not None and side < stride for side in input_shape[:2]):
         raise ValueError(
@@ -105,12 +104,12 @@ def check_sides(input_shape, stride, parts):
 
 
 def pyramid_levels(names, strides):
-    """Returns the feature pyramid of a network, a dict from level to the layer that ends it.
+    """Returns the feature pyramid of a network: dict from level to the layer that ends it.
 
     Args:
         names: Names of the layers that end the stages.
-        strides: Pixels between two positions of each. Level Pn has a stride of 2^n; a stage whose
-            stride is no power of two has no level.
+        strides: Strides of the stages in pixels. Level Pn has a stride of 2^n; a stage whose stride
+            is no power of two has no level.
     """
     return {
         f"P{stride.bit_length() - 1}": name

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-# The `_Watch` of the forward passes that are run in this thread, if there is one.
+# The `_Watch` of the forward passes in this thread, or None.
 _WATCH = contextvars.ContextVar("keras_patchmix_watch", default=None)
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
 class TokenEmbedding(keras.layers.Layer):
-    """Puts a class token in front of patches, and adds what is learned of every position.
+    """Prepends a class token to patches and adds a learned position embedding.
 
-    The patches' position embedding is learned on a grid. Patches on another grid, and weights
-    saved from another one, get it resampled (`resample_positions`): a model trained at one image
-    size runs at others, and starts from weights of others.
+    The position embedding of the patches is a grid. For patches on another grid, and for weights
+    saved from another one, it is resampled: a model trained at one image size runs at others.
 
     Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", section 3.1 and, for the
     resampling, 3.2.
@@ -35,7 +35,7 @@ class TokenEmbedding(keras.layers.Layer):
         self.initializer = keras.initializers.get(initializer)
 
     def build(self, input_shape):
-        """Makes the class token and the positions for as many channels as the patches have."""
+        """Creates the class token and the position embedding."""
         dim = input_shape[-1]
         self.class_token = self.add_weight(name="class_token", shape=(dim,), initializer="zeros")
         self.class_position = self.add_weight(
@@ -46,7 +46,7 @@ class TokenEmbedding(keras.layers.Layer):
         )
 
     def call(self, patches):
-        """Makes tokens of patches.
+        """Turns patches into tokens.
 
         Args:
             patches: Float tensor `(batch, rows, columns, channels)`.
@@ -73,12 +73,12 @@ class TokenEmbedding(keras.layers.Layer):
         return (batch, 1 + rows * columns if known else None, dim)
 
     def save_own_variables(self, store):
-        """Keeps the weights by name."""
+        """Saves the weights by name."""
         for name in ("class_token", "class_position", "positions"):
             store[name] = getattr(self, name)
 
     def load_own_variables(self, store):
-        """Takes the weights back, with positions resampled where they are of another grid."""
+        """Loads the weights, and resamples positions of another grid."""
         self.class_token.assign(store["class_token"])
         self.class_position.assign(store["class_position"])
         positions = ops.convert_to_tensor(store["positions"])
@@ -94,10 +94,10 @@ class TokenEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
 class SelfAttention(keras.layers.Layer):
-    """Attention of several heads over queries, keys and values that are made already.
+    """Multi-head attention over projected queries, keys and values.
 
-    It has no weights: a `Dense` layer before it makes all three, one after it joins the heads.
-    Weights of attention are computed in float32 under every dtype policy.
+    It has no weights: a `Dense` layer before it projects, one after it joins the heads. Attention
+    weights are computed in float32 under every dtype policy.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
@@ -141,7 +141,7 @@ class SelfAttention(keras.layers.Layer):
         # Scaled first: in float16 the products of large queries and keys overflow.
         query, key, value = heads[:, :, 0] * size**-0.5, heads[:, :, 1], heads[:, :, 2]
         drops = training and self.dropout
-        # JAX has no such operation in float16 on CPUs. On GPUs it is the faster one.
+        # On CPUs, JAX lacks the fused operation in float16.
         lacks = keras.backend.backend() == "jax" and self.compute_dtype == "float16"
         if drops or lacks:
             outputs = self._attend(query, key, value, drops)
@@ -167,14 +167,7 @@ class SelfAttention(keras.layers.Layer):
 
 
 class _Watch:
-    """What the forward passes of a block of code have shown.
-
-    Attributes:
-        layer: The `SelfAttention` that is watched.
-        grid: `(rows, columns)` of patches in the latest pass.
-        attention: Float32 `(batch, rows, columns)`: what the class token attended to in the
-            latest pass, or `None` before the first.
-    """
+    """The attention of the class token in the latest forward pass, see `watch_class_token`."""
 
     def __init__(self, layer):
         self.layer, self.grid, self.attention = layer, None, None
@@ -182,11 +175,10 @@ class _Watch:
 
 @contextlib.contextmanager
 def watch_class_token(layer):
-    """Keeps what the class token attends to in a layer, while the block runs.
+    """Records what the class token attends to in a layer, while the block runs.
 
-    It is kept beside the layer, of this thread alone: replicas that share a layer do not meet, and
-    no tensor of a compiled function outlives the block. What it costs is one row of attention; the
-    output of the layer is the same.
+    The record is a context variable: replicas that share a layer do not see each other's, and no
+    tensor of a compiled function outlives the block. The outputs of the layer are the same.
 
     Args:
         layer: A `SelfAttention` of a model with a `TokenEmbedding`.
@@ -204,10 +196,10 @@ def watch_class_token(layer):
 
 
 def class_token_attention(qkv, num_heads):
-    """How much the first token attends to every other one, on average over the heads.
+    """Returns the attention of the first token to every other one, averaged over the heads.
 
-    softmax(q k^T / sqrt(d)) of the first token's query, in float32, without its own entry: what
-    is left sums to one less that. No gradient flows through it.
+    softmax(q k^T / sqrt(d)) of the first token's query, in float32, without its own entry. No
+    gradient flows through it.
 
     Source: Chen et al. 2022, "TransMix: Attend to Mix for Vision Transformers", arXiv 2111.09833.
 
@@ -230,7 +222,7 @@ def class_token_attention(qkv, num_heads):
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
 class PatchFeatures(keras.layers.Layer):
-    """Lays the patches' tokens out as a map, as large as the images have patches.
+    """Drops the class token and reshapes the others to a feature map.
 
     Args:
         patch_size: Pixels a side of a patch.
@@ -241,12 +233,11 @@ class PatchFeatures(keras.layers.Layer):
         self.patch_size = patch_size
 
     def call(self, tokens, images):
-        """Drops the class token and reshapes the others.
+        """Reshapes tokens.
 
         Args:
             tokens: Float tensor `(batch, 1 + rows * columns, channels)`.
-            images: Tensor `(batch, height, width, ...)` that the tokens were made of; only its
-                shape is looked at.
+            images: Tensor `(batch, height, width, ...)` of the images; only its shape is used.
 
         Returns:
             Float tensor `(batch, rows, columns, channels)`.
@@ -290,14 +281,34 @@ class GELU(keras.layers.Layer):
         return {**super().get_config(), "approximate": self.approximate}
 
 
+def token_arrays(token, positions, grid=None):
+    """Returns the arrays of a `TokenEmbedding` for those of another library.
+
+    Args:
+        token: Array of the class token.
+        positions: Array `(..., 1 + patches, channels)`, the class token's first.
+        grid: `(rows, columns)` of the patches. Defaults to a square.
+    """
+    positions = np.reshape(positions, (-1, positions.shape[-1]))
+    count = len(positions) - 1
+    if grid is None or grid[0] * grid[1] != count:
+        side = round(count**0.5)
+        grid = (side, side)
+    if grid[0] * grid[1] != count:
+        raise ValueError(
+            f"`weights`: {count} positions are no square, and not those of the model's grid."
+        )
+    return [np.ravel(token), positions[0], positions[1:].reshape(*grid, -1)]
+
+
 def resample_positions(positions, grid):
     """Resamples a position embedding to another grid, bicubic and with antialiasing.
 
     Cubic convolution with a = -0.5 at half-pixel centers, weights normalized at the borders, the
     kernel widened where the grid shrinks; `jax.image.resize` with "cubic" does the same. Source
     of the kernel: Keys 1981, "Cubic convolution interpolation for digital image processing".
-    It is written as two products of matrices so that it also holds for sizes known only in a
-    running graph, and has a gradient on every backend.
+    Two matrix products also hold for sizes that are known only in a running graph, and have a
+    gradient on every backend.
 
     Args:
         positions: Float tensor `(rows, columns, channels)`.

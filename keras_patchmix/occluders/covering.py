@@ -1,5 +1,6 @@
-"""Covers that hide a given share of an image: how large each occluder has to be."""
+"""Covers that hide a given share of an image, by occluders of the right size."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -11,35 +12,30 @@ from keras_patchmix.occluders import placing
 
 HIGHEST_LEVEL = 0.9
 SMALLEST_IMAGE = 16
-# A cover grows by rungs of ten points of the image.
-_RUNGS = 10
-# The longest side of an occluder, as a share of the shorter side of the image.
-_LARGEST = 0.75
-# A level is met when it is missed by at most this share of the image, and of the level.
-_NEAR, _NEAR_OF_LEVEL = 0.004, 0.05
+_RUNGS = 10  # a cover grows by a tenth of the image at a time
+_LARGEST = 0.75  # longest side of an occluder, as a share of the image's shorter side
+_NEAR, _NEAR_OF_LEVEL = 0.004, 0.05  # tolerance, as shares of the image and of the level
 _TRIES = 6
 _MOST_OBJECTS = 1000
-# Samples of the image with which sizes are tried before one is drawn.
-_SAMPLES = 4096
+_SAMPLES = 4096  # pixels on which a size is estimated before an occluder is drawn
 
 
 def cover_to(
     levels: Sequence[float], image_size: Sequence[int], draw: Callable[[int], Any]
 ) -> list[Any]:
-    """Builds covers that hide given shares of an image, each with what the lower ones show.
+    """Builds covers that hide given shares of an image, nested in each other.
 
-    Occluders are laid one behind another. One or more of them take the cover from one rung of ten
-    points to the next (0 to 10 %, 10 to 20 %, ...). Each is as large as it must be to meet the
-    rung; where no size does, up to three quarters of the image's shorter side, it has the size that
-    hides most, and another one helps. Centres are drawn among the pixels not yet hidden. So the
-    cover of a rung shows all that the rungs below show, unchanged, and no level depends on which
-    others are asked for. A level between two rungs is the rung below and the occluders that would
-    lead to the rung above, the last one smaller.
+    Occluders are laid one behind another, centred on pixels not yet hidden. One or more of them
+    lead from one rung of ten points to the next (0 to 10 %, 10 to 20 %, ...). Each has the size
+    that meets the rung; if no size does, up to three quarters of the image's shorter side, it has
+    the size that hides most, and another occluder follows. So a rung shows all of the rungs below,
+    unchanged, and no level depends on the others. A level between two rungs is the lower one and
+    the occluders that lead to the upper one, the last of them smaller.
 
     Args:
         levels: Shares of the pixels to hide, in (0, 0.9], rising. A pixel is hidden where alpha is
-            at least a half. They are met within 0.4 points of the image and a
-            twentieth of the level, or half a pixel.
+            at least a half. The tolerance is 0.4 points of the image and a twentieth of the
+            level, or half a pixel.
         image_size: (height, width) in pixels, each at least 16.
         draw: Function from the number of an object, 0, 1, ..., to an `Occluder`, its rotation in
             turns, and three numbers in [0, 1) that decide its centre.
@@ -64,36 +60,37 @@ def cover_to(
             f"`levels` must rise and be above 0 and at most {HIGHEST_LEVEL}. "
             f"Received: levels={levels!r}"
         )
-    state = _State(placing.empty_cover(height, width), 0, (), 0)
+    state = _State(placing.empty_cover(height, width))
     covers, waiting = [], list(levels)
     for rung in range(1, _RUNGS):
         if not waiting:
             break
         while waiting and round(waiting[0] * _RUNGS, 9) < rung:
-            covers.append(_filled(state.copy(), waiting.pop(0), draw).layers)
+            part = dataclasses.replace(state, cover=state.cover.copy())
+            covers.append(_fill(part, waiting.pop(0), draw).layers)
         if waiting:
-            state = _filled(state, rung / _RUNGS, draw)
+            _fill(state, rung / _RUNGS, draw)
         if waiting and round(waiting[0] * _RUNGS, 9) == rung:
             waiting.pop(0)
             covers.append(state.layers)
     return covers
 
 
+@dataclasses.dataclass
 class _State:
-    """A cover under construction: what it shows, how much, made of what, by how many objects."""
+    """A cover under construction: pixels hidden, layers, and the number of objects drawn."""
 
-    def __init__(self, cover, hidden, layers, number):
-        self.cover, self.hidden, self.layers, self.number = cover, hidden, layers, number
+    cover: np.ndarray
+    hidden: int = 0
+    layers: tuple = ()
+    number: int = 0
 
-    def copy(self):
-        return _State(self.cover.copy(), self.hidden, self.layers, self.number)
 
-
-def _filled(state, level, draw):
-    """Lays objects into a state, in place, until a share of the image is hidden."""
+def _fill(state, level, draw):
+    """Adds objects to a state, in place, until a share of the image is hidden."""
     height, width = state.cover.shape[:2]
     target = level * height * width
-    # Half a pixel: no count is nearer than that to every target.
+    # Counts are integers, so half a pixel is the least tolerance.
     near = max(min(_NEAR * height * width, _NEAR_OF_LEVEL * target), 0.5)
     while target - state.hidden > near:
         if state.number == _MOST_OBJECTS:
@@ -106,7 +103,7 @@ def _filled(state, level, draw):
         state.number += 1
         centre = _centre(state.cover, *position)
         need = target - state.hidden
-        layer, gained = _fitted(state.cover, occluder, turns, centre, need, near)
+        layer, gained = _fit(state.cover, occluder, turns, centre, need, near)
         if layer is not None:
             state.layers += (placing.lay_behind(state.cover, layer),)
             state.hidden += gained
@@ -114,21 +111,21 @@ def _filled(state, level, draw):
 
 
 def _centre(cover, which, y, x):
-    """Returns a point, (y, x) in pixels, uniform over the pixels not yet hidden."""
+    """Returns a point, (y, x) in pixels, uniform over the area not yet hidden."""
     free = np.flatnonzero(cover[..., 3].reshape(-1) < placing.COVERED)
     row, column = divmod(int(free[int(which * len(free))]), cover.shape[1])
     return row + y, column + x
 
 
-def _fitted(cover, occluder, turns, centre, need, near):
-    """Returns the layer of an occluder that hides a number of pixels more, and that number.
+def _fit(cover, occluder, turns, centre, need, near):
+    """Returns the layer of an occluder that hides `need` more pixels, and how many it hides.
 
-    It hides fewer where no size hides so many. The layer is None where every size tried hides too
-    many, by more than `near`, or nothing.
+    It hides fewer if no size hides so many. The layer is None if every size tried hides nothing, or
+    too many pixels by more than `near`.
     """
     image_size = cover.shape[:2]
     largest = _LARGEST * min(image_size) / max(occluder.image.shape[:2])
-    trial = _Trial(cover, occluder, turns, centre, largest)
+    trial = _SizeTrial(cover, occluder, turns, centre, largest)
     best, best_error, wanted = (None, 0), math.inf, need
     for _ in range(_TRIES):
         scale, found = trial.scale_for(wanted)
@@ -139,13 +136,13 @@ def _fitted(cover, occluder, turns, centre, need, near):
             best, best_error = (layer, gained), abs(error)
         if abs(error) <= near or (not found and error < 0):
             break
-        # Samples are not pixels: the next try allows for what this one came out wrong by.
+        # The estimate is of samples: the next try corrects its error.
         wanted = max(wanted - error, wanted / 4)
     return best
 
 
 def _gain(cover, layer):
-    """Returns how many pixels more are hidden with a layer behind a cover."""
+    """Returns the number of pixels that a layer behind a cover hides in addition."""
     before = cover.reshape(-1, 4)[:, 3].take(layer.index)
     own = layer.pixels[:, 3]
     if not before.any():
@@ -155,11 +152,11 @@ def _gain(cover, layer):
     return int(np.count_nonzero((after >= placing.COVERED) & (before < placing.COVERED)))
 
 
-class _Trial:
-    """Counts quickly, on a part of the pixels, what an occluder of any size would hide.
+class _SizeTrial:
+    """Estimates, on a sample of the pixels, how many an occluder of any size hides.
 
     Args:
-        cover: What is hidden already.
+        cover: The cover in front of it.
         occluder: An `Occluder`.
         turns: Its rotation.
         centre: (y, x) of its middle.
@@ -182,7 +179,7 @@ class _Trial:
         self._searched = False
 
     def _gain(self, scale):
-        """Returns about how many pixels the occluder would hide at a scale."""
+        """Estimates the number of pixels that the occluder hides at a scale."""
         size, step = self._occluder.size_for(scale)
         half = np.array(self._occluder.image.shape[1::-1])[:, None] * (scale * step / 2) + 1
         at = self._points * step
@@ -195,7 +192,7 @@ class _Trial:
         return np.count_nonzero(size.solid.take(row)) * self._weight
 
     def _search(self):
-        """Moves the limit to where most is hidden: with holes, a smaller size may hide more."""
+        """Finds the scale that hides most: with holes, it may be a smaller one."""
         self._searched = True
         largest, _ = self._limit
         for k in range(1, 16):
@@ -205,17 +202,16 @@ class _Trial:
                 self._limit = (scale, gain)
 
     def scale_for(self, gain):
-        """Returns the scale at which about so many pixels are hidden, and whether there is one.
+        """Returns the scale that hides about `gain` pixels, and whether there is one.
 
-        Where no scale hides so many, it is the one that hides most.
+        If no scale hides so many, it is the one that hides most.
         """
         if self._limit[1] < gain and not self._searched:
             self._search()
         largest, most = self._limit
         if most <= gain:
             return largest, False
-        # False position in the area, in which what is hidden is nearly linear, made safe by never
-        # leaving the bracket, and quick by the Illinois rule.
+        # Regula falsi (Illinois variant) on the area, in which the hidden pixels are nearly linear.
         low, high = (0.0, -float(gain)), (largest**2, most - gain)
         side = 0
         for _ in range(16):

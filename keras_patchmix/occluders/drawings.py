@@ -1,19 +1,19 @@
-"""The built-in occluders: things no label space of photographs has, drawn by formula."""
+"""The built-in occluders: objects outside the label spaces of photographs, drawn by formula."""
 
 import functools
 import math
 
 import numpy as np
 
+from keras_patchmix.occluders.canvas import Canvas, blend, ripples, rod, rotate, shade
 from keras_patchmix.occluders.occluder import Occluder
-from keras_patchmix.occluders.painting import Canvas, blend, lit, ripples, rod, turned
 
 _TAU = 2 * math.pi
 
 
 @functools.cache
 def drawn() -> "tuple[Occluder, ...]":
-    """Returns the built-in occluders, painted once in a process.
+    """Returns the built-in occluders, which are painted once in a process.
 
     None of them is a class of ImageNet or of the built-in data set "shapes", or an everyday object:
     an amoeba, a bacteriophage, a bacterium, a crystal of ice, a drone, a gear, a gem, a molecule, a
@@ -22,15 +22,19 @@ def drawn() -> "tuple[Occluder, ...]":
     Returns:
         Tuple of `Occluder`s, sorted by name.
     """
-    return tuple(Occluder(name, paint().image()) for name, paint in sorted(_PAINTERS.items()))
+    occluders = []
+    for paint in _PAINTERS:
+        canvas = Canvas()
+        paint(canvas)
+        occluders.append(Occluder(paint.__name__[1:], canvas.image()))
+    return tuple(occluders)
 
 
 def _point(turns, radius):
     return radius * math.cos(_TAU * turns), radius * math.sin(_TAU * turns)
 
 
-def _amoeba():
-    canvas = Canvas()
+def _amoeba(canvas):
     x, y = canvas.x, canvas.y
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
     edge = 0.7 + 0.13 * np.sin(3 * angle + 0.7) + 0.09 * np.sin(5 * angle + 2.1)
@@ -42,7 +46,7 @@ def _amoeba():
     nx, ny = np.cos(angle) * slope * 0.92 + bump, np.sin(angle) * slope * 0.92 - bump
     body = blend((0.33, 0.08, 0.42), (0.93, 0.42, 0.66), inside * 2.2 + 0.12 * ripples(x, y, 9, 2))
     body = blend((1.0, 0.72, 0.85), body, inside * 14)
-    canvas.lay(lit(body, nx, ny, gloss=0.45), canvas.cover((radius - edge) * 0.8))
+    canvas.lay(shade(body, nx, ny, gloss=0.45), canvas.cover((radius - edge) * 0.8))
     for cx, cy, size in (
         (0.34, 0.22, 0.1), (-0.2, 0.42, 0.13), (0.12, -0.48, 0.09), (0.47, -0.16, 0.075),
         (-0.5, 0.12, 0.08), (0.08, 0.47, 0.06), (-0.46, -0.25, 0.06), (0.3, 0.5, 0.05),
@@ -50,11 +54,9 @@ def _amoeba():
         canvas.ball((cx, cy), size, (0.98, 0.79, 0.5), gloss=0.7)
     canvas.ball((-0.08, -0.06), 0.26, (0.36, 0.16, 0.62), gloss=0.35)
     canvas.ball((-0.03, -0.02), 0.1, (0.16, 0.06, 0.36), gloss=0.5)
-    return canvas
 
 
-def _bacteriophage():
-    canvas = Canvas()
+def _bacteriophage(canvas):
     legs = []
     for k, reach in enumerate((0.78, 0.5, 0.22)):
         for side in (-1, 1):
@@ -69,13 +71,12 @@ def _bacteriophage():
     window, x, y = canvas.window((-0.25, -0.2), (0.25, 0.62))
     ring = np.cos(_TAU * (y + 0.2) / 0.085)
     inside = np.maximum(np.abs(x) - 0.105 - 0.018 * ring, np.abs(y - 0.19) - 0.36)
-    tail = lit((0.22, 0.55, 0.66), x / 0.15, -0.45 * np.sin(_TAU * (y + 0.2) / 0.085), gloss=0.5)
+    tail = shade((0.22, 0.55, 0.66), x / 0.15, -0.45 * np.sin(_TAU * (y + 0.2) / 0.085), gloss=0.5)
     canvas.lay(tail, canvas.cover(inside), window)
     plate = np.maximum(np.abs(x) - 0.2, np.abs(y - 0.54) - 0.045)
-    shade = lit((0.14, 0.36, 0.5), x / 0.3, (y - 0.54) / 0.09)
-    canvas.lay(shade, canvas.cover(plate), window)
+    surface = shade((0.14, 0.36, 0.5), x / 0.3, (y - 0.54) / 0.09)
+    canvas.lay(surface, canvas.cover(plate), window)
     _capsid(canvas)
-    return canvas
 
 
 def _capsid(canvas):
@@ -97,17 +98,16 @@ def _capsid(canvas):
         canvas.facet(corners, (colour * 1.2 + 0.06, colour * 0.86))
 
 
-def _bacterium():
-    canvas = Canvas()
+def _bacterium(canvas):
     tilt = 0.06
     window, x, y = canvas.window((-1, -0.9), (0.25, 0.3))
-    x, y = turned(x, y, tilt)
+    x, y = rotate(x, y, tilt)
     for k in range(5):
         bend = 0.07 * np.sin(9 * x + 1.3 * k) + (k - 2) * (0.125 - 0.104 * x)
         distance = np.maximum(np.abs(y - bend) * 0.85 - 0.034, np.maximum(-0.95 - x, x))
-        shade = (y - bend) / 0.045
-        canvas.lay(lit((0.66, 0.82, 0.27), 0 * x, shade), canvas.cover(distance), window)
-    x, y = turned(canvas.x, canvas.y, tilt)
+        surface = (y - bend) / 0.045
+        canvas.lay(shade((0.66, 0.82, 0.27), 0 * x, surface), canvas.cover(distance), window)
+    x, y = rotate(canvas.x, canvas.y, tilt)
     # A bent sausage: the distance to an arc.
     radius, centre = 0.9, (0.3, 0.94)
     dx, dy = x - centre[0], y - centre[1]
@@ -121,44 +121,40 @@ def _bacterium():
     bump = 0.20 * ripples(swing * 16, length * 16, 2.1)
     inside = np.clip(1 - distance / thick, 0, 1)
     body = blend((0.12, 0.36, 0.12), (0.52, 0.86, 0.28), inside * 1.6 + 0.2 * ripples(x, y, 13))
-    canvas.lay(lit(body, nx + bump, ny - bump, gloss=0.7), canvas.cover(distance - thick))
-    return canvas
+    canvas.lay(shade(body, nx + bump, ny - bump, gloss=0.7), canvas.cover(distance - thick))
 
 
-def _drone():
-    canvas = Canvas()
+def _drone(canvas):
     tilt = 0.03
-    hubs = [np.array(turned(sx * 0.52, sy * 0.52, -tilt)) for sx in (-1, 1) for sy in (-1, 1)]
+    hubs = [np.array(rotate(sx * 0.52, sy * 0.52, -tilt)) for sx in (-1, 1) for sy in (-1, 1)]
     for hub in hubs:
         canvas.stick((0, 0), hub, 0.075, (0.34, 0.36, 0.4))
     for k, hub in enumerate(hubs):
         window, x, y = canvas.window(hub - 0.39, hub + 0.39)
         x, y = x - hub[0], y - hub[1]
         radius = np.hypot(x, y)
-        along, across = turned(x, y, 0.11 + 0.19 * k)
+        along, across = rotate(x, y, 0.11 + 0.19 * k)
         blade = np.maximum(np.abs(across) - 0.062 + 0.03 * np.abs(along), radius - 0.29)
         pitch = np.sign(along) * across / 0.06
-        shade = lit((0.2, 0.21, 0.24), 0 * x, pitch, gloss=0.4)
-        canvas.lay(shade, canvas.cover(blade), window)
+        surface = shade((0.2, 0.21, 0.24), 0 * x, pitch, gloss=0.4)
+        canvas.lay(surface, canvas.cover(blade), window)
         around = (radius - 0.335) / 0.05
         nx, ny = (part / np.maximum(radius, 1e-6) * around for part in (x, y))
-        shade = lit((0.95, 0.45, 0.1), nx, ny, gloss=0.6)
-        canvas.lay(shade, canvas.cover(np.abs(radius - 0.335) - 0.048), window)
+        surface = shade((0.95, 0.45, 0.1), nx, ny, gloss=0.6)
+        canvas.lay(surface, canvas.cover(np.abs(radius - 0.335) - 0.048), window)
         canvas.ball(hub, 0.09, (0.5, 0.52, 0.56), gloss=0.8)
-    x, y = turned(canvas.x, canvas.y, tilt)
+    x, y = rotate(canvas.x, canvas.y, tilt)
     squared = (np.abs(x / 0.29) ** 3 + np.abs(y / 0.4) ** 3) ** (1 / 3)
     slope = squared**4
     norm = np.maximum(np.hypot(x, y), 1e-6)
     shell = blend((0.9, 0.91, 0.93), (0.7, 0.73, 0.78), np.abs(x) * 2.5)
     shell = blend(shell, (0.95, 0.45, 0.1), (0.035 - np.abs(np.abs(x) - 0.12)) * 120)
-    canvas.lay(lit(shell, x / norm * slope, y / norm * slope), canvas.cover((squared - 1) * 0.28))
-    canvas.ball(turned(0.0, -0.25, -tilt), 0.09, (0.06, 0.08, 0.14), gloss=1.0)
-    canvas.ball(turned(0.0, 0.26, -tilt), 0.04, (0.1, 0.95, 0.4), gloss=0.9)
-    return canvas
+    canvas.lay(shade(shell, x / norm * slope, y / norm * slope), canvas.cover((squared - 1) * 0.28))
+    canvas.ball(rotate(0.0, -0.25, -tilt), 0.09, (0.06, 0.08, 0.14), gloss=1.0)
+    canvas.ball(rotate(0.0, 0.26, -tilt), 0.04, (0.1, 0.95, 0.4), gloss=0.9)
 
 
-def _gear():
-    canvas = Canvas()
+def _gear(canvas):
     x, y = canvas.x, canvas.y
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
     teeth = np.clip(1.9 * np.sin(11 * angle + 0.4), -1, 1)
@@ -177,12 +173,10 @@ def _gear():
     gy, gx = np.gradient(np.clip(body, -0.055, 0), step)
     rim = np.abs(radius - 0.68) - 0.014
     metal *= np.where((rim < 0) | (np.abs(radius - 0.26) < 0.014), 0.62, 1)[..., None]
-    canvas.lay(lit(metal, 0.75 * gx, 0.75 * gy, gloss=0.35, ambient=0.45), canvas.cover(body))
-    return canvas
+    canvas.lay(shade(metal, 0.75 * gx, 0.75 * gy, gloss=0.35, ambient=0.45), canvas.cover(body))
 
 
-def _gem():
-    canvas = Canvas()
+def _gem(canvas):
     table = [_point(k / 8 + 0.02, 0.47) for k in range(8)]
     middle = [_point((k + 0.5) / 8 + 0.02, 0.73) for k in range(8)]
     girdle = [_point(k / 16 + 0.02, 0.95 if k % 2 else 0.92) for k in range(16)]
@@ -209,12 +203,10 @@ def _gem():
         canvas.facet((star[k], table[k], table[(k + 1) % 8]), first)
         canvas.facet(((0, 0), star[k - 1], star[k]), ((0.95, 0.98, 1.0), first[1] + 0.15))
         canvas.facet((table[k], star[k - 1], star[k]), (first[0] * 0.9, first[1] * 0.6))
-    return canvas
 
 
-def _ice_crystal():
-    canvas = Canvas()
-    x, y = turned(canvas.x, canvas.y, 0.017)
+def _ice_crystal(canvas):
+    x, y = rotate(canvas.x, canvas.y, 0.017)
     angle = np.arctan2(y, x)
     fold = np.abs((angle / _TAU * 6 + 0.5) % 1 - 0.5) * (_TAU / 6)
     radius = np.hypot(x, y)
@@ -229,12 +221,10 @@ def _ice_crystal():
     gy, gx = np.gradient(np.clip(body, -0.05, 0), step)
     ice = blend((0.27, 0.62, 0.9), (0.88, 0.97, 1.0), 0.35 + 0.55 * radius + 0.15 * np.cos(8 * u))
     ice = blend(ice, (0.16, 0.45, 0.8), -hollow * 60)
-    canvas.lay(lit(ice, 0.9 * gx, 0.9 * gy, gloss=0.6, ambient=0.55), canvas.cover(body))
-    return canvas
+    canvas.lay(shade(ice, 0.9 * gx, 0.9 * gy, gloss=0.6, ambient=0.55), canvas.cover(body))
 
 
-def _molecule():
-    canvas = Canvas()
+def _molecule(canvas):
     ring = [(a - 0.16, b + 0.05) for a, b in (_point(k / 6 + 0.03, 0.34) for k in range(6))]
     arms = [(ring[k][0] * 2.05 + 0.2, ring[k][1] * 2.3 - 0.07) for k in (0, 1, 2, 4)]
     arms.append((ring[5][0] + 0.42, ring[5][1] - 0.34))
@@ -250,11 +240,9 @@ def _molecule():
         arms, (oxygen, sulphur, oxygen, carbon, sulphur), (0.2, 0.22, 0.2, 0.17, 0.18), strict=True
     ):
         canvas.ball(place, size, colour, gloss=0.8)
-    return canvas
 
 
-def _paper_star():
-    canvas = Canvas()
+def _paper_star(canvas):
     count = 7
     light, dark = np.array((1.0, 0.52, 0.36)), np.array((0.66, 0.1, 0.2))
     for k in range(count):
@@ -273,11 +261,9 @@ def _paper_star():
         canvas.facet(((0, 0), near, far), (tone * 0.72, tone))
         middle = _point((k + 0.9) / count + 0.03, 0.2)
         canvas.facet((near, middle, (0, 0)), (tone * 0.95, tone * 0.6))
-    return canvas
 
 
-def _torus():
-    canvas = Canvas()
+def _torus(canvas):
     x, y = canvas.x, canvas.y
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
     across = (radius - 0.62) / 0.33
@@ -286,19 +272,18 @@ def _torus():
     colour = blend((0.13, 0.1, 0.55), (0.98, 0.25, 0.6), 0.5 + 2.2 * wave)
     colour = blend(colour, (1.0, 0.85, 0.3), 1 - np.abs(wave - 0.9) * 9)
     nx, ny = (np.clip(across, -1, 1) * part / np.maximum(radius, 1e-6) for part in (x, y))
-    canvas.lay(lit(colour, nx, ny, gloss=0.8), canvas.cover(np.abs(radius - 0.62) - 0.33))
-    return canvas
+    canvas.lay(shade(colour, nx, ny, gloss=0.8), canvas.cover(np.abs(radius - 0.62) - 0.33))
 
 
-_PAINTERS = {
-    "amoeba": _amoeba,
-    "bacteriophage": _bacteriophage,
-    "bacterium": _bacterium,
-    "drone": _drone,
-    "gear": _gear,
-    "gem": _gem,
-    "ice_crystal": _ice_crystal,
-    "molecule": _molecule,
-    "paper_star": _paper_star,
-    "torus": _torus,
-}
+_PAINTERS = (
+    _amoeba,
+    _bacteriophage,
+    _bacterium,
+    _drone,
+    _gear,
+    _gem,
+    _ice_crystal,
+    _molecule,
+    _paper_star,
+    _torus,
+)

@@ -8,16 +8,15 @@ from keras_patchmix.base.optional import require
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.occluders.occluder import Occluder
 
-# A small file can claim any size: it is refused before it is unpacked.
+# A small file can claim any size, so it is checked before decoding.
 LARGEST_IMAGE = 8192 * 8192
 
 
 def load_folder(path: FilePath) -> "tuple[Occluder, ...]":
-    """Loads all PNG files with transparency under a folder.
+    """Loads all PNG files with transparency in a folder and its subfolders, except hidden ones.
 
-    Files are taken in the order of their names, those in folders within it included, and hidden
-    ones left out; so the same files give the same occluders. Names are those of the files, relative
-    to the folder and without the ending.
+    Occluders are sorted by name. Their names are those of the files, relative to the folder and
+    without the ending.
 
     Args:
         path: String or path of the folder.
@@ -28,20 +27,19 @@ def load_folder(path: FilePath) -> "tuple[Occluder, ...]":
     Raises:
         ImportError: Pillow is not installed.
         ValueError: There is no such folder, or no PNG file in it; or a file, which the message
-            names, cannot be read, has no transparency, is too large to be unpacked, or shows
-            nothing of 8 pixels or more.
+            names, cannot be read, has no transparency, is too large, or shows nothing of 8 pixels
+            or more.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
         raise ValueError(
             f"`path` must be a folder that exists, of PNG files. Received: path={str(path)!r}"
         )
-    files = {}
-    for file in root.rglob("*"):
-        relative = file.relative_to(root)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if file.suffix.lower() == ".png" and not hidden and file.is_file():
-            files[relative.as_posix()] = file
+    files = {
+        file.relative_to(root).as_posix(): file
+        for file in root.rglob("*.[pP][nN][gG]")
+        if file.is_file() and not any(part[0] == "." for part in file.relative_to(root).parts)
+    }
     if not files:
         raise ValueError(
             "`path` must be a folder that holds PNG files with transparency; it holds no file "

@@ -5,20 +5,19 @@ import hashlib
 
 import numpy as np
 
-# Images of 512 pixels show occluders of at most 384; more is memory without use.
+# Images of 512 pixels show occluders of at most 384.
 LARGEST_SIDE = 512
 SMALLEST_SIDE = 8
 _OPAQUE_ENOUGH = 128
 
 
 class Occluder:
-    """A picture with transparency that can be put in front of images.
+    """A picture with transparency to put in front of images.
 
-    The picture is cut to what is visible. One with a side above 512 pixels is halved, by averaging,
-    until it has none.
+    It is cropped to its visible part, and halved by averaging until no side exceeds 512 pixels.
 
     Args:
-        name: What it is called.
+        name: Name of the occluder.
         image: uint8 array of shape (H, W, 4): red, green, blue, and alpha from 0, transparent, to
             255, opaque; colours not multiplied by alpha, as in PNG files.
 
@@ -41,7 +40,7 @@ class Occluder:
                 "`image` must be a uint8 array of shape (height, width, 4): red, green, blue, "
                 f"alpha. Received: shape {image.shape}, dtype {image.dtype}"
             )
-        solid = _visible(image, _OPAQUE_ENOUGH)
+        solid = _crop(image, _OPAQUE_ENOUGH)
         if max(solid.shape[:2]) < SMALLEST_SIDE:
             raise ValueError(
                 "`image` must show something: a part that is at least half opaque (alpha 128) and "
@@ -49,36 +48,35 @@ class Occluder:
                 f"{image.shape[1]} pixels, alpha up to {image[..., 3].max(initial=0)}, of which "
                 f"{solid.shape[0]} x {solid.shape[1]} pixels are so"
             )
-        image = _visible(image, 1)
+        image = _crop(image, 1)
         while max(image.shape[:2]) > LARGEST_SIDE:
-            image = _straight(_halved(_premultiplied(image)))
+            image = _unpremultiply(_halve(_premultiply(image)))
         self.name = name
         self.image = np.array(image)
         self.image.setflags(write=False)
 
     @functools.cached_property
     def sizes(self):
-        """Tuple of `Size`: the picture, and smaller ones, each half as large as the one before."""
-        picture = _premultiplied(self.image)
+        """Tuple of `Size`: the picture, and copies of it, each half as large as the one before."""
+        picture = _premultiply(self.image)
         sizes = [Size(picture)]
         while max(picture.shape[:2]) >= 4:
-            picture = _halved(picture)
+            picture = _halve(picture)
             sizes.append(Size(picture))
         return tuple(sizes)
 
     def size_for(self, scale):
-        """Returns the `Size` to draw from, and how many pixels it has for one of the image.
+        """Returns the `Size` to sample from, and its pixels per pixel of the image.
 
         Args:
             scale: Pixels of the image for one of `image`, above 0.
 
         Returns:
-            A `Size` and a float: at most the square root of 2, so that bilinear sampling does not
-            alias, unless the smallest picture has more.
+            A `Size` and a float, at most the square root of 2 so that bilinear sampling does not
+            alias, unless the smallest size has more.
         """
-        number = 0
-        while scale * 2**number < 0.7071 and number < len(self.sizes) - 1:
-            number += 1
+        last = len(self.sizes) - 1
+        number = next((k for k in range(last) if scale * 2**k >= 0.7071), last)
         return self.sizes[number], 1 / (scale * 2**number)
 
     @functools.cached_property
@@ -93,7 +91,7 @@ class Occluder:
 
 
 class Size:
-    """An occluder at one size, made ready for sampling: with a transparent border of one pixel.
+    """An occluder at one size, with a transparent border of one pixel for sampling.
 
     Attributes:
         shape: (rows, columns) with the border.
@@ -108,16 +106,12 @@ class Size:
         self.pixels = padded.reshape(-1, 4)
         self.solid = self.pixels[:, 3] >= _OPAQUE_ENOUGH
         visible = np.pad(padded[..., 3] > 0, 1)
-        rows, columns = self.shape
-        near = np.zeros(self.shape, bool)
-        for i in range(3):
-            for j in range(3):
-                near |= visible[i : i + rows, j : j + columns]
-        self.near = near.reshape(-1)
+        windows = np.lib.stride_tricks.sliding_window_view(visible, (3, 3))
+        self.near = windows.any(axis=(2, 3)).reshape(-1)
 
 
-def _visible(image, alpha):
-    """Cuts an image to the pixels with at least this alpha; empty if there are none."""
+def _crop(image, alpha):
+    """Crops an image to the pixels of at least this alpha; empty if there are none."""
     seen = image[..., 3] >= alpha
     spans = []
     for axis in (1, 0):
@@ -126,22 +120,22 @@ def _visible(image, alpha):
     return image[tuple(spans)]
 
 
-def _premultiplied(image):
+def _premultiply(image):
     """Multiplies colours by alpha, rounded."""
     alpha = image[..., 3:].astype(np.uint16)
     colour = (image[..., :3] * alpha + 127) // 255
     return np.concatenate([colour.astype(np.uint8), image[..., 3:]], axis=-1)
 
 
-def _straight(image):
+def _unpremultiply(image):
     """Divides colours by alpha, rounded; black where nothing is visible."""
     alpha = image[..., 3:].astype(np.uint16)
     colour = (image[..., :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1)
     return np.concatenate([colour.astype(np.uint8), image[..., 3:]], axis=-1)
 
 
-def _halved(image):
-    """Averages 2 x 2 pixels into one; a row or column missing at the end counts as empty."""
+def _halve(image):
+    """Averages blocks of 2 x 2 pixels; odd sides are padded with transparent pixels."""
     rows, columns = image.shape[:2]
     even = np.pad(image, ((0, rows % 2), (0, columns % 2), (0, 0))).astype(np.uint16)
     total = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]

@@ -1,7 +1,7 @@
 """Occluders at a place in an image, one behind another, and blended into it.
 
 A cover is what stands in front of an image: a uint8 array of shape (H, W, 4), colours multiplied
-by alpha. It is built from front to back. All of it is integers but the sampling, which is per
+by alpha, built from front to back. All arithmetic is of integers except for sampling, which is per
 pixel, so that the same calls give the same bytes on every machine.
 """
 
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from keras_patchmix.base.pixels import to_dtype
 
 if TYPE_CHECKING:
     from keras_patchmix.occluders.occluder import Occluder
@@ -73,7 +75,7 @@ def place(
     dx = (np.arange(left, right) + (0.5 - x)) * step
     across = dx * cos + (dy * sin + (w / 2 * step + 1))
     down = dx * -sin + (dy * cos + (h / 2 * step + 1))
-    # Cells of the border are empty, so that all that lies outside may be sent there.
+    # The border is transparent, so points outside are clipped to it.
     column = np.minimum(np.maximum(across, 0), columns - 1).astype(np.int32)
     row = np.minimum(np.maximum(down, 0), rows - 1).astype(np.int32)
     row *= columns
@@ -120,14 +122,14 @@ def empty_cover(height: int, width: int) -> np.ndarray:
 def lay_behind(cover: np.ndarray, layer: "Layer") -> "Layer":
     """Puts a layer behind what a cover shows already, in place.
 
-    A cover only ever gains: what is opaque stays as it is, to the last bit.
+    What is opaque in the cover stays as it is, to the last bit.
 
     Args:
         cover: uint8 array of shape (H, W, 4), contiguous, colours multiplied by alpha.
         layer: A `Layer` of an image of that size.
 
     Returns:
-        A `Layer`: what was added to the cover, for `assemble`.
+        A `Layer` of what was added to the cover, for `assemble`.
     """
     alpha = cover.reshape(-1, 4)[:, 3].take(layer.index)
     added = layer
@@ -141,7 +143,7 @@ def lay_behind(cover: np.ndarray, layer: "Layer") -> "Layer":
 
 
 def assemble(layers: "Sequence[Layer]", image_size: Sequence[int]) -> np.ndarray:
-    """Returns the cover that layers make up: those that `lay_behind` or `cover_to` returned.
+    """Returns the cover made of layers that `lay_behind` or `cover_to` returned.
 
     Args:
         layers: Sequence of `Layer`s, in the order in which they were laid.
@@ -157,7 +159,7 @@ def assemble(layers: "Sequence[Layer]", image_size: Sequence[int]) -> np.ndarray
 
 
 def _add(cover, added):
-    # The four bytes of a pixel never exceed 255 in sum: they are added as one integer.
+    # No byte exceeds 255 in sum, so the four of a pixel are added as one integer.
     packed = cover.reshape(-1).view(_PACKED)
     packed[added.index] += np.ascontiguousarray(added.pixels).view(_PACKED)[:, 0]
 
@@ -203,13 +205,13 @@ def blend(
     alpha = np.ascontiguousarray(cells[:, 3])
     opaque = np.flatnonzero(alpha == 255)
     low, high = (float(value) for value in value_range)
-    colours = _cast(low + (high - low) / 255 * np.arange(256), image.dtype)
+    colours = to_dtype(low + (high - low) / 255 * np.arange(256), image.dtype)
     flat[opaque] = colours.take(_channels(cells.take(opaque, axis=0), flat.shape[1]))
     edge = np.flatnonzero((alpha > 0) & (alpha < 255))
     share = alpha.take(edge).astype(np.float64)[:, None] / 255
     colour = _channels(cells.take(edge, axis=0), flat.shape[1]).astype(np.float64) / 255
     mixed = flat.take(edge, axis=0).astype(np.float64) * (1 - share)
-    flat[edge] = _cast(mixed + (low * share + (high - low) * colour), image.dtype)
+    flat[edge] = to_dtype(mixed + (low * share + (high - low) * colour), image.dtype)
     return out
 
 
@@ -219,10 +221,3 @@ def _channels(pixels, count):
         return pixels[:, :3]
     weights = np.array([299, 587, 114], np.int64)
     return ((np.sum(pixels[:, :3] * weights, axis=1, keepdims=True) + 500) // 1000).astype(np.uint8)
-
-
-def _cast(values, dtype):
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(dtype)

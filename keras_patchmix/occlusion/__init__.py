@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from keras_patchmix.base.lazy import attach
+from keras_patchmix.corruptions import modules as _corruptions
 
 if TYPE_CHECKING:
     from keras_patchmix.corruptions.bank import Bank as Bank
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from keras_patchmix.occlusion.comparison import Comparison as Comparison
     from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion as DatasetOcclusion
     from keras_patchmix.occlusion.evaluation import evaluate as evaluate
-    from keras_patchmix.occlusion.occluded_set import OccludedSet as OccludedSet
+    from keras_patchmix.occlusion.outcomes import OccludedSet as OccludedSet
     from keras_patchmix.occlusion.outcomes import Outcomes as Outcomes
     from keras_patchmix.occlusion.page import write_page as write_page
-    from keras_patchmix.occlusion.per_class import ClassRow as ClassRow
     from keras_patchmix.occlusion.plot import plot_reports as plot_reports
     from keras_patchmix.occlusion.report import Report as Report
+    from keras_patchmix.occlusion.rows import ClassRow as ClassRow
     from keras_patchmix.occlusion.rows import Row as Row
     from keras_patchmix.occlusion.serialization import deserialize as deserialize
     from keras_patchmix.occlusion.serialization import serialize as serialize
@@ -38,19 +39,15 @@ __getattr__, __dir__, __all__ = attach(
     names={
         "Bank": ".corruptions.bank",
         "Benchmark": "benchmark",
-        "ClassRow": "per_class",
+        "ClassRow": "rows",
         "Comparison": "comparison",
         "Condition": ".corruptions.member",
         "Corruption": ".corruptions.base",
         "DatasetOcclusion": "dataset_occlusion",
-        "OccludedSet": "occluded_set",
+        "OccludedSet": "outcomes",
         "Outcomes": "outcomes",
-        "PatchDrop": ".corruptions.patch_drop",
-        "PatchPermutation": ".corruptions.patch_permutation",
-        "PatchReplacement": ".corruptions.patch_replacement",
         "Report": "report",
         "Row": "rows",
-        "Superimpose": ".corruptions.superimpose",
         "build_bank": ".corruptions.bank",
         "default_suite": "suite",
         "deserialize": "serialization",
@@ -59,5 +56,6 @@ __getattr__, __dir__, __all__ = attach(
         "plot_reports": "plot",
         "serialize": "serialization",
         "write_page": "page",
+        **{name: f".corruptions.{module}" for name, module in _corruptions().items()},
     },
 )

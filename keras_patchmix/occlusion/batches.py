@@ -1,18 +1,18 @@
-"""Batches of examples as NumPy arrays, checked; labels of every form as class ids."""
+"""Batches of examples as NumPy arrays, read from the elements of a data set."""
 
 import dataclasses
-import numbers
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
+from keras_patchmix.occlusion.labels import class_ids, label_array
 
 FORMS = (
     "a re-iterable data set of (images, labels) or (images, labels, sample_weight) tuples or of "
     'dicts with "images" and "labels", batched or not, or such a tuple or dict of whole arrays'
 )
-_MOST = 2**53  # floats beyond it skip integers
+_LARGEST = 2**53  # larger floats skip integers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,21 +45,20 @@ class Batch:
         Args:
             chosen: A slice, or an array of positions or booleans.
         """
-        found = (None if value is None else value[chosen] for value in self._arrays())
-        return Batch(*found, columns=self.columns)
+        parts = (None if value is None else value[chosen] for value in self._arrays())
+        return Batch(*parts, columns=self.columns)
 
     @classmethod
     def joined(cls, batches):
-        """Returns the examples of several batches, which are alike, as one."""
-        first, *others = batches
-        if not others:
-            return first
-        parts = zip(*(batch._arrays() for batch in batches), strict=True)
-        found = (None if same[0] is None else np.concatenate(same) for same in parts)
-        return cls(*found, columns=first.columns)
+        """Returns the examples of several batches of one form as a single batch."""
+        if len(batches) == 1:
+            return batches[0]
+        fields = zip(*(batch._arrays() for batch in batches), strict=True)
+        joined = (None if parts[0] is None else np.concatenate(parts) for parts in fields)
+        return cls(*joined, columns=batches[0].columns)
 
-    def check_alike(self, other):
-        """Raises a ValueError where another batch has images or labels of another form."""
+    def check_same_form(self, other):
+        """Raises a ValueError if another batch has images or labels of another form."""
         shapes = self.images.shape[1:], other.images.shape[1:]
         if shapes[0] != shapes[1]:
             raise ValueError(
@@ -67,24 +66,24 @@ class Batch:
                 f"{shapes[0]} and {shapes[1]}"
             )
         if self.columns != other.columns:
+            forms = [
+                "class ids" if columns is None else f"labels of {columns} columns"
+                for columns in (self.columns, other.columns)
+            ]
             raise ValueError(
                 "All labels of `dataset` must be of one form, with one number of classes. "
-                f"Received: {_form(self.columns)}, then {_form(other.columns)}"
+                f"Received: {', then '.join(forms)}"
             )
         for name in ("saliency", "coverage"):
             if (getattr(self, name) is None) != (getattr(other, name) is None):
-                raise ValueError(_some_without(name))
+                raise _partly_missing(name)
 
     def _arrays(self):
         return self.images, self.labels, self.index, self.saliency, self.coverage
 
 
-def _form(columns):
-    return "class ids" if columns is None else f"labels of {columns} columns"
-
-
 class Fields(NamedTuple):
-    """What an element of a data set holds, or a data set of whole arrays, as it came."""
+    """The values of an element of a data set, or of a data set of whole arrays, as they come."""
 
     images: object
     labels: object
@@ -97,66 +96,34 @@ def fields_of(element):
     """Returns the `Fields` of an element of a data set, or of whole arrays.
 
     Raises:
-        ValueError: It is no element of a data set of labelled images.
+        ValueError: The element does not hold images and labels.
     """
     if isinstance(element, dict):
-        # As TensorFlow Datasets call them.
-        for own, others in (("images", "image"), ("labels", "label")):
-            if own not in element and others in element:
-                element = {**element, own: element[others]}
+        # TensorFlow Datasets uses the singular.
+        for key, singular in (("images", "image"), ("labels", "label")):
+            if key not in element and singular in element:
+                element = {**element, key: element[singular]}
         if any(element.get(key) is None for key in ("images", "labels")):
             raise ValueError(
                 'A data set of dicts must have the keys "images" and "labels". '
                 f"Received: keys {sorted(map(str, element))}"
             )
-        found = Fields(*(element.get(key) for key in Fields._fields))
-        return found._replace(labels=listed(found.labels))
-    if (
-        not isinstance(element, tuple | list)
-        or len(element) not in (2, 3)
-        or any(part is None for part in element[:2])
-    ):
-        raise ValueError(f"`dataset` must be {FORMS}. Received: an element {_describe(element)}")
-    return Fields(element[0], listed(element[1]))
-
-
-def listed(labels):
-    """Returns a list of numbers, or of lists of them, as a NumPy array; all else as it is.
-
-    Raises:
-        ValueError: Lists of numbers are of several lengths.
-    """
-    if not _is_listed(labels):
-        return labels
-    try:
-        return np.asarray(labels)
-    except ValueError as error:
-        lengths = sorted({len(one) if isinstance(one, list | tuple) else 0 for one in labels})
-        raise ValueError(
-            "`labels` that are lists must have one length for all images. Received: lists of "
-            f"lengths {', '.join(map(str, lengths))}"
-        ) from error
-
-
-def _is_listed(value):
-    return isinstance(value, list | tuple) and all(
-        isinstance(one, numbers.Number) or _is_listed(one) for one in value
-    )
-
-
-def _describe(element):
-    if isinstance(element, tuple | list):
-        kinds = ", ".join(type(part).__name__ for part in element)
-        return f"{type(element).__name__} of {len(element)}: {kinds}"
-    return f"of type {type(element).__name__}, shape {getattr(element, 'shape', None)}"
+        fields = Fields(*(element.get(key) for key in Fields._fields))
+        return fields._replace(labels=label_array(fields.labels))
+    is_tuple = isinstance(element, tuple | list)
+    if not is_tuple or len(element) not in (2, 3) or any(part is None for part in element[:2]):
+        if is_tuple:
+            kinds = ", ".join(type(part).__name__ for part in element)
+            received = f"{type(element).__name__} of {len(element)}: {kinds}"
+        else:
+            shape = getattr(element, "shape", None)
+            received = f"of type {type(element).__name__}, shape {shape}"
+        raise ValueError(f"`dataset` must be {FORMS}. Received: an element {received}")
+    return Fields(element[0], label_array(element[1]))
 
 
 def as_array(value, name):
-    """Returns images or labels as a NumPy array.
-
-    Raises:
-        ValueError: They are several arrays.
-    """
+    """Returns images or labels as a NumPy array; raises ValueError for several arrays."""
     _check_one(value, name)
     return to_numpy(value)
 
@@ -171,11 +138,7 @@ def _check_one(value, name):
 
 
 def length_of(images, labels):
-    """Returns the number of examples of a batch; None for the arrays of a single example.
-
-    Raises:
-        ValueError: These are no images.
-    """
+    """Returns the number of examples of a batch, or None for the arrays of a single example."""
     # A batch of images without a channel axis has rank 3 too, but not 1 to 4 columns.
     if images.ndim == 3 and (labels.ndim == 0 or images.shape[-1] <= 4):
         return None
@@ -183,25 +146,21 @@ def length_of(images, labels):
     return len(images)
 
 
-def stacked(examples):
-    """Returns the `Fields` of a batch out of those of single examples.
+def stack_examples(examples):
+    """Returns the `Fields` of a batch from those of single examples.
 
     Raises:
-        ValueError: One of them has something that others lack, or in another shape.
+        ValueError: The examples differ in their fields or shapes.
     """
-    return Fields(
-        *(
-            _stacked(name, parts)
-            for name, parts in zip(Fields._fields, zip(*examples, strict=True), strict=True)
-        )
-    )
+    columns = zip(Fields._fields, zip(*examples, strict=True), strict=True)
+    return Fields(*(_stack(name, parts) for name, parts in columns))
 
 
-def _stacked(name, parts):
+def _stack(name, parts):
     if all(part is None for part in parts):
         return None
     if any(part is None for part in parts):
-        raise ValueError(_some_without(name))
+        raise _partly_missing(name)
     parts = [_numbers(part, name) for part in parts]
     shapes = sorted({part.shape for part in parts})
     if len(shapes) > 1:
@@ -212,18 +171,17 @@ def _stacked(name, parts):
     return np.stack(parts)
 
 
-def _some_without(name):
-    return (
+def _partly_missing(name):
+    return ValueError(
         f'All elements of `dataset` must have the key "{name}", or none. '
         "Received: some with it and some without"
     )
 
 
 def _numbers(value, name):
-    """Returns what stands under a key as a NumPy array of numbers."""
     try:
         array = to_numpy(value)
-    except (TypeError, ValueError):  # a nested list that is no array
+    except (TypeError, ValueError):  # a ragged list
         array = np.array(None)
     if array.dtype.kind not in "biufV":
         raise ValueError(
@@ -232,29 +190,28 @@ def _numbers(value, name):
     return array
 
 
-def checked(fields, positions):
-    """Returns a `Batch` out of the `Fields` of one.
+def make_batch(fields, positions):
+    """Makes a `Batch`.
 
     Args:
-        fields: `Fields`, of which the images and the labels are NumPy arrays.
-        positions: int array of shape (B,): where in the data set the examples stand.
+        fields: `Fields`. Images and labels are NumPy arrays.
+        positions: int array of shape (B,): the positions of the examples in the data set.
 
     Raises:
-        ValueError: Something is not as `Batch` has it.
+        ValueError: A field has another shape or dtype than `Batch` describes.
     """
     images, labels, index, saliency, coverage = fields
     check_images(images.shape, images.dtype)
     if len(labels.shape) == 0 or len(labels) != len(images):
-        raise ValueError(_lengths(images, labels=labels))
+        raise _length_error(images, labels=labels)
     columns = labels.shape[1] if labels.ndim == 2 and labels.shape[1] > 1 else None
     labels = class_ids(labels, positions)
-    index = (
-        np.asarray(positions, np.int64)
-        if index is None
-        else _checked_index(_numbers(index, "index"))
-    )
+    if index is None:
+        index = np.asarray(positions, np.int64)
+    else:
+        index = _index_array(_numbers(index, "index"))
     if len(index) != len(images):
-        raise ValueError(_lengths(images, labels=labels, index=index))
+        raise _length_error(images, labels=labels, index=index)
     if saliency is not None:
         saliency = _numbers(saliency, "saliency")
         if saliency.shape not in (images.shape[:3], (*images.shape[:3], 1)):
@@ -264,120 +221,57 @@ def checked(fields, positions):
             )
         saliency = saliency.reshape(images.shape[:3])
     if coverage is not None:
-        coverage = _checked_coverage(_numbers(coverage, "coverage"), len(images))
+        coverage = _coverage_array(_numbers(coverage, "coverage"), len(images))
     return Batch(images, labels, index, saliency, coverage, columns)
 
 
 def check_images(shape, dtype=None):
-    """Raises a ValueError unless a shape, and a dtype where there is one, are of some images."""
+    """Raises a ValueError unless a shape, and a dtype if given, are those of a batch of images."""
     if len(shape) == 4 and 0 not in shape[1:] and (dtype is None or dtype.kind in "uifV"):
         return
-    hint = ""
+    received = f"shape {tuple(shape)}{'' if dtype is None else f', dtype {dtype}'}"
     if len(shape) in (2, 3):
-        hint = (
+        received += (
             ". Is the axis of channels missing? Grey images have one channel: images[..., None], "
             "or numpy.expand_dims(images, -1), adds it"
         )
     raise ValueError(
-        "Images must be numbers of shape (batch, height, width, channels). "
-        f"Received: shape {tuple(shape)}{'' if dtype is None else f', dtype {dtype}'}{hint}"
+        f"Images must be numbers of shape (batch, height, width, channels). Received: {received}"
     )
 
 
-def check_whole(fields):
-    """Raises a ValueError unless the `Fields` of whole arrays are of one length, and images."""
+def check_arrays(fields):
+    """Raises a ValueError unless the `Fields` of whole arrays are images and of one length."""
     for name in ("images", "labels"):
         _check_one(getattr(fields, name), name)
-    found = {name: value for name, value in fields._asdict().items() if value is not None}
-    images = found.pop("images")
+    fields = {name: value for name, value in fields._asdict().items() if value is not None}
+    images = fields.pop("images")
     if not np.shape(images):
         check_images((), type(images))
-    if any(not np.shape(value) or len(value) != len(images) for value in found.values()):
-        raise ValueError(_lengths(images, **found))
+    if any(not np.shape(value) or len(value) != len(images) for value in fields.values()):
+        raise _length_error(images, **fields)
     check_images(np.shape(images))
 
 
-def _lengths(images, **others):
+def _length_error(images, **others):
     counts = (
         f"{len(value) if np.shape(value) else 'a single value under'} {name}"
         for name, value in others.items()
     )
-    return (
+    return ValueError(
         "There must be one label, and one index if any, for each image. Received: "
         f"{len(images)} images, {', '.join(counts)}"
     )
 
 
-def class_ids(labels, positions=None):
-    """Turns labels into class ids.
-
-    Args:
-        labels: Array of shape (B,) or (B, 1), whole numbers from 0 on; or (B, K) with K at least 2,
-            one-hot or soft, of which the largest entry counts.
-        positions: int array of shape (B,): where in the data set they stand, for messages.
-            Defaults to 0, 1, ....
-
-    Returns:
-        int64 array of shape (B,).
-
-    Raises:
-        ValueError: Anything else; rows of which several entries are the largest too.
-    """
-    labels = np.asarray(labels)
-    positions = np.arange(len(labels)) if positions is None and labels.ndim else positions
-    # Extension types (bfloat16) have kind "V".
-    if labels.dtype.kind not in "biufV" or labels.ndim not in (1, 2):
-        raise ValueError(_no_labels(labels))
-    # float64 holds every integer that is allowed, and all others are beyond `_MOST` in it too.
-    values = labels.astype(np.float64)
-    if values.ndim == 2 and values.shape[1] > 1:
-        broken = ~np.isfinite(values).all(axis=1)
-        if broken.any():
-            raise ValueError(_no_labels(labels, broken, positions))
-        tied = (values == values.max(axis=1, keepdims=True)).sum(axis=1) > 1
-        if tied.any():
-            raise ValueError(
-                "Each row of `labels` must have one greatest entry, which is the class: labels of "
-                "several classes for an image cannot be scored. Received: "
-                f"{_at(labels, tied, positions)}"
-            )
-        return np.argmax(values, axis=1).astype(np.int64)
-    values = values.reshape(-1)
-    with np.errstate(invalid="ignore"):
-        broken = ~((values >= 0) & (values < _MOST) & (values == np.floor(values)))
-    if broken.any() or len(values) != len(labels):
-        raise ValueError(_no_labels(labels, broken, positions))
-    return values.astype(np.int64)
-
-
-def _no_labels(labels, broken=None, positions=None):
-    received = f"labels of shape {labels.shape}, dtype {labels.dtype}"
-    if broken is not None and broken.any():
-        received += f", {_at(labels, broken, positions)}"
-    return (
-        "`labels` must be class ids (whole numbers from 0 on) of shape (batch,) or (batch, 1), or "
-        f"one-hot or soft labels of shape (batch, classes). Received: {received}"
-    )
-
-
-def _at(labels, wrong, positions):
-    place = int(np.argmax(wrong))
-    row = labels[place]
-    row = np.array2string(row, threshold=8, edgeitems=4) if row.ndim else row
-    return f"{row} for the example at position {int(positions[place])}"
-
-
-def _checked_index(index):
+def _index_array(index):
     values = index.reshape(-1)
-    if values.dtype.kind in "fV":
-        numbers = values.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            fits = (np.abs(numbers) <= _MOST) & (numbers == np.floor(numbers))
+    if values.dtype.kind in "iu":
+        fits = values <= np.iinfo(np.int64).max
     else:
-        fits = values.dtype.kind == "i" or (
-            values.dtype.kind == "u" and values <= np.iinfo(np.int64).max
-        )
-        fits = np.broadcast_to(fits, values.shape)
+        numbers = np.full(len(values), np.nan) if values.dtype == bool else values.astype(float)
+        with np.errstate(invalid="ignore"):
+            fits = (np.abs(numbers) <= _LARGEST) & (numbers == np.floor(numbers))
     if not fits.all():
         raise ValueError(
             '"index" must hold whole numbers, one for each image. Received: dtype '
@@ -386,7 +280,7 @@ def _checked_index(index):
     return values.astype(np.int64)
 
 
-def _checked_coverage(coverage, count):
+def _coverage_array(coverage, count):
     values = coverage.reshape(-1).astype(np.float64) if coverage.dtype.kind in "iufV" else None
     if values is None or len(values) != count or not np.all((values >= 0) & (values <= 1)):
         raise ValueError(

@@ -1,25 +1,24 @@
-"""Whether a model does better than chance, without which nothing else in a report means much."""
+"""Models that are not better than chance on clean images."""
 
 from keras_patchmix.occlusion.panels import interval
 
-_ENOUGH = 50  # images; with fewer the interval tells nothing apart
+_LEAST_IMAGES = 50  # with fewer the interval is too wide
 
 
 def at_chance(report):
-    """Returns chance, if a model is not surely above it on clean images.
+    """Returns the accuracy of chance if a model is not significantly better on clean images.
 
-    That is where Wilson's 95 % interval of the clean top-1 reaches down to one in the number of
-    classes: as when the classes are in another order than the model's outputs, or the images are
-    not in the range that it was trained with.
+    The criterion is Wilson's 95 % interval of the clean top-1. Typical causes are classes in
+    another order than the model's outputs, and images in another range than in training.
 
     Args:
         report: A `Report`.
 
     Returns:
-        The share that chance has right, in (0, 1); None where the model is above that, or fewer
-        than 50 images, or their classes, are known.
+        The accuracy of chance, in (0, 1); None if the model is better, for fewer than 50 images, or
+        if the number of classes is unknown.
     """
     clean, classes = report.rows[0], report.settings.get("num_classes")
-    if not classes or clean.top1 is None or clean.n < _ENOUGH:
+    if not classes or clean.top1 is None or clean.n < _LEAST_IMAGES:
         return None
     return 1 / classes if interval(clean.top1, clean.n)[0] <= 1 / classes else None

@@ -1,4 +1,4 @@
-"""Which examples of a data set are scored, where not all are: positions spread over it."""
+"""The choice of examples if not all are scored: positions spread over the data set."""
 
 import bisect
 import sys
@@ -7,20 +7,18 @@ import warnings
 import numpy as np
 
 from keras_patchmix.base import hashing
-from keras_patchmix.report.text import class_text
 
-# What is not told apart by class or number: the choice is the same for every seed and model.
-_KEY = hashing.stream(0, "choice of examples")
+_KEY = hashing.stream(0, "choice of examples")  # the same choice for every seed and model
 
-EVERY = range(sys.maxsize)  # the positions of all examples, however many there are
+EVERY = range(sys.maxsize)  # the positions of all examples
 
 
 def spread(count, total):
-    """Chooses positions that are spread over a data set evenly.
+    """Chooses positions that are spread evenly over a data set.
 
-    Position i of the choice is drawn from the i-th of `count` stretches of equal length, by a hash
-    of i: sorted data give of each class a share, and data whose classes take turns do not give one
-    class alone, as every k-th example would.
+    Position i is drawn from the i-th of `count` intervals of equal length, by a hash of i. So each
+    class of sorted data gets its share, and data whose classes alternate do not give a single
+    class, as every k-th example would.
 
     Args:
         count: Number of positions.
@@ -36,10 +34,10 @@ def spread(count, total):
 
 
 def within(positions, start, length):
-    """Returns which of some examples in a row are chosen.
+    """Returns the chosen ones among consecutive examples.
 
     Args:
-        positions: Ascending sequence of the positions that are chosen.
+        positions: Ascending sequence of the positions chosen.
         start: Position of the first example.
         length: Number of the examples.
 
@@ -51,26 +49,30 @@ def within(positions, start, length):
     return np.asarray(positions[low:high], np.int64) - start
 
 
-def warn_of_first(labels, num_classes, class_names=None, stacklevel=1):
-    """Warns where the first examples of a data set of unknown length lack classes.
+def warn_of_missing_classes(labels, num_classes, class_names=None, stacklevel=1):
+    """Warns if the first examples of a data set of unknown length lack classes.
 
     Args:
-        labels: int array, the classes of the examples that were taken.
-        num_classes: Number of classes that the data set should hold, or None where that is not
-            known, which is warned of too.
+        labels: int array, the classes of the examples taken.
+        num_classes: Number of classes of the data set, or None if it is unknown, which is warned of
+            too.
         class_names: Names of the classes, or None.
         stacklevel: As of `warnings.warn`, 1 being the caller.
     """
-    held = np.unique(labels)
+    from keras_patchmix.report.text import class_text
+
+    def listing(classes, most=10):
+        names = ", ".join(class_text(one, class_names) for one in classes[:most].tolist())
+        return names + (", ..." if len(classes) > most else "")
+
+    present = np.unique(labels)
     if num_classes is None:
-        note = f"these are of {_listed(held, class_names)}"
+        note = f"these are of {listing(present)}"
     else:
-        missing = np.setdiff1d(np.arange(num_classes), held)
+        missing = np.setdiff1d(np.arange(num_classes), present)
         if not len(missing):
             return
-        note = (
-            f"{len(missing)} of {num_classes} classes are missing: {_listed(missing, class_names)}"
-        )
+        note = f"{len(missing)} of {num_classes} classes are missing: {listing(missing)}"
     warnings.warn(
         f"The length of the data set is not known, so that `max_examples` takes its first "
         f"{len(labels)} examples, and {note}. Shuffle the data set, once and for all, or pass one "
@@ -79,8 +81,3 @@ def warn_of_first(labels, num_classes, class_names=None, stacklevel=1):
         UserWarning,
         stacklevel=stacklevel + 1,
     )
-
-
-def _listed(classes, class_names, most=10):
-    shown = ", ".join(class_text(one, class_names) for one in classes[:most].tolist())
-    return shown + (", ..." if len(classes) > most else "")

@@ -1,4 +1,4 @@
-"""Two models on the same images: differences with intervals, and the test that they are none."""
+"""Two models on the same images: differences of accuracy, with intervals and p-values."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from keras_patchmix.occlusion.rows import row_named
 from keras_patchmix.report import text
 
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
-# Settings that decide which images the rows are about.
+# Settings that determine the images of the rows.
 _SAME_IMAGES = {
     "labels_sha256": "the order of the images, or the images",
     "index_sha256": "the indices of the images",
@@ -29,14 +29,13 @@ class Difference:
 
     Attributes:
         name: Name of the row, such as `"patch_drop_14x14_50"`.
-        top1_a: Accuracy of the first model, on the images compared. In [0, 1], as all of these.
-        top1_b: Accuracy of the second.
+        top1_a: Accuracy of the first model on the images compared, in [0, 1].
+        top1_b: Accuracy of the second model.
         difference: `top1_a - top1_b`.
         low: Low end of its 95 % interval.
         high: High end.
-        p_value: Of McNemar's exact test that both are right equally often; None where the rows are
-            not paired.
-        n: Number of images compared; the lower one of both where the rows are not paired.
+        p_value: p-value of McNemar's exact test; None if the rows are not paired.
+        n: Number of images compared; the lower one of both if the rows are not paired.
         paired: Whether both models were scored on the same images.
     """
 
@@ -63,7 +62,7 @@ class Comparison:
     Attributes:
         names: Pair of the models' names.
         rows: List of `Difference`.
-        notes: List of sentences: why rows are not paired, which rows only one report has.
+        notes: List of sentences: why rows are not paired, and the rows of only one report.
     """
 
     names: tuple
@@ -71,7 +70,7 @@ class Comparison:
     notes: list
 
     def row(self, name: str) -> Any:
-        """Returns the row of a name; raises KeyError where there is none."""
+        """Returns the row of a name; raises KeyError if there is none."""
         return row_named(self.rows, name)
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,7 +82,7 @@ class Comparison:
         }
 
     def table(self) -> str:
-        """Returns the rows as text for people."""
+        """Returns the rows as a text table."""
         head = ("top-1 %", *self.names, "difference", "95 % interval", "p")
         lines = [
             (
@@ -95,15 +94,14 @@ class Comparison:
             )
             for row in self.rows
         ]
-        parts = [text.aligned(head, lines, left=1), *self.notes]
-        return "\n".join(parts)
+        return "\n".join([text.aligned(head, lines, left=1), *self.notes])
 
     def __str__(self):
         return self.table()
 
 
 def compare(a, b):
-    """Compares two reports row by row, image by image where they are about the same images.
+    """Compares two reports row by row, and image by image if they are of the same images.
 
     For paired rows the interval is that of Agresti and Min for the difference of two dependent
     proportions ("Simple improved confidence intervals for comparing matched proportions",
@@ -113,21 +111,21 @@ def compare(a, b):
 
     Args:
         a: A `Report`.
-        b: A `Report`. Images that one of the two models gave no finite output for are left out.
+        b: A `Report`. Images without a finite output of either model are left out.
 
     Returns:
-        A `Comparison` of the rows that both have.
+        A `Comparison` of the rows in common.
 
     Raises:
-        TypeError: Not two reports.
-        ValueError: They have no row in common that was scored.
+        TypeError: An argument is not a report.
+        ValueError: The reports have no scored row in common.
     """
     for name, value in (("a", a), ("b", b)):
         if not hasattr(value, "rows") or not hasattr(value, "outcomes"):
             raise TypeError(f"`{name}` must be a Report. Received: {name}={value!r}")
     notes = []
     paired = _is_paired(a, b, notes)
-    apart = _rows_of_other_banks(a, b, notes) if paired else ()
+    unpaired = _rows_of_other_banks(a, b, notes) if paired else ()
     others = {row.name: row for row in b.rows}
     rows = []
     for row in a.rows:
@@ -135,15 +133,15 @@ def compare(a, b):
         if other is None or (row.data is None) != (other.data is None):
             continue
         if row.data is not None:
-            found = _of_sets(row, other, a, b, notes)
-        elif paired and row.name not in apart:
-            found = _paired(row.name, a.outcomes.top1[row.name], b.outcomes.top1[row.name])
+            difference = _of_sets(row, other, a, b, notes)
+        elif paired and row.name not in unpaired:
+            difference = _paired(row.name, a.outcomes.top1[row.name], b.outcomes.top1[row.name])
         else:
-            found = _unpaired(row, other)
-        if found is None:
+            difference = _unpaired(row, other)
+        if difference is None:
             notes.append(f"{row.name}: no image was scored by both models.")
         else:
-            rows.append(found)
+            rows.append(difference)
     if not rows:
         raise ValueError("`a` and `b` must have rows in common. Received: reports without any")
     single = sorted(set(others) ^ {row.name for row in a.rows})
@@ -158,18 +156,17 @@ def compare(a, b):
 
 
 def _of_sets(row, other, a, b, notes):
-    """Returns the difference on a set of occluded images, with its images in pairs if possible."""
-    name, own = row.name, []
+    """Returns the difference on a set of occluded images, paired if possible."""
+    name, own_notes = row.name, []
     sets = a.datasets[name], b.datasets[name]
-    paired = _is_paired(*sets, own)
-    notes += [f"{name}: {note[0].lower()}{note[1:]}" for note in own]
-    if not paired:
-        return _unpaired(row, other)
-    return _paired(name, *(each.outcomes.top1[name] for each in sets))
+    if _is_paired(*sets, own_notes):
+        return _paired(name, *(each.outcomes.top1[name] for each in sets))
+    notes += [f"{name}: {note[0].lower()}{note[1:]}" for note in own_notes]
+    return _unpaired(row, other)
 
 
 def _is_paired(a, b, notes):
-    """Says whether the images are the same, and if not, why."""
+    """Whether the images are the same; if not, adds the reason to the notes."""
     differing = [
         text for key, text in _SAME_IMAGES.items() if a.settings.get(key) != b.settings.get(key)
     ]
@@ -183,7 +180,7 @@ def _is_paired(a, b, notes):
 
 
 def _rows_of_other_banks(a, b, notes):
-    """Returns the names of the rows whose foreign patches come from other images."""
+    """Returns the names of rows whose foreign patches come from other images."""
     if a.settings.get("bank_sha256") == b.settings.get("bank_sha256"):
         return set()
     rows = set(a.settings.get("bank_rows") or ()) & set(b.settings.get("bank_rows") or ())
@@ -203,17 +200,9 @@ def _paired(name, a, b):
     a, b = a[both] == RIGHT, b[both] == RIGHT
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
     low, high = paired_interval(only_a, only_b, n)
-    return Difference(
-        name,
-        float(np.mean(a)),
-        float(np.mean(b)),
-        (only_a - only_b) / n,
-        low,
-        high,
-        mcnemar(only_a, only_b),
-        n,
-        True,
-    )
+    top1 = float(np.mean(a)), float(np.mean(b))
+    p_value = mcnemar(only_a, only_b)
+    return Difference(name, *top1, (only_a - only_b) / n, low, high, p_value, n, True)
 
 
 def _unpaired(a, b):
@@ -221,17 +210,9 @@ def _unpaired(a, b):
         return None
     (p, n), (q, m) = (((row.top1 * row.n + 1) / (row.n + 2), row.n + 2) for row in (a, b))
     half = _Z * math.sqrt(p * (1 - p) / n + q * (1 - q) / m)
-    return Difference(
-        a.name,
-        a.top1,
-        b.top1,
-        a.top1 - b.top1,
-        max(p - q - half, -1.0),
-        min(p - q + half, 1.0),
-        None,
-        min(a.n, b.n),
-        False,
-    )
+    low, high = max(p - q - half, -1.0), min(p - q + half, 1.0)
+    n = min(a.n, b.n)
+    return Difference(a.name, a.top1, b.top1, a.top1 - b.top1, low, high, None, n, False)
 
 
 def paired_interval(only_a, only_b, n):
@@ -254,7 +235,7 @@ def paired_interval(only_a, only_b, n):
 def mcnemar(only_a, only_b):
     """Returns the two-sided p-value of McNemar's exact test.
 
-    Under the hypothesis each image that the models disagree on is as likely one way as the other.
+    Under the null hypothesis an image that only one model has right is equally likely either's.
 
     Args:
         only_a: Number of images that only the first model has right.
@@ -263,7 +244,7 @@ def mcnemar(only_a, only_b):
     total, least = only_a + only_b, min(only_a, only_b)
     if only_a == only_b:
         return 1.0
-    # The tail of the binomial distribution, in logarithms: the terms are beyond a float's range.
+    # The tail of the binomial distribution, in logarithms: the terms overflow a float.
     logs = [
         math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1)
         for k in range(least + 1)

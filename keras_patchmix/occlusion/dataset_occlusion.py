@@ -1,7 +1,6 @@
-"""Sets of occluded images as members of a suite, beside the corruptions.
+"""Sets of occluded images as members of a suite.
 
-What is needed of `keras_patchmix.datasets` is imported where a set has a name: importing that room
-registers builders with TensorFlow Datasets, which imports TensorFlow.
+`keras_patchmix.datasets` is imported only for sets by name, since it imports TensorFlow.
 """
 
 import copy
@@ -18,46 +17,42 @@ from keras_patchmix.corruptions.member import Condition, Member
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.scoring.class_map import ClassMap
 
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
-# What other values of a report or of Keras' logs are called ("val_loss").
+# Names of other values in reports and Keras' logs ("val_loss").
 _RESERVED = re.compile(r"clean|loss|accuracy|occlusion_.*")
 
 
 class DatasetOcclusion(Member):
-    """Images that are occluded already, with labels of their own: a set that a model is scored on.
+    """A labelled set of occluded images to score a model on.
 
-    It stands in a suite wherever a corruption does, and brings its own images: the Superimposed
-    Masked Dataset or the Realistic Occlusion Dataset of Lee et al., arXiv 2306.17848 (2023), a set
-    of your own. Each of its splits is a row of the report, with its own number of images, labels,
-    classes and standard error. There is no clean counterpart, so such a row has no drop and is on
-    no curve. Its share is the mean of the set's feature "coverage", the share of an image's pixels
-    that is hidden, and None where the set does not have it.
+    It stands in a suite like a corruption, with images of its own: the Superimposed Masked Dataset
+    or the Realistic Occlusion Dataset of Lee et al., arXiv 2306.17848 (2023), or your own set. Each
+    split is a row of the report, with its own number of images, labels, classes and standard error.
+    There is no clean counterpart, so the row has no drop and is on no curve. Its share is the mean
+    of the feature "coverage", the share of an image's pixels that is hidden, or None without that
+    feature.
 
     The batch size, `preprocess` and `value_range` are the benchmark's. Images of a named set are
-    brought to that range and to the dtype of the benchmark's own images; ready data must come so.
-    Only the bank, which such a set has no need of, and the counts are kept in memory: a benchmark
-    that runs several times reads the images again each time.
+    converted to that range and to the dtype of the benchmark's own images; other data must come in
+    that form. The images are read again in each run of a benchmark.
 
     Args:
         dataset: Name of a data set as `keras_patchmix.datasets.load` takes it (TensorFlow Datasets,
             "shapes/...", "folder:PATH", "records:PATH"); or data in any form that
             `keras_patchmix.occlusion.evaluate` takes, in dicts also with a key "coverage".
-        split: Split of a named set, or a list of splits. Defaults to `"test"`; ready data has none.
-        image_size: Integer or (height, width) that images of a named set are resized to. The size
-            of the benchmark's own images when None.
-        data_dir: Where TensorFlow Datasets keeps prepared sets; None is its own default.
-        class_map: Outputs of the model for each class of the set, as in `evaluate`. `"auto"`, the
-            default, knows that of the Realistic Occlusion Dataset, for models with the 1,000
-            outputs of ImageNet; for all others output i is class i, as with None. Where the names
-            of the benchmark's own classes are known (`class_names`, or data of
-            `load_for_scoring`), `"auto"` warns if those of the set differ, and None does not; the
-            same names in another order are an error with both.
-        max_examples: Score so many images of each split, chosen as in `evaluate`. The benchmark's
-            own `max_examples` when None.
-        name: Name in reports and logs: letters, digits, "_" and "-". Made of `dataset` when None.
-
-    Raises:
-        ValueError: An argument is not as described above.
+        split: Split of a named set, or a list of splits. Defaults to `"test"`; other data has none.
+        image_size: Integer or (height, width) that images of a named set are resized to. None is
+            the size of the benchmark's own images.
+        data_dir: Directory of prepared sets of TensorFlow Datasets. None is its default.
+        class_map: Outputs of the model for each class of the set, as in `evaluate`. None takes
+            output i for class i. `"auto"`, the default, knows the map of the Realistic Occlusion
+            Dataset for models with the 1,000 outputs of ImageNet. If the names of the
+            benchmark's own classes are known (`class_names`, or data of `load_for_scoring`),
+            `"auto"` warns if those of the set differ; the same names in another order are an error
+            with `"auto"` and None.
+        max_examples: Number of images of each split, chosen as in `evaluate`. None is the
+            benchmark's own `max_examples`.
+        name: Name in reports and logs: letters, digits, "_" and "-". None derives it from
+            `dataset`.
 
     Example:
         >>> suite = [
@@ -95,35 +90,28 @@ class DatasetOcclusion(Member):
                 f"Received: class_map={class_map!r}"
             )
         self.class_map = class_map if is_word else ClassMap(class_map).outputs
-        if max_examples is not None and (
-            isinstance(max_examples, bool)
-            or not isinstance(max_examples, int | np.integer)
-            or max_examples < 1
-        ):
+        if max_examples is not None and not _is_positive_integer(max_examples):
             raise ValueError(
                 "`max_examples` must be a positive integer or None. "
                 f"Received: max_examples={max_examples!r}"
             )
         self.max_examples = None if max_examples is None else int(max_examples)
         self._name = _default_name(dataset) if name is None else name
-        if (
-            not isinstance(self._name, str)
-            or not re.fullmatch(r"[A-Za-z0-9_-]+", self._name)
-            or _RESERVED.fullmatch(self._name)
-        ):
+        is_plain = isinstance(self._name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", self._name)
+        if not is_plain or _RESERVED.fullmatch(self._name):
             raise ValueError(
                 '`name` must be of letters, digits, "_" and "-", and neither "clean", "loss", '
                 '"accuracy" nor one that begins with "occlusion_". '
                 f"Received: name={self._name!r}"
             )
         if not self.is_named:
-            self._check_ready(split)
+            self._check_data(split)
 
     def __deepcopy__(self, memo):
-        # It is never changed, and data of tf.data cannot be copied.
+        # A tf.data.Dataset cannot be copied, and members never change.
         return copy.copy(self)
 
-    def _check_ready(self, split):
+    def _check_data(self, split):
         for name, given in (
             ("split", split != "test"),
             ("image_size", self.image_size is not None),
@@ -134,16 +122,16 @@ class DatasetOcclusion(Member):
                     f"`{name}` is for data sets by name; labelled images are taken as they are. "
                     f"Received: {name}={getattr(self, name, split)!r}"
                 )
-        ExampleSource(self.dataset, max_examples=1)  # raises where it is no data
+        ExampleSource(self.dataset, max_examples=1)  # raises a ValueError for anything else
 
     @property
     def name(self):
-        """Name in reports; a row's name has the split too, where there are several."""
+        """Name in reports. With several splits the names of rows hold the split too."""
         return self._name
 
     @property
     def splits(self):
-        """Tuple of the names of the splits; of None alone for ready data."""
+        """Tuple of the names of the splits; `(None,)` for data that is not given by name."""
         return self._splits
 
     @property
@@ -153,7 +141,7 @@ class DatasetOcclusion(Member):
         return tuple(
             Condition(
                 self._name,
-                part=_plain(split) if several else None,
+                part=_identifier(split) if several else None,
                 data=printable(f"{self.dataset}:{split}") if self.is_named else self._name,
             )
             for split in self._splits
@@ -162,7 +150,7 @@ class DatasetOcclusion(Member):
     def get_config(self):
         """Returns the constructor's arguments as a dict of JSON values.
 
-        Under "dataset" stands None for data that was given as an object.
+        "dataset" is None for data that is not given by name.
         """
         return {
             "dataset": self.dataset if self.is_named else None,
@@ -187,7 +175,7 @@ def _check_splits(split):
     if (
         not splits
         or not all(isinstance(one, str) and one for one in splits)
-        or len({_plain(one) for one in splits}) < len(splits)
+        or len({_identifier(one) for one in splits}) < len(splits)
     ):
         raise ValueError(
             "`split` must be the name of a split, or a list of different ones. "
@@ -203,7 +191,7 @@ def _check_size(size):
     if (
         not isinstance(pair, list | tuple)
         or len(pair) != 2
-        or not all(isinstance(side, int | np.integer) and side > 0 for side in pair)
+        or not all(map(_is_positive_integer, pair))
     ):
         raise ValueError(
             "`image_size` must be a positive integer, a pair (height, width) of them, or None. "
@@ -215,15 +203,14 @@ def _check_size(size):
 def _default_name(dataset):
     if not isinstance(dataset, str):
         return "occluded_images"
-    from keras_patchmix.datasets.loading import FOLDER_PREFIX, RECORDS_PREFIX
+    from keras_patchmix.datasets.loading import parse_source
 
-    kind, colon, path = dataset.partition(":")
-    if kind + colon in (FOLDER_PREFIX, RECORDS_PREFIX):
-        folder, dataset = os.path.split(os.path.abspath(os.path.expanduser(path)))
-        if _VERSION.fullmatch(dataset):  # TFDS writes a set to name/version
-            dataset = os.path.basename(folder)
-    return _plain(dataset) or "occluded_images"
+    return _identifier(parse_source(dataset).title) or "occluded_images"
 
 
-def _plain(text):
+def _is_positive_integer(value):
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0
+
+
+def _identifier(text):
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion.batches import listed
 from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.labels import label_array
 
 if TYPE_CHECKING:
     from keras_patchmix.occlusion.report import Report
@@ -34,55 +34,54 @@ def evaluate(
 ) -> "Report":
     """Scores a classifier on clean images and under every corruption of a suite.
 
-    One pass over the data set (before it another one, for the bank that foreign patches come from,
-    if the suite needs one), one compiled forward function with one batch shape. Memory does not
-    grow with the number of images, but for nine bytes for each image and row. What happens to an
-    example depends on the seed and on its index alone: its position in the data set, or the value
-    under the key "index". So a data set should come in the same order each time: the report holds a
-    digest of the labels in their order.
+    The data set is read once, and once before for the bank of foreign patches if the suite needs
+    one. The forward function is compiled for one batch shape. Memory grows by nine bytes for each
+    image and row. What happens to an example depends on the seed and its index only: its position
+    in the data set, or the value under the key "index". So the data set should come in the same
+    order each time; the report holds a digest of the labels in their order.
 
     Args:
-        model: A Keras model, or a function, from images to logits or probabilities of shape
-            (B, classes); or of shape (B, 1) for two classes, the probability or the logit of
-            class 1. One input, one output.
+        model: A Keras model, or a function, of one input and one output: from images to logits or
+            probabilities of shape (B, classes), or of shape (B, 1) for two classes, the probability
+            or the logit of class 1.
         x: Images, an array or tensor of shape (N, H, W, C), with labels as `y`. Or a data set with
             both: a `tf.data.Dataset`, batched or not, or another re-iterable, of (images, labels)
             or (images, labels, sample_weight) tuples or of dicts with the keys "images", "labels"
             and optionally "index" and "saliency"; or such a tuple or dict of whole arrays. Images
-            are channels-last and of one size. Sample weights are ignored. What a data set names in
-            an attribute `skipped`, a dict from names to reasons, the report names too.
-        y: Labels of the images `x`, an array or numbers in lists: class ids, or one-hot or soft
-            vectors of as many columns as the model has classes. None where `x` is a data set.
-        suite: List of corruptions and `DatasetOcclusion`s, or of the dicts that `serialize` makes
-            of them; or `"default"` or `"extended"`: `default_suite` (also when None) or
-            `extended_suite` of the image size.
-        seed: Integer that decides the bank, the pairs, the patches.
-        max_examples: Score so many examples only, the same for every seed and model. They are
-            spread over a data set whose length is known, and keep their index and so their fate;
-            of others the first ones are taken, with a warning if these lack classes.
+            are channels-last and of one size. Sample weights are ignored. An attribute `skipped` of
+            the data set, a dict from names of files to reasons, is taken over into the report.
+        y: Labels of the images `x`, an array or nested lists: class ids, or one-hot or soft vectors
+            of as many columns as the model has classes. None if `x` is a data set.
+        suite: List of corruptions and `DatasetOcclusion`s, or of the dicts of `serialize`; or
+            `"default"` or `"extended"`, the `default_suite` or `extended_suite` of the image size.
+            Defaults to `default_suite`.
+        seed: Integer that determines the bank, the pairs and the patches. Defaults to `0`.
+        max_examples: Number of examples to score, the same ones for every seed and model. They are
+            spread over a data set of known length, and keep their index. Otherwise the first ones
+            are taken, with a warning if they lack classes. Defaults to all.
         preprocess: Function applied to the corrupted batch, an array in the data set's own dtype
-            and range, before the model. None is the model's own preprocessing, which a task of
-            keras-hub has, or nothing.
-        verbose: `True` shows a progress bar where tqdm is installed; `"auto"` does so in a terminal
-            or notebook only.
-        value_range: (black, white) of the data set's images, before `preprocess`.
-        batch_size: Images a forward pass. The data set's own batch size when None.
-        bank_size: Most images that the bank holds in memory.
+            and range, before the model. Defaults to the model's own preprocessing, which tasks of
+            keras-hub have, or none.
+        verbose: `True` shows a progress bar; `"auto"` does so only in a terminal or notebook.
+            Defaults to `"auto"`.
+        value_range: (black, white) of the data set's images, before `preprocess`. Defaults to
+            `(0, 255)`.
+        batch_size: Images a forward pass. Defaults to the batch size of the data set.
+        bank_size: Maximum number of images in the bank, which is held in memory. Defaults to `256`.
         saliency: Function from a batch of images to maps of shape (B, H, W), for corruptions that
-            go by what is salient. None where the data set has a key "saliency", or no need.
-        class_map: For models with other outputs than the data set has classes: a sequence that
-            holds, for each class, the index of the model's output or a list of such. Then a class's
-            score is the highest of its outputs, and other outputs do not count. A
-            `DatasetOcclusion` has a map of its own.
+            need them. Defaults to the data set's key "saliency".
+        class_map: For models whose outputs are not the classes of the data set: a sequence of the
+            index of the model's output, or a list of indices, for each class. The score of a class
+            is the highest of its outputs; other outputs are ignored. A `DatasetOcclusion` has a map
+            of its own. Defaults to output i for class i.
         class_names: Names of all classes of the data set, for the report.
-        from_logits: Whether the output of a model that has one output is a logit. None asks the
-            model: its last activation, or the loss that it is compiled with. Models of several
-            outputs have no need of it.
-        backup: File in which the state is kept while this runs: written, atomically, every
-            30 seconds and when it is interrupted, deleted at the end. The same call goes on from
-            there, after it has read, not scored, what was done.
-        name: What the report, its page and comparisons call the model, such as "with mixing". The
-            model's own name when None.
+        from_logits: Whether the output of a model with one output is a logit. Defaults to what the
+            model tells: its last activation, or the loss that it is compiled with. Models of
+            several outputs do not need it.
+        backup: Path of a file that keeps the state while this runs: written atomically every 30
+            seconds and on an interruption, deleted at the end. The same call resumes from it.
+        name: Name of the model in the report, its page and comparisons, such as "with mixing".
+            Defaults to the model's own name.
 
     Returns:
         A `Report`.
@@ -93,7 +92,7 @@ def evaluate(
     if name is not None and not (isinstance(name, str) and name):
         raise ValueError(f"`name` must be a string or None. Received: name={name!r}")
     benchmark = Benchmark(
-        _data(x, y),
+        _dataset(x, y),
         suite,
         seed,
         max_examples,
@@ -120,8 +119,7 @@ def evaluate(
     return report
 
 
-def _data(x, y):
-    """Returns images and labels as one data set."""
+def _dataset(x, y):
     if y is None:
         if _is_array(x):
             raise ValueError(
@@ -129,7 +127,7 @@ def _data(x, y):
                 f"{tuple(x.shape)}"
             )
         return x
-    y = listed(y)
+    y = label_array(y)
     if not (_is_array(x) and _is_array(y)):
         raise ValueError(
             "`y` must be the labels of an array of images `x`, or None where `x` is a data set; a "

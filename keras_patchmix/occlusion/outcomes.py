@@ -1,4 +1,4 @@
-"""What happened to every single example: for paired comparisons, and for the rows of classes."""
+"""The outcome of every single example: for paired comparisons and rows of classes."""
 
 import base64
 import dataclasses
@@ -19,12 +19,13 @@ class Outcomes:
 
     Attributes:
         labels: int64 array of shape (n,): class ids.
-        index: int64 array of shape (n,): what identifies each example.
-        top1: Dict from a row's name to an int8 array of shape (n,): 1 where the class had the
-            highest score, 0 where not, -1 where the model's output was not finite.
-        pixels: Dict from a row's name to an int64 array of shape (n,): the pixels affected.
-        donors: int64 array of shape (n,): the index of the example that foreign patches came from;
-            None where there were none.
+        index: int64 array of shape (n,): identifies each example.
+        top1: Dict from a row's name to an int8 array of shape (n,): 1 if the class had the highest
+            score, 0 if not, -1 if the model's output was not finite.
+        pixels: Dict from a row's name to an int64 array of shape (n,): the number of pixels
+            affected.
+        donors: int64 array of shape (n,): index of the example that foreign patches came from; None
+            if there were none.
     """
 
     labels: np.ndarray
@@ -49,16 +50,38 @@ class Outcomes:
 
     @classmethod
     def from_dict(cls, data):
-        """Reads what `to_dict` returned.
-
-        Raises:
-            ValueError: It is something else.
-        """
+        """Reads what `to_dict` returned; raises ValueError for anything else."""
         return unpacked(data)
 
 
 @dataclasses.dataclass(frozen=True)
-class Packed:
+class OccludedSet:
+    """One split of a set of occluded images, as a model was scored on it.
+
+    Attributes:
+        settings: Dict of JSON values: which images were scored, and how. "dataset", "split",
+            "version", "max_examples", "choice", "class_names", "class_map", "image_size",
+            "num_classes", "n", and digests of the labels, the indices and the coverage.
+        outcomes: `Outcomes` of its images. Their pixels are the coverage times the pixels of the
+            image scored; empty if the set has no coverage.
+        skipped: List of dicts with the "name" and the "reason" of files that could not be read.
+    """
+
+    settings: dict
+    outcomes: Outcomes
+    skipped: list
+
+    def to_dict(self):
+        """Returns JSON values."""
+        return {
+            "settings": self.settings,
+            "skipped": self.skipped,
+            "outcomes": self.outcomes.to_dict(),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Packed:
     """The JSON values that `Outcomes.to_dict` returns."""
 
     encoding: str
@@ -70,55 +93,44 @@ class Packed:
 
 
 def unpacked(data, examples=None):
-    """Returns the `Outcomes` that JSON values hold.
+    """Returns the `Outcomes` of JSON values.
 
-    No more is unpacked than the number of examples allows, so that a small file which claims much
-    costs no memory.
+    Arrays are unpacked up to the number of examples only, so that a small file cannot take much
+    memory.
 
     Args:
         data: As of `Outcomes.to_dict`.
-        examples: Number of examples; None where only the data tell.
+        examples: Number of examples; None if it is unknown.
 
     Raises:
-        Mismatch: Something else, arrays of other lengths, or values out of range.
+        Mismatch: The values are something else, arrays of other lengths, or out of range.
     """
-    packed = conform(data, Packed, "outcomes")
+    packed = conform(data, _Packed, "outcomes")
     columns = len(packed.top1) + len(packed.pixels)
     most = _MOST_BYTES // (3 * 8 + 8 * columns)
     check(examples is None or examples <= most, "outcomes", f"more than {most} examples")
-    labels = _unpacked(packed.labels, "int32", "labels", examples, most)
-    one = {"count": len(labels), "most": most}
-    found = Outcomes(
-        labels.astype(np.int64),
-        _unpacked(packed.index, "int64", "index", **one),
-        {
-            name: _unpacked(text, "int8", f"top1.{name}", **one)
-            for name, text in packed.top1.items()
-        },
-        {
-            name: _unpacked(text, "int32", f"pixels.{name}", **one).astype(np.int64)
-            for name, text in packed.pixels.items()
-        },
-        None if packed.donors is None else _unpacked(packed.donors, "int64", "donors", **one),
-    )
-    _check_values(found)
-    return found
+    labels = _unpacked(packed.labels, "int32", "labels", examples, most).astype(np.int64)
+    check(not np.any(labels < 0), "outcomes.labels", "a label is below 0")
 
+    def column(text, dtype, name):
+        return _unpacked(text, dtype, name, len(labels), most)
 
-def _check_values(outcomes):
-    check(not np.any(outcomes.labels < 0), "outcomes.labels", "a label is below 0")
-    for name, values in outcomes.top1.items():
-        known = np.isin(values, (RIGHT, WRONG, NOT_SCORED))
+    top1, pixels = {}, {}
+    for name, text in packed.top1.items():
+        top1[name] = column(text, "int8", f"top1.{name}")
+        known = np.isin(top1[name], (RIGHT, WRONG, NOT_SCORED))
         check(np.all(known), f"outcomes.top1.{name}", "must hold 1, 0 and -1 alone")
-    for name, values in outcomes.pixels.items():
-        check(not np.any(values < 0), f"outcomes.pixels.{name}", "a number is below 0")
-    check(
-        not set(outcomes.pixels) - set(outcomes.top1), "outcomes.pixels", "has rows that top1 lacks"
-    )
+    for name, text in packed.pixels.items():
+        pixels[name] = column(text, "int32", f"pixels.{name}").astype(np.int64)
+        check(not np.any(pixels[name] < 0), f"outcomes.pixels.{name}", "a number is below 0")
+    check(not set(pixels) - set(top1), "outcomes.pixels", "has rows that top1 lacks")
+    index = column(packed.index, "int64", "index")
+    donors = None if packed.donors is None else column(packed.donors, "int64", "donors")
+    return Outcomes(labels, index, top1, pixels, donors)
 
 
 def examples_digest(labels, index):
-    """Returns a digest of which examples these are, whatever their order, as hexadecimal text.
+    """Returns a digest of a set of examples, independent of their order, as hexadecimal text.
 
     Args:
         labels: int array of shape (n,).
@@ -137,18 +149,18 @@ def _packed(values, dtype):
 
 
 def _unpacked(text, dtype, name, count, most):
-    """Returns an array of the type, and of `count` numbers, or up to `most` where that is None."""
+    """Returns an array of `count` numbers, or of up to `most` if `count` is None."""
     place, size = f"outcomes.{name}", np.dtype(dtype).itemsize
     kind, _, data = text.partition(":")
     check(kind == dtype, place, f"must begin with {dtype}:")
     limit = size * (most if count is None else count)
     reader = zlib.decompressobj()
     try:
-        found = reader.decompress(base64.b64decode(data, validate=True), limit + 1)
+        data = reader.decompress(base64.b64decode(data, validate=True), limit + 1)
     except (ValueError, zlib.error) as error:
         raise Mismatch(place, f"cannot be unpacked ({error})") from error
-    check(len(found) <= limit, place, f"must hold {limit // size} numbers, and holds more")
+    check(len(data) <= limit, place, f"must hold {limit // size} numbers, and holds more")
     check(reader.eof and not reader.unused_data, place, "is cut off, or goes on after its end")
-    check(len(found) % size == 0, place, "holds a part of a number")
-    check(count is None or len(found) == limit, place, f"must hold {limit // size} numbers")
-    return np.frombuffer(found, np.dtype(dtype).newbyteorder("<")).astype(dtype)
+    check(len(data) % size == 0, place, "holds a part of a number")
+    check(count is None or len(data) == limit, place, f"must hold {limit // size} numbers")
+    return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).astype(dtype)

@@ -6,13 +6,14 @@ from keras_patchmix.base import atomic
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
 from keras_patchmix.report.style import COLOURS
+from keras_patchmix.report.text import grid_text
 
-_MOST_LINES = 5  # of one report in one panel; more are told apart by looking too hard
+_MOST_LINES = 5  # most curves of one report in one panel
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def draw(named, path=None):
-    """Draws the curves, and writes the figure atomically where there is a path.
+    """Draws the curves, and writes the figure atomically if there is a path.
 
     Args:
         named: Dict from names to `Report`s.
@@ -30,8 +31,8 @@ def draw(named, path=None):
 def curves_of(named):
     """Lays out the curves.
 
-    One report: the curves over the share of pixels in one panel, or one panel for each kind of
-    corruption where they are many; those over the number of tiles in another. Several reports:
+    One report: the curves over the share of pixels in one panel, or one panel for each family of
+    corruptions where they are many; those over the number of tiles in another. Several reports:
     a panel for each corruption and grid, with a line for each report.
 
     Args:
@@ -58,7 +59,7 @@ def curves_of(named):
 
 
 def _title(named):
-    """Says what was scored, and on how many images."""
+    """Returns the title of a figure: the model and the number of images."""
     counts = {report.rows[0].n + report.rows[0].n_nonfinite for report in named.values()}
     sets = any(report.datasets for report in named.values())
     images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
@@ -68,7 +69,7 @@ def _title(named):
 
 
 def _sets(reports, panels):
-    """Dict from the name of a row about a set of occluded images to the dots of the reports."""
+    """Dict from the name of a set of occluded images to the dots of the reports."""
     numbers = {line.label: line.number for panel in panels for line in panel.lines}
     found = {}
     for place, (label, report) in enumerate(reports.items()):
@@ -80,9 +81,9 @@ def _sets(reports, panels):
 
 
 def _numbers(drawn):
-    """Dict from (title, label) to a number: the same for a label in all panels.
+    """Dict from (title, label) to the index of a style, the same for a label in all panels.
 
-    Where the labels are more than the colours, and stand in one panel each, panels begin anew.
+    If there are more labels than colours, and each is in one panel only, each panel starts at 0.
     """
     labels = dict.fromkeys(label for _, _, curves in drawn for label, _ in curves)
     order = {label: number for number, label in enumerate(labels)}
@@ -95,10 +96,9 @@ def _numbers(drawn):
     }
 
 
-def curve_title(corruption, grid):
+def curve_title(title, grid):
     """Returns such as "Patch drop, 14×14 grid"."""
-    text = corruption.replace("_", " ").capitalize()
-    return text if grid is None else f"{text}, {grid[0]}×{grid[1]} grid"
+    return title if grid is None else f"{title}, {grid_text(grid, '×')} grid"
 
 
 def row_title(row):
@@ -108,9 +108,9 @@ def row_title(row):
     """
     if row.data is not None:
         return row.name
-    parts = [row.corruption.replace("_", " ").capitalize()]
+    parts = [row.title]
     if row.grid is not None:
-        parts.append(f"{row.grid[0]}×{row.grid[1]}")
+        parts.append(grid_text(row.grid, "×"))
     if row.level is not None:
         parts.append(f"{100 * row.level:.6g}\u00a0%")
     return ", ".join(parts)
@@ -138,41 +138,28 @@ def interval(p, n):
 def _of_one(report):
     """List of (title, is_loss, curves); a curve is (label, rows)."""
     clean = report.rows[0]
-    loss, tiles = [], []
-    for (corruption, grid), rows in sweeps(report.rows).items():
-        side = loss if _is_loss(rows) else tiles
-        side.append((corruption, curve_title(corruption, grid), [clean, *rows]))
-    drawn = _split(loss, "Occlusion") if len(loss) > _MOST_LINES else _joined(loss, "Occlusion")
-    drawn = [(title, True, curves) for title, curves in drawn]
-    drawn += [(title, False, curves) for title, curves in _joined(tiles, "Shuffled tiles")]
-    return drawn or [("Clean", True, [("clean", [clean])])]
-
-
-def _joined(curves, title):
-    if not curves:
-        return []
-    return [(title if len(curves) > 1 else curves[0][1], [curve[1:] for curve in curves])]
-
-
-def _split(curves, title):
-    """One panel for each kind of corruption: patch_drop and patch_drop_noise are of one."""
-    kinds = {}
-    for curve in curves:
-        words = curve[0].split("_")
-        kind = "_".join(words[: 2 if words[0] == "patch" else 1])
-        kinds.setdefault(kind, []).append(curve)
-    return [
-        panel
-        for kind, members in kinds.items()
-        for panel in _joined(members, curve_title(kind or title, None))
+    found = {True: [], False: []}
+    for (_, grid), rows in sweeps(report.rows).items():
+        curve = (curve_title(rows[0].title, grid), [clean, *rows])
+        found[_is_loss(rows)].append((rows[0].family, curve))
+    panels = {}
+    for is_loss, title in ((True, "Occlusion"), (False, "Shuffled tiles")):
+        split = is_loss and len(found[is_loss]) > _MOST_LINES
+        for family, curve in found[is_loss]:
+            panels.setdefault((family if split else title, is_loss), []).append(curve)
+    drawn = [
+        (title if len(curves) > 1 else curves[0][0], is_loss, curves)
+        for (title, is_loss), curves in panels.items()
     ]
+    return drawn or [("Clean", True, [("clean", [clean])])]
 
 
 def _of_several(reports):
     drawn = {}
     for name, report in reports.items():
         for key, rows in sweeps(report.rows).items():
-            panel = drawn.setdefault(key, (curve_title(*key), _is_loss(rows), []))
+            title = curve_title(rows[0].title, key[1])
+            panel = drawn.setdefault(key, (title, _is_loss(rows), []))
             panel[2].append((name, [report.rows[0], *rows]))
     return list(drawn.values()) or [
         ("Clean", True, [(name, [report.rows[0]]) for name, report in reports.items()])
@@ -180,7 +167,7 @@ def _of_several(reports):
 
 
 def _is_loss(rows):
-    """Tiles are counted only where there are no levels, and a grid to count them by."""
+    """Whether x is the share of pixels: it is the number of tiles for grids without levels."""
     return any(row.level is not None or row.grid is None for row in rows)
 
 

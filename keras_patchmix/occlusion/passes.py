@@ -1,4 +1,4 @@
-"""One pass of a model over one data set, under the conditions that its images are scored in."""
+"""The passes of a model over data sets: one for the benchmark's images, one for each split."""
 
 import contextlib
 from typing import Any
@@ -7,27 +7,41 @@ import numpy as np
 
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.base.schema import check, conform
-from keras_patchmix.occlusion.backup import check_same
-from keras_patchmix.occlusion.sharing import SingleWorker
 from keras_patchmix.occlusion.tally import Tally, judge
 from keras_patchmix.scoring.class_map import check_classes
 
-_DIFFERING = 0.1  # share of outcomes that may differ when a batch is scored again
+_MOST_DIFFERING = 0.1  # share of outcomes; accelerators do not round alike each time
+
+
+class SingleWorker:
+    """The worker that scores all batches, as `workers.WorkerShare` scores some."""
+
+    def takes(self, batch):
+        """Returns whether this worker scores a batch."""
+        return True
+
+    def all_or_none(self):
+        """Returns a context in which an error of one worker is raised on all."""
+        return contextlib.nullcontext()
+
+    def whole(self, tally):
+        """Returns the `Tally` of all workers."""
+        return tally
 
 
 class Pass:
-    """A data set, its conditions, and the counts of them so far.
+    """A data set, its conditions, and the counts so far.
 
     Args:
-        source: An `ExampleSource`, or what is iterated alike.
+        source: An `ExampleSource`, or another iterable of `Batch`es with a method `num_examples`.
         names: Names of the conditions.
         corrupted: Function from a `Batch` to an iterable of tuples of a `Condition`, images, the
-            pixels affected, and the index of donors or None.
-        title: What stands before the progress bar.
+            number of pixels affected, and the index of donors or None.
+        title: Title of the progress bar.
         class_map: A `ClassMap`, or None.
         class_names: List of names of the classes, or None.
-        sharing: A `Sharing`, or `SingleWorker`.
-        naming: Function that returns a context in which errors say what data they are about.
+        worker: A `workers.WorkerShare`, or `SingleWorker`.
+        naming: Function that returns a context in which errors name the data set.
     """
 
     def __init__(
@@ -38,7 +52,7 @@ class Pass:
         title,
         class_map=None,
         class_names=None,
-        sharing=None,
+        worker=None,
         naming=contextlib.nullcontext,
     ):
         self.source = source
@@ -47,56 +61,57 @@ class Pass:
         self._corrupted = corrupted
         self._class_map = class_map
         self._class_names = class_names
-        self._sharing = sharing or SingleWorker()
+        self._worker = worker or SingleWorker()
         self._naming = naming
 
-    def counted(self, state):
-        """Returns the `Tally` of the counts that an interrupted run left, see `Tally.state`."""
-        return Tally.from_state(self.tally.names, state)
-
     def run(self, forward, verbose, after_batch):
-        """Scores all examples that are not counted yet.
+        """Scores the examples that are not counted yet.
 
         Args:
             forward: A `Scorer`.
             verbose: Whether to show a progress bar.
-            after_batch: Function that is called after each batch.
+            after_batch: Function called after each batch.
         """
         done, position = self.tally.count, 0
         with self._naming(), Progress(verbose, self.title) as progress:
             for batch in self.source:
                 progress.start(self.source.num_examples(), done)
-                position += len(batch.labels)
+                position += len(batch)
                 if position <= done:
-                    check_same(self.tally.outcomes(), batch, position)
+                    self._check_same_examples(batch, slice(position - len(batch), position))
                     if position == len(batch):
-                        self._check_agrees(forward, batch)
+                        self._check_same_outcomes(forward, batch)
                     continue
-                if not self._sharing.takes(batch):
+                if not self._worker.takes(batch):
                     continue
-                self._score(forward, batch)
-                progress.add(len(batch.labels))
+                self.tally.add(batch.labels, batch.index, *self._judged(forward, batch))
+                progress.add(len(batch))
                 after_batch()
 
     def whole(self):
-        """Returns the `Tally` of all examples: of several workers, that of all together."""
-        return self._sharing.whole(self.tally)
+        """Returns the `Tally` of all examples, those of other workers included."""
+        return self._worker.whole(self.tally)
 
-    def _score(self, forward, batch):
-        """Scores one batch under all conditions and takes the counts up."""
-        self.tally.add(batch.labels, batch.index, *self._judged(forward, batch))
+    def _check_same_examples(self, batch, part):
+        outcomes = self.tally.outcomes()
+        same_labels = np.array_equal(outcomes.labels[part], batch.labels)
+        if not (same_labels and np.array_equal(outcomes.index[part], batch.index)):
+            raise ValueError(
+                "`dataset` must come in the order in which it came before the interruption. "
+                "Received: other labels or indices among the examples "
+                f"{part.start} to {part.stop - 1}"
+            )
 
-    def _check_agrees(self, forward, batch):
-        """Raises where a batch that was scored before the interruption has other outcomes now.
+    def _check_same_outcomes(self, forward, batch):
+        """Raises if a batch that was scored before the interruption has other outcomes now.
 
-        Nothing but its scores tells one function from another, or an image from one of the same
-        label. A few may differ, as accelerators do not round alike each time.
+        Only its scores distinguish one function from another, and images of the same labels.
         """
         _, verdicts, _ = self._judged(forward, batch)
         before = self.tally.outcomes()
         pairs = ((before.top1[name][: len(batch)], one.top1) for name, one in verdicts.items())
         differing = np.concatenate([one != other for one, other in pairs])
-        if differing.mean() > _DIFFERING:
+        if differing.mean() > _MOST_DIFFERING:
             raise ValueError(
                 "`backup` must be of the same model and images. Received: a backup with other "
                 f"outcomes in {differing.sum()} of {len(differing)} cases of the first examples"
@@ -104,10 +119,10 @@ class Pass:
 
     def _judged(self, forward, batch):
         """Returns donors, a dict from conditions to verdicts, and the number of classes."""
-        verdicts, donors, waiting = {}, None, None
+        verdicts, donors, pending = {}, None, None
 
         def settle(condition, output, pixels):
-            scores = forward.scores(output, len(batch.labels))
+            scores = forward.scores(output, len(batch))
             if self._class_map is not None:
                 scores = self._class_map.select(scores)
             check_classes(scores.shape[1], self._class_map, batch.columns, self._class_names)
@@ -115,13 +130,13 @@ class Pass:
             return scores.shape[1]
 
         for condition, images, pixels, donor in self._corrupted(batch):
-            output = forward(images, check=waiting is None)
+            output = forward(images, check=pending is None)
             # An accelerator computes while the host prepares: scores are read one step later.
-            if waiting is not None:
-                settle(*waiting)
-            waiting = (condition, output, pixels)
+            if pending is not None:
+                settle(*pending)
+            pending = (condition, output, pixels)
             donors = donor if donors is None else donors
-        return donors, verdicts, settle(*waiting)
+        return donors, verdicts, settle(*pending)
 
 
 class Passes:
@@ -137,24 +152,17 @@ class Passes:
         self._backup = backup
         for name, tally in (backup.load(self._tallies) or {}).items():
             passes[name].tally = tally
-        self._begun = self._count()
+        self._loaded = self._count()
 
     def run(self, forward, verbose):
-        """Scores what is not counted yet, pass by pass, and saves the counts now and then."""
+        """Scores what is not counted yet, pass by pass, and saves the counts periodically."""
         try:
             for one in self._passes.values():
                 one.run(forward, verbose, lambda: self._backup.save_now_and_then(self))
         except BaseException:
-            if self._count() > self._begun:
+            if self._count() > self._loaded:
                 self._backup.save(self)
             raise
-
-    def finish(self, keep_backup):
-        """Deletes the file, or leaves it complete."""
-        if keep_backup:
-            self._backup.save(self)
-        else:
-            self._backup.remove()
 
     def state(self):
         """Returns all counts as a dict of JSON values."""
@@ -170,8 +178,10 @@ class Passes:
         kept = conform(state.get("sets", {}), dict[str, Any], "sets")
         check(sorted(kept) == sorted(sets), "sets", f"must be of {sets}")
         state = {key: value for key, value in state.items() if key != "sets"}
-        states = {own: state, **kept}
-        return {name: self._passes[name].counted(one) for name, one in states.items()}
+        return {
+            name: Tally.from_state(self._passes[name].tally.names, one)
+            for name, one in {own: state, **kept}.items()
+        }
 
     def _count(self):
         return sum(one.tally.count for one in self._passes.values())

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion.named_reports import as_dict
 from keras_patchmix.occlusion.panels import draw
+from keras_patchmix.occlusion.report import as_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ def plot_reports(
 ) -> "Figure":
     """Draws top-1 accuracy against information loss, the true share of pixels affected.
 
-    One report: one panel with a line per corruption and grid (one panel per kind of corruption
+    One report: one panel with a line per corruption and grid (one panel per family of corruptions
     where there are more than five), and one for permutations against the number of tiles. Several:
     one panel per corruption and grid, with a line per model. Bands are Wilson's 95 % intervals.
     Sets of occluded images stand in a panel of their own, as dots with intervals. Where a row has

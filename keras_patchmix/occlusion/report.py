@@ -2,23 +2,16 @@
 
 import dataclasses
 import html
-import importlib.metadata
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
-
-from keras_patchmix._version import __version__
-from keras_patchmix.base import atomic, csv_text, state_files
-from keras_patchmix.base.printable import printable, printable_values
+from keras_patchmix.base import atomic, state_files
+from keras_patchmix.base.printable import printable_values
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion import comparison, report_file
+from keras_patchmix.occlusion import report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
-from keras_patchmix.occlusion.per_class import ClassRow, class_rows
-from keras_patchmix.occlusion.rows import Row, row_named, summarise
-from keras_patchmix.report import text
+from keras_patchmix.occlusion.rows import Row, class_rows, row_named, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,17 +24,16 @@ class Report:
 
     Attributes:
         rows: List of `Row`, the clean one first, those of sets of occluded images last.
-        summary: List of dicts, one per corruption and grid (per corruption where it has no levels):
-            `mean`, over the levels, without clean; `area`, under the curve of top-1 against the
-            true share, by trapezoids, clean included, divided by the range of shares (None where
-            there are no levels); `drop`, clean minus the hardest condition. None where a row that
+        summary: List of dicts, one per corruption and grid (per corruption without levels):
+            `mean`, over the levels, without clean; `area` under the curve of top-1 over the true
+            share, by the trapezoidal rule, clean included, divided by the range of shares (None
+            without levels); `drop`, clean minus the hardest condition. They are None if a row that
             they need has no scored image. Sets of occluded images have the mean over their splits.
-        settings: Dict of JSON values: what the rows depend on.
-        outcomes: `Outcomes` of the single examples, for paired comparisons and classes; None in
-            reports that do not hold them.
-        skipped: List of dicts with the "name" and the "reason" of what the data set could not read.
-        datasets: Dict from the name of a row to the `OccludedSet` that it is about: the settings,
-            outcomes and skipped images of the rows that are of a data set of their own.
+        settings: Dict of JSON values that the rows depend on.
+        outcomes: `Outcomes` of the single examples, for paired comparisons and classes; or None.
+        skipped: List of dicts with the "name" and the "reason" of files that could not be read.
+        datasets: Dict from the names of rows of sets of occluded images to their `OccludedSet`s:
+            settings, outcomes and skipped images.
     """
 
     def __init__(
@@ -63,16 +55,15 @@ class Report:
     def load(cls, path: FilePath) -> "Report":
         """Reads a report from a file that `to_json` wrote.
 
-        The file's checksum, if it is there, must be that of its content; without one (as after an
-        edit by hand, or in files of earlier versions) the parts of the report must still agree with
-        one another. No more memory is taken than the number of images allows.
+        A checksum in the file must be that of its content. The parts of the report must agree with
+        each other even without one, as after an edit by hand or in files of earlier versions.
 
         Args:
             path: The file, or a directory that holds a report.json.
 
         Raises:
-            ValueError: The file is damaged or is not a report, or one of a later version than this
-                package knows. The message names the file.
+            ValueError: The file is damaged, is not a report, or is one of a later version of this
+                package. The message names the file.
         """
         path = Path(path)
         return cls(**report_file.load(path / "report.json" if path.is_dir() else path))
@@ -80,17 +71,17 @@ class Report:
     @property
     def correct(self):
         """Dict from a row's name to a boolean array of shape (n,): which examples were right."""
-        known = [self.outcomes, *(each.outcomes for each in self.datasets.values())]
+        parts = [self.outcomes, *(each.outcomes for each in self.datasets.values())]
         return {
             name: values == RIGHT
-            for outcomes in known
+            for outcomes in parts
             if outcomes is not None
             for name, values in outcomes.top1.items()
         }
 
     @property
     def all_skipped(self):
-        """List of dicts as in `skipped`, those of the sets too, with the row's name in front."""
+        """List of dicts as in `skipped`, and those of the sets, prefixed with the row's name."""
         return [
             *self.skipped,
             *(
@@ -109,6 +100,8 @@ class Report:
         Returns:
             A `Comparison`, see `keras_patchmix.occlusion.comparison.compare`.
         """
+        from keras_patchmix.occlusion import comparison
+
         return comparison.compare(self, other)
 
     def class_rows(self) -> Any:
@@ -125,11 +118,7 @@ class Report:
         return rows
 
     def row(self, name: str) -> Row:
-        """Returns the row of a name.
-
-        Raises:
-            KeyError: There is none; the message lists those there are.
-        """
+        """Returns the row of a name; raises KeyError if there is none."""
         return row_named(self.rows, name)
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,22 +134,22 @@ class Report:
         }
 
     def to_json(self, path: FilePath | None = None) -> str:
-        """Returns the report as JSON text, or writes that atomically to `path` and returns None.
+        """Returns the report as JSON text, or writes it atomically to `path` and returns None.
 
-        It is what `to_dict` returns, and under "sha256" a checksum of that.
+        The text is `to_dict`, with a checksum under "sha256".
         """
         return _returned_or_written(state_files.sealed_text(self.to_dict(), indent=2), path)
 
     def to_csv(self, path: FilePath | None = None) -> str:
-        """Returns the rows as CSV text, or writes that atomically to `path` and returns None.
+        """Returns the rows as CSV text, or writes it atomically to `path` and returns None.
 
-        Each line holds the settings too, after the row's own columns, so that the files of several
-        models can be put together. Lists and dicts among them are JSON. Text that a spreadsheet
-        would take for a formula has an apostrophe in front. In the line of a set of
-        occluded images, settings of its own stand in place of those of the other data.
+        Each line also holds the settings, so that the files of several models can be concatenated.
+        Lists and dicts are JSON. Text that a spreadsheet would take for a formula is prefixed with
+        an apostrophe. The line of a set of occluded images has the settings of that set.
         """
-        columns, lines = csv_lines(self)
-        return _returned_or_written(csv_text.write(columns, lines), path)
+        from keras_patchmix.occlusion import report_text
+
+        return _returned_or_written(report_text.csv(self), path)
 
     @property
     def model_name(self) -> str:
@@ -181,13 +170,13 @@ class Report:
         return draw({self.model_name: self}, path)
 
     def to_class_csv(self, path: FilePath | None = None) -> str:
-        """Returns the rows of all classes as CSV text, or writes that to `path`, atomically.
+        """Returns the rows of all classes as CSV text, or writes it atomically to `path`.
 
-        Its columns are the fields of `ClassRow`.
+        The columns are the fields of `ClassRow`.
         """
-        columns = [field.name for field in dataclasses.fields(ClassRow)]
-        written = csv_text.write(columns, map(dataclasses.asdict, self.class_rows()))
-        return _returned_or_written(written, path)
+        from keras_patchmix.occlusion import report_text
+
+        return _returned_or_written(report_text.class_csv(self), path)
 
     def to_html(
         self,
@@ -195,11 +184,11 @@ class Report:
         examples: Sequence[Mapping[str, Any]] | None = None,
         selectivity: Any = None,
     ) -> str:
-        """Returns the report as a page that stands alone, or writes it atomically to `path`.
+        """Returns the report as a self-contained page, or writes it atomically to `path`.
 
         Args:
             path: File to write, or None.
-            examples: What `Benchmark.examples` returned, for pictures; None leaves them out.
+            examples: What `Benchmark.examples` returned, for pictures; or None.
             selectivity: `keras_patchmix.explain.SelectivityReport` of the same model, or None.
         """
         from keras_patchmix.occlusion.page import write_page
@@ -208,96 +197,42 @@ class Report:
         return _returned_or_written(written, path)
 
     def table(self) -> str:
-        """Returns rows and summary as text for people."""
-        head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
-        lines = [
-            (
-                row.corruption if row.data is None else row.name,
-                text.grid_text(row.grid),
-                "" if row.level is None else f"{100 * row.level:g} %",
-                "" if row.share is None else f"{100 * row.share:.1f} %",
-                text.percent(row.top1),
-                text.percent(row.standard_error),
-                text.percent(row.top5),
-            )
-            for row in self.rows
-        ]
-        summary_head = ("corruption", "grid", "mean", "area", "drop")
-        summary = [
-            (
-                entry["corruption"],
-                text.grid_text(entry["grid"]),
-                *(text.percent(entry[key]) for key in ("mean", "area", "drop")),
-            )
-            for entry in self.summary
-        ]
-        size = "x".join(map(str, self.settings["image_size"]))
-        n = self.settings.get("n", self.rows[0].n)
-        title = f"{printable(self.settings['model'] or 'model')}: {n} images of {size}"
-        if self.settings.get("preprocess"):
-            title += f", through {printable(self.settings['preprocess'])}"
-        if self.settings.get("one_output"):
-            title += f", the one output read as a {self.settings['one_output']}"
-        parts = [title, "", text.aligned(head, lines)]
-        if summary:
-            parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
-        if self.datasets:
-            parts += ["", *(_of_set(row) for row in self.rows if row.data is not None)]
-        bad = sum(row.n_nonfinite for row in self.rows)
-        if bad:
-            parts += ["", f"{bad} outputs were not finite and are not scored."]
-        skipped = self.all_skipped
-        if skipped:
-            names = ", ".join(entry["name"] for entry in skipped[:5])
-            more = ", ..." if len(skipped) > 5 else ""
-            parts += ["", f"{len(skipped)} images could not be read: {names}{more}"]
-        if self.settings.get("left_out"):
-            parts += ["", f"Left out of the folder: {self.settings['left_out']}"]
-        return "\n".join(parts)
+        """Returns rows and summary as a text table."""
+        from keras_patchmix.occlusion import report_text
+
+        return report_text.table(self)
 
     def __str__(self):
         return self.table()
 
     def __repr__(self):
-        model, clean = self.settings.get("model"), text.percent(self.rows[0].top1)
-        return f"<Report of {model!r}: {len(self.rows)} rows, clean top-1 {clean or 'unknown'} %>"
+        top1 = self.rows[0].top1
+        clean = "unknown" if top1 is None else f"{100 * top1:.2f}"
+        model = self.settings.get("model")
+        return f"<Report of {model!r}: {len(self.rows)} rows, clean top-1 {clean} %>"
 
     def _repr_html_(self):
         """Returns the table, for notebooks."""
         return f"<pre>{html.escape(self.table())}</pre>"
 
 
-def csv_lines(report):
-    """Returns the columns of `Report.to_csv`, and a list of dicts from them to values."""
-    columns = [field.name for field in dataclasses.fields(Row)]
-    settings = {key: value for key, value in report.settings.items() if key not in columns}
-    version = {"schema_version": report_file.SCHEMA_VERSION}
-    lines = []
-    for row in report.rows:
-        values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
-        own = report.datasets[row.name].settings if row.name in report.datasets else {}
-        of_line = {key: own.get(key, value) for key, value in settings.items()}
-        lines.append({**values, **version, **of_line})
-    return [*columns, *version, *settings], lines
+def as_dict(reports):
+    """Returns a dict from names to reports. A single report is named after its model.
 
+    Args:
+        reports: A `Report`, or a dict from names to reports.
 
-def versions():
-    """Returns the versions of the packages a score depends on."""
-    backend = keras.config.backend()
-    module = sys.modules.get(backend)
-    return {
-        "keras_patchmix": __version__,
-        "keras": keras.__version__,
-        "numpy": importlib.metadata.version("numpy"),
-        "backend": backend,
-        backend: getattr(module, "__version__", None),
-        "python": sys.version.split()[0],
-    }
-
-
-def _of_set(row):
-    source = "" if row.data == row.name else f", {row.data}"
-    return f"{row.name}: {row.n + row.n_nonfinite} images of its own{source}."
+    Raises:
+        ValueError: Neither, or an empty dict.
+    """
+    if isinstance(reports, Report):
+        return {reports.model_name: reports}
+    is_dict = isinstance(reports, dict) and len(reports) > 0
+    if is_dict and all(isinstance(report, Report) for report in reports.values()):
+        return {str(name): report for name, report in reports.items()}
+    raise ValueError(
+        f"`reports` must be a Report or a dict from names to reports. Received: reports={reports!r}"
+    )
 
 
 def _returned_or_written(written, path):

@@ -1,4 +1,4 @@
-"""The file report.json: what it holds, and whether its numbers agree with one another."""
+"""The file report.json: its content, and checks that its numbers agree."""
 
 import dataclasses
 import math
@@ -9,14 +9,13 @@ import numpy as np
 from keras_patchmix.base import state_files
 from keras_patchmix.base.printable import printable, printable_values
 from keras_patchmix.base.schema import check, conform
-from keras_patchmix.occlusion.describing import digest
-from keras_patchmix.occlusion.occluded_set import OccludedSet
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, unpacked
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, OccludedSet, unpacked
 from keras_patchmix.occlusion.rows import Row
+from keras_patchmix.occlusion.settings import digest
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _KIND = "a report of keras-patchmix"
-_CLOSE = 1e-6  # floats that another machine may round otherwise
+_TOLERANCE = 1e-6  # another machine may round otherwise
 
 
 class Skipped(TypedDict):
@@ -31,7 +30,7 @@ class _Images(TypedDict):
 
 
 class Settings(_Images, total=False):
-    """What settings hold, of a report and of a set: there may be others beside them."""
+    """Settings that reports and sets share. Other keys are allowed."""
 
     n: int
     num_classes: int
@@ -84,7 +83,7 @@ class SetSettings(_OfClasses, Settings, total=False):
 
 @dataclasses.dataclass(frozen=True)
 class SetContent:
-    """What the file holds of a set of occluded images."""
+    """The part of the file about a set of occluded images."""
 
     settings: SetSettings
     skipped: list[Skipped]
@@ -93,7 +92,7 @@ class SetContent:
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """What the file holds. Of the summary nothing is read, as it follows from the rows."""
+    """The content of the file. The summary is ignored, since it follows from the rows."""
 
     schema_version: int
     settings: ReportSettings
@@ -115,12 +114,12 @@ def load(path):
 
     Raises:
         keras_patchmix.base.state_files.DamagedFile: It is not a report, or its parts do not agree.
-        ValueError: It is one of a later version than this package knows.
-        OSError: It is not there, or cannot be read.
+        ValueError: It is a report of a later version of this package.
+        OSError: It cannot be read.
     """
-    found = state_files.read_json(path, _KIND)
+    values = state_files.read_json(path, _KIND)
     with state_files.named(path, _KIND):
-        version = found.get("schema_version") if isinstance(found, dict) else None
+        version = values.get("schema_version") if isinstance(values, dict) else None
         check(type(version) is int and version > 0, "schema_version", "must be a whole number")
         if version > SCHEMA_VERSION:
             raise ValueError(
@@ -128,7 +127,7 @@ def load(path):
                 f"needs a later keras-patchmix. Received: version {version} in "
                 f"'{printable(path)}'"
             )
-        content = conform(printable_values(state_files.unsealed(found)), Content)
+        content = conform(printable_values(state_files.unsealed(values)), Content)
         return _arguments(content)
 
 
@@ -145,14 +144,14 @@ def _arguments(content):
     check(set(sets) == set(content.datasets), "datasets", "must be those that rows are about")
     outcomes = None
     if content.outcomes is not None:
-        outcomes = _checked(content.outcomes, own, content.settings)
+        outcomes = _outcomes(content.outcomes, own, content.settings)
     _check_settings(content.settings, outcomes, "settings")
     datasets = {}
     for name, each in content.datasets.items():
         _check_size(each.settings, f"datasets.{name}.settings")
-        known = _checked(each.outcomes, [sets[name]], each.settings, shares=False)
-        _check_settings(each.settings, known, f"datasets.{name}.settings")
-        datasets[name] = OccludedSet(each.settings, known, each.skipped)
+        own = _outcomes(each.outcomes, [sets[name]], each.settings, shares=False)
+        _check_settings(each.settings, own, f"datasets.{name}.settings")
+        datasets[name] = OccludedSet(each.settings, own, each.skipped)
     return {
         "rows": rows,
         "settings": content.settings,
@@ -174,12 +173,12 @@ def _check_row(row, place):
     check(row.top5 is None or row.n > 0, f"{place}.top5", "must be null where n is 0")
     if row.n:
         error = math.sqrt(row.top1 * (1 - row.top1) / row.n)
-        check(_same(row.standard_error, error), f"{place}.standard_error", "must follow from top1")
+        check(_close(row.standard_error, error), f"{place}.standard_error", "must follow from top1")
         check(row.top5 is None or row.top5 >= row.top1, f"{place}.top5", "must not be below top1")
 
 
-def _checked(packed, rows, settings, shares=True):
-    """Returns the `Outcomes` of rows, which must say what these say."""
+def _outcomes(packed, rows, settings, shares=True):
+    """Returns `Outcomes`, which must agree with the rows."""
     examples = rows[0].n + rows[0].n_nonfinite
     outcomes = unpacked(packed, examples)
     names = [row.name for row in rows]
@@ -194,7 +193,7 @@ def _checked(packed, rows, settings, shares=True):
         check(not n or row.top1 == right / n, place, "top1 is not that of outcomes")
         if shares and examples:
             share = int(np.sum(outcomes.pixels[row.name])) / (examples * area)
-            check(_same(row.share, share), place, "share is not that of outcomes")
+            check(_close(row.share, share), place, "share is not that of outcomes")
     return outcomes
 
 
@@ -208,14 +207,13 @@ def _check_settings(settings, outcomes, place):
         return
     check(settings.get("n", len(outcomes)) == len(outcomes), f"{place}.n", "not that of outcomes")
     for key in ("labels", "index"):
-        known = settings.get(f"{key}_sha256")
-        same = known in (None, digest(getattr(outcomes, key)))
-        check(same, f"{place}.{key}_sha256", "not that of outcomes")
+        is_same = settings.get(f"{key}_sha256") in (None, digest(getattr(outcomes, key)))
+        check(is_same, f"{place}.{key}_sha256", "not that of outcomes")
     classes = [settings.get("num_classes"), settings.get("class_names")]
     classes = [len(one) if isinstance(one, list) else one for one in classes if one is not None]
     highest = int(outcomes.labels.max(initial=-1))
     check(all(highest < count for count in classes), place, "a label is beyond the classes")
 
 
-def _same(value, other):
-    return math.isclose(value, other, rel_tol=_CLOSE, abs_tol=_CLOSE)
+def _close(value, other):
+    return math.isclose(value, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)

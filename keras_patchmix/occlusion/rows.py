@@ -1,4 +1,4 @@
-"""The rows of a report and what they come to: made of counts, grouped into curves, summed up."""
+"""The rows of a report: made from counts, grouped into curves, summarised, and by class."""
 
 import dataclasses
 import itertools
@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from keras_patchmix.corruptions.member import in_words
 from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
 
 
@@ -19,15 +20,18 @@ class Row:
         corruption: Such as `"patch_drop"`.
         grid: (rows, columns) or None.
         level: Share asked for, or None.
-        share: Share of all pixels that were affected, in [0, 1]; of a set of occluded images the
-            mean coverage, None where it has none.
-        n: Number of images that were scored.
-        top1: Share of them whose class has the highest score; None where `n` is 0.
+        share: Share of all pixels affected, in [0, 1]; the mean coverage of a set of occluded
+            images, None if it has none.
+        n: Number of images scored.
+        top1: Share of them whose class has the highest score; None if `n` is 0.
         top5: Share of them whose class is among the five highest; None below 6 classes.
-        standard_error: That of `top1`, sqrt(p (1 - p) / n).
-        n_nonfinite: Images with an output that is not finite, which are not scored.
-        data: The set of occluded images that the row is about, such as `"my_set:test"`; None for
-            rows about the benchmark's own images.
+        standard_error: Standard error of `top1`, sqrt(p (1 - p) / n).
+        n_nonfinite: Number of images with an output that is not finite. They are not scored.
+        data: The set of occluded images of the row, such as `"my_set:test"`; None for rows of the
+            benchmark's own images.
+        title: Name of the corruption in figures and tables. Made of `corruption` when None, as in
+            reports of schema version 3 and before.
+        family: Corruptions of one family share a panel. `title` when None.
     """
 
     name: str
@@ -41,21 +45,53 @@ class Row:
     standard_error: float | None
     n_nonfinite: int
     data: str | None = None
+    title: str | None = None
+    family: str | None = None
+
+    def __post_init__(self):
+        if self.title is None:
+            object.__setattr__(self, "title", in_words(self.corruption))
+        if self.family is None:
+            object.__setattr__(self, "family", self.title)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassRow:
+    """The score of one class under one condition.
+
+    Attributes:
+        name: Name of the report's row, such as `"patch_drop_14x14_50"`.
+        label: Class id.
+        class_name: Name of the class, or None if it was not given.
+        n: Number of the class's images that were scored.
+        top1: Share of them that were right, in [0, 1]; None if n is 0.
+        standard_error: Standard error of `top1`, sqrt(p (1 - p) / n).
+        drop: The class's accuracy on clean images minus `top1`; None if one of them is, or the row
+            is of a set of occluded images.
+    """
+
+    name: str
+    label: int
+    class_name: str | None
+    n: int
+    top1: float | None
+    standard_error: float | None
+    drop: float | None
 
 
 def make_rows(conditions, tally, input_shape):
-    """Makes the rows of a report from the counts.
+    """Makes the rows of a report from counts.
 
     Args:
         conditions: Sequence of `Condition`.
-        tally: A `Tally` of their names.
+        tally: A `Tally` of these conditions.
         input_shape: (height, width, channels) of the images.
 
     Returns:
         List of `Row`.
     """
     outcomes = tally.outcomes()
-    area = input_shape[0] * input_shape[1]
+    area = math.prod(input_shape[:2])
     rows = []
     for condition in conditions:
         top1, pixels = outcomes.top1[condition.name], outcomes.pixels[condition.name]
@@ -71,20 +107,18 @@ def make_rows(conditions, tally, input_shape):
                 n=n,
                 top1=p,
                 top5=tally.top5[condition.name] / n if n and tally.classes >= 6 else None,
-                standard_error=math.sqrt(p * (1 - p) / n) if n else None,
+                standard_error=_standard_error(p, n),
                 n_nonfinite=len(top1) - n,
                 data=condition.data,
+                title=condition.title,
+                family=condition.family,
             )
         )
     return rows
 
 
 def row_named(rows, name):
-    """Returns the row of a name out of a list.
-
-    Raises:
-        KeyError: There is none; the message lists those there are.
-    """
+    """Returns the row of a name; raises KeyError, which lists the names, if there is none."""
     for row in rows:
         if row.name == name:
             return row
@@ -92,11 +126,11 @@ def row_named(rows, name):
 
 
 def sweeps(rows):
-    """Groups rows, without the clean one and those of sets of occluded images, into curves.
+    """Groups the rows of corruptions into curves.
 
     Returns:
-        Dict from (corruption, grid) to rows with rising levels; the grid is None, and the rows have
-        rising numbers of tiles, where a corruption has no levels.
+        Dict from (corruption, grid) to rows of ascending levels. For corruptions without levels the
+        grid is None, and the numbers of tiles ascend.
     """
     groups = {}
     for row in rows:
@@ -107,11 +141,7 @@ def sweeps(rows):
 
 
 def occluded_sets(rows):
-    """Groups the rows of sets of occluded images.
-
-    Returns:
-        Dict from (the name of a set, None) to its rows, one for each split.
-    """
+    """Returns a dict from (name of a set of occluded images, None) to the rows of its splits."""
     groups = {}
     for row in rows:
         if row.data is not None:
@@ -136,20 +166,20 @@ def summarise(rows):
             }
         )
     for (name, _), members in occluded_sets(rows).items():
-        # They are other images than the clean ones: nothing has dropped.
+        # Occluded sets have no clean counterpart, so `drop` is None.
         entry = {"corruption": name, "grid": None, "levels": [], "mean": _mean(members)}
         summary.append({**entry, "area": None, "drop": None})
     return summary
 
 
 def _mean(rows):
-    """Returns the mean of top-1 over rows, None where a row has none."""
+    """Returns the mean of top-1 over rows, or None if a row has no score."""
     values = [row.top1 for row in rows]
     return None if None in values else math.fsum(values) / len(values)
 
 
 def _area(rows):
-    """Returns the mean height of the curve of top-1 against the true share, by trapezoids."""
+    """Returns the mean height of top-1 over the true share, by the trapezoidal rule."""
     span = rows[-1].share
     if rows[-1].level is None or not span > 0 or any(row.top1 is None for row in rows):
         return None
@@ -160,7 +190,7 @@ def _area(rows):
 
 
 def warn_of_nonfinite(rows):
-    """Warns of rows with outputs that were not finite, for the caller of who calls this."""
+    """Warns of rows with outputs that are not finite."""
     bad = [row for row in rows if row.n_nonfinite]
     if bad:
         counts = (f"{r.n_nonfinite} of {r.n + r.n_nonfinite} ({r.name})" for r in bad)
@@ -170,3 +200,32 @@ def warn_of_nonfinite(rows):
             UserWarning,
             stacklevel=4,
         )
+
+
+def class_rows(outcomes, class_names=None, clean_first=True):
+    """Counts outcomes class by class.
+
+    Args:
+        outcomes: `Outcomes`.
+        class_names: Sequence of names, or None. Label `i` is `class_names[i]`.
+        clean_first: Whether the first row is the clean one.
+
+    Returns:
+        List of `ClassRow`: for every row of the report all classes present, in ascending order.
+    """
+    labels, where = np.unique(outcomes.labels, return_inverse=True)
+    rows, clean = [], None
+    for name, top1 in outcomes.top1.items():
+        scored = np.bincount(where[top1 != NOT_SCORED], minlength=len(labels)).tolist()
+        right = np.bincount(where[top1 == RIGHT], minlength=len(labels)).tolist()
+        accuracy = [r / n if n else None for r, n in zip(right, scored, strict=True)]
+        clean = clean or (accuracy if clean_first else [None] * len(accuracy))
+        for label, n, p, unoccluded in zip(labels.tolist(), scored, accuracy, clean, strict=True):
+            drop = None if p is None or unoccluded is None else unoccluded - p
+            class_name = None if class_names is None else class_names[label]
+            rows.append(ClassRow(name, label, class_name, n, p, _standard_error(p, n), drop))
+    return rows
+
+
+def _standard_error(p, n):
+    return math.sqrt(p * (1 - p) / n) if n else None

@@ -6,19 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_patchmix import corruptions
 from keras_patchmix.base.schema import Mismatch
 from keras_patchmix.base.state_files import parse_json
 from keras_patchmix.corruptions.member import Member
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
-
-# Where the classes are that need no `custom_objects`. Imported when one of them is asked for.
-_MODULES = {
-    "DatasetOcclusion": "keras_patchmix.occlusion.dataset_occlusion",
-    "PatchDrop": "keras_patchmix.corruptions.patch_drop",
-    "PatchPermutation": "keras_patchmix.corruptions.patch_permutation",
-    "PatchReplacement": "keras_patchmix.corruptions.patch_replacement",
-    "Superimpose": "keras_patchmix.corruptions.superimpose",
-}
 
 
 def serialize(suite: Sequence[Any]) -> list[dict[str, Any]]:
@@ -45,26 +37,26 @@ def serialize(suite: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def described(suite):
-    """Returns what `serialize` does, with None in place of images that were given as an object."""
+    """Returns what `serialize` does, with None for images that were given as an object."""
     return [_entry(member) for member in members_of(suite)]
 
 
 def deserialize(
     suite: str | Sequence[Any], custom_objects: Mapping[str, type] | None = None
 ) -> list[Any]:
-    """Makes a suite anew from JSON values.
+    """Makes a suite from JSON values.
 
     Args:
         suite: What `serialize` returned, or the JSON text of that.
-        custom_objects: Dict from class name to class, for corruptions that are not this package's.
-            A class given here goes before one of this package that has the same name.
+        custom_objects: Dict from class name to class, for corruptions of your own. They take
+            precedence over classes of this package with the same name.
 
     Returns:
         A list of corruptions and `DatasetOcclusion`s, equal to those that were serialized.
 
     Raises:
-        ValueError: Not such values or text, an unknown class, or arguments that the class does not
-            take.
+        ValueError: The values or the text are not as described, a class is unknown, or it does not
+            take the arguments.
 
     Example:
         >>> text = json.dumps(serialize([PatchDrop(7, 0.5)]))
@@ -83,7 +75,7 @@ def deserialize(
 
 
 def members_of(suite, custom_objects=None):
-    """Returns the corruptions of a suite that may hold dicts in their place.
+    """Returns the members of a suite, making those that are given as dicts.
 
     Args:
         suite: List or tuple of `Member`s and of dicts as `serialize` makes them.
@@ -93,7 +85,7 @@ def members_of(suite, custom_objects=None):
         A tuple of `Member`s.
 
     Raises:
-        ValueError: Something else, or nothing, or a dict that no corruption can be made of.
+        ValueError: The suite is empty or something else, or a dict describes no member.
     """
     members = tuple(suite) if isinstance(suite, list | tuple) else ()
     if not members or not all(isinstance(member, Member | dict) for member in members):
@@ -135,16 +127,16 @@ def _member(entry, custom_objects):
 
 
 def _class(name, custom_objects):
-    cls = custom_objects.get(name)
-    if cls is None and name in _MODULES:
-        module = importlib.import_module(_MODULES[name])
-        cls = getattr(module, name)
-    if cls is None:
-        known = ", ".join({**_MODULES, **custom_objects})
+    modules = corruptions.modules()
+    known = {"DatasetOcclusion": DatasetOcclusion, **modules, **custom_objects}
+    if name not in known:
         raise ValueError(
-            f"`suite` holds an unknown corruption. Known: {known} (pass your own classes to "
-            f"`deserialize` as `custom_objects`). Received: class_name={name!r}"
+            f"`suite` holds an unknown corruption. Known: {', '.join(known)} (pass your own "
+            f"classes to `deserialize` as `custom_objects`). Received: class_name={name!r}"
         )
+    cls = known[name]
+    if name in modules and name not in custom_objects:
+        cls = getattr(importlib.import_module(f"{corruptions.__name__}.{modules[name]}"), name)
     if not (isinstance(cls, type) and issubclass(cls, Member)):
         raise ValueError(
             "`custom_objects` must hold subclasses of `keras_patchmix.occlusion.Corruption`. "
@@ -154,7 +146,7 @@ def _class(name, custom_objects):
 
 
 def _check_arguments(cls, config):
-    """Raises if the constructor does not take a config, where the config goes straight into it."""
+    """Raises if the constructor does not take a config that it is given as it is."""
     if cls.from_config.__func__ is not Member.from_config.__func__:
         return
     signature = inspect.signature(cls)

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from keras_patchmix.base.sizes import size_pair
 from keras_patchmix.base.types import Size
-from keras_patchmix.corruptions.base import check_grid
 from keras_patchmix.corruptions.patch_drop import PatchDrop
 from keras_patchmix.corruptions.patch_permutation import PatchPermutation
 from keras_patchmix.corruptions.patch_replacement import PatchReplacement
@@ -82,7 +82,7 @@ def extended_suite(image_size: Size) -> list[Any]:
 
 def _finest_grid(image_size):
     """Returns the rows of the finest grid of an image, and the greatest divisor of both sides."""
-    height, width = check_grid(image_size, "image_size")
+    height, width = size_pair(image_size, "image_size")
     least = min(height, width)
     if least < 16:
         raise ValueError(

@@ -1,22 +1,23 @@
-"""Running counts of a benchmark: what each condition did to each example so far."""
+"""Running counts of a benchmark: the outcome of each condition for each example so far."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from keras_patchmix.occlusion.counts import counts_of
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, Outcomes
+from keras_patchmix.base.schema import check, conform
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, Outcomes, unpacked
 from keras_patchmix.scoring.class_map import check_classes
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """The outcome of one condition on one batch of B examples.
+    """The outcome of one condition for a batch of B examples.
 
     Attributes:
         top1: int8 array of shape (B,), see `Outcomes`.
         top5: Number of examples whose class is among the five highest scores.
-        pixels: int64 array of shape (B,): the pixels affected.
+        pixels: int64 array of shape (B,): the number of pixels affected.
     """
 
     top1: np.ndarray
@@ -30,10 +31,10 @@ def judge(scores, labels, pixels):
     Args:
         scores: float32 array of shape (B, K).
         labels: int array of shape (B,), below K.
-        pixels: int array of shape (B,): the pixels affected.
+        pixels: int array of shape (B,): the number of pixels affected.
 
     Returns:
-        A `Verdict`. An example with a score that is not finite is not scored.
+        A `Verdict`. Examples with a score that is not finite are not scored.
 
     Raises:
         ValueError: A label is K or above.
@@ -59,24 +60,27 @@ class Tally:
 
     Args:
         names: Names of the conditions.
+        outcomes: `Outcomes` to start from, or None.
+        top5: Dict from names to numbers of examples, of these outcomes.
+        classes: Number of scores an image, of these outcomes.
     """
 
-    def __init__(self, names):
+    def __init__(self, names, outcomes=None, top5=None, classes=None):
         self.names = tuple(names)
-        self.classes = None
-        self.count = 0
-        self.top5 = dict.fromkeys(self.names, 0)
-        self._parts = []
+        self.classes = classes
+        self.count = 0 if outcomes is None else len(outcomes)
+        self.top5 = dict(top5 or dict.fromkeys(self.names, 0))
+        self._parts = [] if outcomes is None else [outcomes]
 
     def add(self, labels, index, donors, verdicts, classes):
-        """Takes up a batch of examples, once every condition has been scored on it.
+        """Adds a batch of examples, after every condition has been scored on it.
 
         Args:
             labels: int array of shape (B,).
             index: int array of shape (B,).
             donors: int array of shape (B,), or None.
             verdicts: Dict from each condition's name to its `Verdict`.
-            classes: Number of scores the model returned for an image.
+            classes: Number of scores an image.
         """
         part = Outcomes(
             np.array(labels),
@@ -101,18 +105,18 @@ class Tally:
             )
         parts = self._parts
         donors = [part.donors for part in parts if part.donors is not None]
-        whole = Outcomes(
+        joined = Outcomes(
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.index for part in parts]),
             {name: np.concatenate([part.top1[name] for part in parts]) for name in self.names},
             {name: np.concatenate([part.pixels[name] for part in parts]) for name in self.names},
             np.concatenate(donors) if donors else None,
         )
-        self._parts = [whole]
-        return whole
+        self._parts = [joined]
+        return joined
 
     def state(self):
-        """Returns all counts as a dict of JSON values."""
+        """Returns the counts as a dict of JSON values."""
         return {
             "count": self.count,
             "classes": self.classes,
@@ -122,24 +126,37 @@ class Tally:
 
     @classmethod
     def from_state(cls, names, state):
-        """Takes up the counts that `state` returned.
+        """Makes a tally from the dict that `state` returned.
 
         Raises:
-            keras_patchmix.base.schema.Mismatch: They are something else, or of other conditions.
+            keras_patchmix.base.schema.Mismatch: The values are something else, are of other
+                conditions, or do not agree.
         """
-        return cls.of(names, *counts_of(state, names))
+        counts = conform(state, _Counts)
+        check(counts.count >= 0, "count", "must be 0 or more")
+        outcomes = unpacked(counts.outcomes, counts.count)
+        for place, values in (
+            ("top5", counts.top5),
+            ("outcomes.top1", outcomes.top1),
+            ("outcomes.pixels", outcomes.pixels),
+        ):
+            check(sorted(values) == sorted(names), place, f"must be of {list(names)}")
+        for name, top1 in outcomes.top1.items():
+            right, scored = int(np.sum(top1 == RIGHT)), int(np.sum(top1 != NOT_SCORED))
+            is_possible = right <= counts.top5[name] <= scored
+            check(is_possible, f"top5.{name}", f"must be from {right} to {scored}")
+        is_empty, highest = counts.count == 0, int(outcomes.labels.max(initial=-1))
+        check((counts.classes is None) == is_empty, "classes", "must be null without counts")
+        is_possible = counts.classes is None or highest < counts.classes
+        check(is_possible, "classes", "a label is beyond them")
+        return cls(names, outcomes, counts.top5, counts.classes)
 
-    @classmethod
-    def of(cls, names, outcomes, top5, classes):
-        """Takes up counts that were made elsewhere.
 
-        Args:
-            names: Names of the conditions.
-            outcomes: `Outcomes`.
-            top5: Dict from names to numbers of examples.
-            classes: Number of scores the model returned for an image.
-        """
-        tally = cls(names)
-        tally.classes, tally.count, tally.top5 = classes, len(outcomes), dict(top5)
-        tally._parts = [outcomes]
-        return tally
+@dataclasses.dataclass(frozen=True)
+class _Counts:
+    """The JSON values of `Tally.state`."""
+
+    count: int
+    classes: int | None
+    top5: dict[str, int]
+    outcomes: Any

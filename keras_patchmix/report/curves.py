@@ -6,7 +6,7 @@ import math
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
-from keras_patchmix.report.style import add_legend, line_style, open_axes, wrapped
+from keras_patchmix.report.style import add_legend, line_style, new_figure, open_axes, wrapped
 
 SETS_TITLE = "Sets of occluded images"
 _WIDTH = 4.4  # inches of a panel
@@ -21,7 +21,7 @@ class Point:
         y: Top-1 accuracy in per cent; None where no image was scored.
         low: Low end of its 95 % interval, in per cent; None where `y` is.
         high: High end.
-        words: The condition and its score, such as "Patch drop, 60 %: top-1 31.0 %".
+        words: Text alternative, such as "Patch drop, 60 %: top-1 31.0 %".
     """
 
     x: float
@@ -36,8 +36,8 @@ class Line:
     """A curve.
 
     Attributes:
-        label: What tells it apart within its panel.
-        number: From 0, decides colour, mark and dashes; a label has the same one in all panels.
+        label: Name in the legend.
+        number: Index of the style, from 0; a label has the same one in all panels.
         points: Tuple of `Point`, from left to right, the clean one first.
     """
 
@@ -48,7 +48,7 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """A pair of axes and what is drawn on them.
+    """One pair of axes.
 
     Attributes:
         title: Such as "Patch drop, 14×14 grid".
@@ -67,7 +67,7 @@ class Dot:
 
     Attributes:
         label: The model's name.
-        number: As of the `Line` of the same model.
+        number: Index of the style, that of the model's `Line`s.
         y: Top-1 accuracy in per cent; None where no image was scored.
         low: Low end of its 95 % interval, in per cent; None where `y` is.
         high: High end.
@@ -96,7 +96,7 @@ class Curves:
 
     @property
     def top(self):
-        """The end of the axis of accuracy, in per cent: 100, or less where all is far below."""
+        """Upper limit of the accuracy axis in per cent: 100, or less if all is far below."""
         points = [point for panel in self.panels for line in panel.lines for point in line.points]
         best = max((point.high for point in points if point.high is not None), default=100.0)
         return next((end for end in (5, 10, 20, 40, 60, 80) if 1.04 * best <= end), 100)
@@ -117,7 +117,7 @@ class Curves:
         longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
         beside = max(1, min(len(labels), 4, 100 // (longest + 8)))
         below = 0.25 * -(-len(labels) // beside) * _most_lines(labels)
-        figure = _new_figure(max(width * columns, 5.4), height * rows + 0.4 + below)
+        figure = new_figure(max(width * columns, 5.4), height * rows + 0.4 + below)
         first = None
         for number, panel in enumerate(self.panels):
             axis = first = figure.add_subplot(rows, columns, number + 1, sharey=first)
@@ -137,25 +137,25 @@ class Curves:
         return figure
 
     def figures(self):
-        """Draws each panel by itself, for a page.
+        """Draws each panel as a figure of its own, for a page.
 
         Returns:
-            List of tuples (title, words, figure): what is drawn, its values in words, and a
-            `matplotlib.figure.Figure`. The first one is the legend where models are several.
+            List of tuples (title, text alternative, `matplotlib.figure.Figure`). The first one is
+            the legend if there are several models.
         """
         found = []
         if self.several:
             labels = list(map(wrapped, self.models))
-            figure = _new_figure(_WIDTH, 0.1 + 0.2 * len(labels) * _most_lines(labels))
+            figure = new_figure(_WIDTH, 0.1 + 0.2 * len(labels) * _most_lines(labels))
             self._add_legend(figure, "center left", 1)
             found.append(("Models", ", ".join(self.models), figure))
         for panel in self.panels:
-            figure = _new_figure(_WIDTH, 3.1)
+            figure = new_figure(_WIDTH, 3.1)
             _draw_panel(figure.subplots(), panel, self.top, legend=not self.several)
             found.append((panel.title, _panel_words(panel), figure))
         if self.sets:
             lines = sum(1 + len(dots) for dots in self.sets.values())
-            figure = _new_figure(_WIDTH, 0.7 + 0.22 * lines)
+            figure = new_figure(_WIDTH, 0.7 + 0.22 * lines)
             _draw_sets(figure.subplots(), self.sets)
             found.append((SETS_TITLE, _set_words(self.sets), figure))
         return found
@@ -168,14 +168,8 @@ class Curves:
 
 
 def set_title(name):
-    """Returns the name of a row about a set of occluded images as it stands in figures."""
+    """Returns the title in figures of a row about a set of occluded images."""
     return name.replace("_", " ")
-
-
-def _new_figure(width, height):
-    # The object interface: pyplot would pick a global backend and keep every figure alive.
-    figure = require("matplotlib.figure", "plotting a report").Figure
-    return figure(figsize=(width, height), layout="constrained")
 
 
 def _most_lines(labels):
@@ -190,7 +184,7 @@ def _title(axis, title):
 def _draw_panel(axis, panel, top, legend):
     for line in panel.lines:
         style, points = line_style(line.number), line.points
-        # Gaps stay gaps.
+        # Rows without a score leave a gap.
         for scored, piece in itertools.groupby(points, key=lambda point: point.y is not None):
             if scored:
                 band = [(point.x, point.low, point.high) for point in piece]
@@ -222,7 +216,7 @@ def _draw_panel(axis, panel, top, legend):
 
 
 def _draw_sets(axis, sets):
-    """Draws sets from top to bottom, and below each name a dot for each model."""
+    """Draws the name of each set from top to bottom, and below it a dot for each model."""
     ends, most = [10.0], max(map(len, sets.values()))
     for place, (name, dots) in enumerate(sets.items()):
         transform = axis.get_yaxis_transform()

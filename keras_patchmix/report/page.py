@@ -14,11 +14,9 @@ from keras_patchmix.base import atomic
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 from keras_patchmix.report.curves import Curves
-from keras_patchmix.report.inline_svg import inline_svg
-from keras_patchmix.report.pictures import data_uri
+from keras_patchmix.report.pictures import data_uri, inline_svg
 from keras_patchmix.report.selectivity import Strip, draw_strips
-from keras_patchmix.report.table import Table
-from keras_patchmix.report.text import plural, typeset
+from keras_patchmix.report.text import Table, plural, typeset
 from keras_patchmix.report.weight_line import WeightLine
 
 _HEADINGS = {
@@ -36,15 +34,15 @@ _HEADINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Headline:
-    """The result of a model in a sentence. Shares are in [0, 1].
+    """A model's result in a sentence. Shares are in [0, 1].
 
     Attributes:
-        name: Of the model.
-        n: Number of clean images that were scored.
-        clean: Top-1 on them; None, as what follows is, where there is none.
+        name: Name of the model.
+        n: Number of clean images scored.
+        clean: Top-1 on them; None if none could be scored.
         low: Low end of the 95 % interval of `clean`.
         high: High end.
-        worst: The condition that costs most, in words.
+        worst: The condition with the lowest accuracy, in words.
         left: Top-1 under it.
         sets: List of tuples (name, n, top-1) of sets of occluded images.
     """
@@ -64,8 +62,8 @@ class Warnings:
     """What a reader must know before quoting a number.
 
     Attributes:
-        differing: Names of the terms on which the models were not scored alike.
-        other_images: Names of sets of which the models were scored on other images.
+        differing: Names of the settings in which the models differ.
+        other_images: Names of sets of which the models were scored on different images.
         at_chance: List of tuples (model, top-1, n, chance, order, images): models that are not
             above chance, and the options for the order of classes and for preprocessing.
         skipped: List of tuples (name, reason) of files that could not be read.
@@ -81,14 +79,14 @@ class Warnings:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture with what stands below it.
+    """A picture with a caption.
 
     Attributes:
-        title: In few words.
+        title: Title in the caption.
         file: A PNG file, bytes.
-        coarse: Whether it has so few pixels that each is to be seen.
-        verdicts: List of tuples (text, kind), the kind "good", "bad", "none" or nothing.
-        alt: What is to be seen, where the title does not say it.
+        coarse: Whether to enlarge it without smoothing, as it has few pixels.
+        verdicts: List of tuples (text, kind) for the caption, the kind "good", "bad", "none" or "".
+        alt: Text alternative if the title is not enough.
     """
 
     title: str
@@ -100,7 +98,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """Pictures of an image: its class, its index, the class of what is foreign or None."""
+    """Pictures of one image, with its class, its index, and the class of foreign parts or None."""
 
     label: str
     index: int
@@ -116,21 +114,21 @@ class Selectivity:
         table: The numbers.
         strips: List of `Strip`.
         difference: Tuple (first, second, difference, low, high) of two models, or None.
-        unlike: Why two models are not compared, or None.
-        told: List of tuples (model or None, how it was measured).
-        cases: List of `Example`.
+        not_compared: Why two models are not compared, or None.
+        methods: List of tuples (model or None, how it was measured).
+        examples: List of `Example`.
     """
 
     table: Table
     strips: Sequence[Strip]
     difference: tuple | None
-    unlike: str | None
-    told: Sequence[tuple]
-    cases: Sequence[Example]
+    not_compared: str | None
+    methods: Sequence[tuple]
+    examples: Sequence[Example]
 
     @property
     def words(self):
-        """What the figure shows."""
+        """Text alternative of the figure."""
         return " ".join(strip.words for strip in self.strips)
 
     def draw(self):
@@ -140,13 +138,13 @@ class Selectivity:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How the numbers can be had again.
+    """How to reproduce the numbers.
 
     Attributes:
         commands: List of command lines.
         calls: List of tuples (names of models, Python code).
-        digest: Of the labels, where all models have the same, else None.
-        table: All short settings.
+        digest: Digest of the labels, None if the models differ.
+        table: `Table` of all short settings.
         long: List of tuples (title, values, printed), the values tuples (model or None, text).
     """
 
@@ -159,13 +157,13 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """All that a page shows; sections that are None or empty are left out.
+    """The content of a page; empty sections are left out.
 
     Attributes:
-        title: Its title.
-        facts: Dict from words to values, about the images.
+        title: Title of the page.
+        facts: Dict of facts about the images.
         several: Whether there are several models.
-        judged: Whether it is known which examples the models had right.
+        judged: Whether the outcomes of single examples are known.
         headlines: List of `Headline`, of a few models.
         warnings: `Warnings`.
         grids: List of tuples (names of models, how grids lie on their patches).
@@ -199,7 +197,7 @@ class Page:
 
 
 def write(page, path=None):
-    """Makes the HTML of a page. The same data give the same text.
+    """Returns a page as HTML, the same text for the same data.
 
     Args:
         page: A `Page`. All its text is escaped.
@@ -238,13 +236,13 @@ def _environment():
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_printable,
     )
     environment.filters |= {"percent": typeset, "plural": plural, "data_uri": data_uri}
     environment.filters["inline_svg"] = inline_svg
     return environment
 
 
-def _shown(value):
-    """What is put into a page: printable, since browsers drop control characters."""
+def _printable(value):
+    """Makes control characters visible, which browsers drop."""
     return value if hasattr(value, "__html__") else printable(value, lines=True)

@@ -23,7 +23,7 @@ def draw_map(axis, image, values, **colours):
 
 
 def outline(axis, mask):
-    """Draws the border between the pixels of a mask and the others, along the pixels' edges."""
+    """Draws the outline of a mask along the edges of its pixels."""
     down = np.argwhere(mask[:, 1:] != mask[:, :-1])
     across = np.argwhere(mask[1:] != mask[:-1])
     lines = [((x + 0.5, y - 0.5), (x + 0.5, y + 0.5)) for y, x in down]
@@ -34,11 +34,11 @@ def outline(axis, mask):
 
 
 def picture(image, mask, values=None):
-    """Draws an image, or a map over it, without anything around it.
+    """Renders an image, or a map over it, without axes.
 
     Args:
         image: Array of shape (H, W, 1) or (H, W, 3), in [0, 1].
-        mask: Booleans of shape (H, W), whose border is drawn.
+        mask: Boolean array of shape (H, W), which is outlined.
         values: Map of shape (H, W), or None.
 
     Returns:

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_patchmix.base import atomic
-from keras_patchmix.base.optional import require
-from keras_patchmix.report.style import SOFT, line_style, open_axes, wrapped
+from keras_patchmix.report.style import SOFT, line_style, new_figure, open_axes, wrapped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Strip:
 
     Attributes:
         name: Of the model.
-        number: From 0, decides colour and mark.
+        number: Index of the style, from 0.
         values: Array of shape (n,) in [0, 1], one for each image.
         mean: Of the values.
         low: Low end of its 95 % interval.
@@ -31,7 +30,7 @@ class Strip:
 
     @property
     def words(self):
-        """What is drawn, in words."""
+        """Text alternative."""
         return (
             f"{self.name}: mean {self.mean:.3f} ({self.low:.3f} to {self.high:.3f}), images from "
             f"{self.values.min():.2f} to {self.values.max():.2f}."
@@ -48,10 +47,9 @@ def draw_strips(strips, path=None):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure_class = require("matplotlib.figure", "plotting patch selectivity").Figure
     names = [wrapped(one.name, 24) for one in strips]
     height = 1.0 + 0.5 * len(names) + 0.12 * sum(1 + name.count("\n") for name in names)
-    figure = figure_class(figsize=(5, height), layout="constrained")
+    figure = new_figure(5, height)
     axis = figure.subplots()
     axis.axvline(0.5, color=SOFT, linewidth=1, linestyle="--", zorder=0)
     for place, one in enumerate(strips):
@@ -82,7 +80,7 @@ def draw_strips(strips, path=None):
 
 
 def _spread(values):
-    """Heights in [0, 1] that keep dots of like values apart: the same for the same values."""
+    """Returns heights in [0, 1] that keep dots of similar values apart, without randomness."""
     order = np.argsort(values, kind="stable")
     found = np.empty(len(values))
     found[order] = (np.arange(len(values)) * 0.6180339887) % 1

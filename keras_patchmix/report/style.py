@@ -2,10 +2,11 @@
 
 import textwrap
 
+from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 
-# Okabe and Ito's colours, told apart with every common colour vision; yellow left out. They, and
-# the marks, are repeated beyond seven lines with another pattern of dashes.
+# Okabe and Ito's colours, safe for colour blindness, without yellow. Beyond seven lines they
+# repeat with other dashes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
@@ -13,8 +14,17 @@ PAPER, RULE, SOFT, GOOD, BAD = "#ffffff", "#dddddd", "#777777", "#0b6b3a", "#b32
 _NAME_WIDTH = 36  # characters of a line
 
 
+def new_figure(width, height, purpose="plotting"):
+    """Returns an empty `matplotlib.figure.Figure` of so many inches.
+
+    It is made without pyplot, which would pick a global backend and keep every figure alive.
+    """
+    figure_class = require("matplotlib.figure", purpose).Figure
+    return figure_class(figsize=(width, height), layout="constrained")
+
+
 def line_style(number):
-    """Returns colour, marker and dashes of the line of a number, as arguments of matplotlib."""
+    """Returns matplotlib's arguments for the colour, marker and dashes of a line by its number."""
     return {
         "color": COLOURS[number % len(COLOURS)],
         "marker": MARKERS[number % len(MARKERS)],
@@ -24,15 +34,15 @@ def line_style(number):
 
 
 def wrapped(name, width=_NAME_WIDTH, most=3):
-    """Returns a name in lines of at most `width` characters, and at most so many lines."""
+    """Wraps a name to `width` characters a line, and cuts it after `most` lines."""
     lines = textwrap.wrap(printable(name), width, max_lines=most, placeholder=" …")
     return "\n".join(lines) or " "
 
 
 def add_legend(owner, handles, labels, **arguments):
-    """Adds a legend to axes or a figure whose labels are shown as they are.
+    """Adds a legend whose labels are shown verbatim.
 
-    matplotlib leaves out labels that begin with "_", and reads what is between "$" as a formula.
+    matplotlib itself drops labels that begin with "_", and reads text between "$" as a formula.
 
     Args:
         owner: `matplotlib.axes.Axes` or `matplotlib.figure.Figure`.
@@ -51,11 +61,11 @@ def add_legend(owner, handles, labels, **arguments):
 
 
 def open_axes(axis, rules=None):
-    """Leaves two borders of axes, and draws rules across them.
+    """Hides the top and right spines, and draws grid lines.
 
     Args:
         axis: `matplotlib.axes.Axes`.
-        rules: "x" or "y", the axis whose ticks have rules; None draws none.
+        rules: "x" or "y", the axis that has grid lines; None draws none.
     """
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=9)

@@ -1,18 +1,57 @@
 """Tables, numbers and names as text for people."""
 
+import dataclasses
+from collections.abc import Sequence
+
 from keras_patchmix.base.printable import printable
 
 
+@dataclasses.dataclass(frozen=True)
+class TableRow:
+    """A row of a table.
+
+    Attributes:
+        cells: Strings, the first one the row's header. The last cell spans the remaining columns.
+        name: Name of the report's row, or None.
+    """
+
+    cells: Sequence[str]
+    name: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        caption: Short title.
+        columns: Titles of the columns.
+        groups: List of lists of `TableRow`.
+        note: Explanation above the table.
+        kind: CSS class: "classes", "pairs", "settings" or None.
+        models: Names of the models that share the columns after the second equally.
+        folded: Title of the element that hides the table until it is opened, or None.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    groups: Sequence[Sequence[TableRow]]
+    note: str | None = None
+    kind: str | None = None
+    models: Sequence[str] = ()
+    folded: str | None = None
+
+
 def aligned(head, lines, left=2):
-    """Lays cells out in columns, with a rule below the head.
+    """Aligns cells in columns, with a rule below the header.
 
     Args:
         head: Sequence of strings, which are made printable.
         lines: Sequence of sequences of strings, each as long as `head`; printable alike.
-        left: Number of columns, from the first, that are set flush left; others flush right.
+        left: Number of left-aligned columns; the others are right-aligned.
 
     Returns:
-        A string without a line end at its end.
+        A string without a final newline.
     """
     head, *lines = ([printable(cell) for cell in line] for line in (head, *lines))
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
@@ -28,17 +67,17 @@ def aligned(head, lines, left=2):
 
 
 def percent(value, digits=2):
-    """Returns a share in per cent, or nothing for None."""
+    """Formats a share in per cent; empty for None."""
     return "" if value is None else f"{100 * value:.{digits}f}"
 
 
 def typeset(share, digits=2, sign=False):
-    """Returns a share as a number of per cent with a true minus, or a dash for None."""
+    """Formats a share in per cent with a true minus sign; a dash for None."""
     if share is None:
         return "–"
     number = 100 * share
     if round(number, digits) == 0:
-        number, sign = 0.0, False  # no minus before nothing
+        number, sign = 0.0, False  # no sign before zero
     return f"{number:{'+' if sign else ''}.{digits}f}".replace("-", "−")
 
 
@@ -47,16 +86,16 @@ def plural(count, noun, ending="s"):
     return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
-def grid_text(grid):
-    """Returns such as "7x7", or nothing for None."""
-    return "" if grid is None else "x".join(map(str, grid))
+def grid_text(grid, sign="x"):
+    """Formats a grid as "7x7"; empty for None."""
+    return "" if grid is None else sign.join(map(str, grid))
 
 
 def class_text(number, names=None):
-    """Returns what a class is called: by its name, or "class 3".
+    """Returns the name of a class, or such as "class 3" if it is not known.
 
     Args:
-        number: Integer, at least 0. A model may have more classes than there are names.
-        names: Sequence of names, or None where they are not known.
+        number: Class id, which may be beyond `names`.
+        names: Sequence of names, or None.
     """
     return str(names[number]) if names and number < len(names) else f"class {number}"

@@ -8,10 +8,12 @@ import numpy as np
 
 from keras_patchmix.base import atomic
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.layers.structures import IMAGES, LABELS
+from keras_patchmix.report.pictures import to_unit
+from keras_patchmix.report.saliency import draw_image
+from keras_patchmix.report.style import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,17 +32,16 @@ def visualize(
 ) -> "Figure":
     """Draws images of a batch with the largest weights of their labels.
 
-    Of each image the classes that share the smallest weight are left out: they have it from label
-    smoothing alone, or it is zero.
+    Classes that share the smallest weight are not shown: they have it from label smoothing alone,
+    or it is zero.
 
     Args:
         data: A batch, or a data set (any iterable of batches) whose first batch is taken: images,
             `(images, labels)`, or a dict with `"images"` and perhaps `"labels"`. Images are
             `(batch, height, width, channels)` with one, three or four channels; labels class ids
             `(batch,)` or rows `(batch, classes)`.
-        path: File to write, atomically; the ending says the format, such as `.png`. Defaults to
-            `None`, no file.
-        max_images: Integer, at most so many images are drawn. Defaults to `16`.
+        path: File to write atomically; its ending decides the format. Defaults to `None`, no file.
+        max_images: Integer, largest number of images. Defaults to `16`.
         columns: Integer. Defaults to a nearly square arrangement.
         class_names: List of names; without it classes are numbers.
         value_range: `(low, high)` of the images. Defaults to (0, 255), or to (0, 1) for float
@@ -58,7 +59,6 @@ def visualize(
     Example:
     >>> keras_patchmix.visualize(train, "batch.png", class_names=["cat", "dog"])
     """
-    figure_module = require("matplotlib.figure", "visualize")
     images, labels = _first_batch(data)
     if images.ndim != 4:
         hint = ""
@@ -73,20 +73,21 @@ def visualize(
         )
     if data_format == "channels_first":
         images = np.moveaxis(images, 1, -1)
-    images = _to_unit(images[:max_images], value_range)
+    images = images[:max_images]
     count = len(images)
+    if value_range is None:
+        is_unit = images.dtype.kind not in "iub" and count and images.astype("float32").max() <= 1
+        value_range = (0, 1) if is_unit else (0, 255)
     columns = columns or min(count, math.ceil(math.sqrt(2 * count)))
     rows = math.ceil(count / columns)
     captions = [] if labels is None else [_caption(y, class_names) for y in labels[:count]]
     lines = max((len(caption) for caption in captions), default=0)
-    figure = figure_module.Figure(
-        figsize=(1.7 * columns, (1.6 + 0.14 * lines) * rows), layout="constrained"
-    )
+    figure = new_figure(1.7 * columns, (1.6 + 0.14 * lines) * rows, "visualize")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:
         axis.set_axis_off()
     for i, axis in enumerate(axes[:count]):
-        axis.imshow(images[i], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        draw_image(axis, to_unit(images[i], value_range))
         if captions:
             caption = captions[i] + [""] * (lines - len(captions[i]))
             axis.set_title("\n".join(caption), fontsize=7, pad=3)
@@ -111,17 +112,8 @@ def _first_batch(data):
     return to_numpy(images), None if labels is None else to_numpy(labels)
 
 
-def _to_unit(images, value_range):
-    values = images.astype("float32")
-    if value_range is None:
-        is_unit = images.dtype.kind not in "iub" and values.size and values.max() <= 1
-        value_range = (0, 1) if is_unit else (0, 255)
-    low, high = value_range
-    return np.clip((values - low) / (high - low), 0, 1)
-
-
 def _caption(label, class_names):
-    """The lines of a caption: the classes of the largest weights."""
+    """Returns the lines of a caption: the classes with the largest weights."""
     label = np.asarray(label, dtype="float64").ravel()
 
     def name(i):
@@ -135,9 +127,9 @@ def _caption(label, class_names):
 
 
 def _weight_of_the_rest(label):
-    """The weight of the classes that an image shows nothing of.
+    """Returns the weight of the classes that are not in the image.
 
-    What one class alone has may be the share of a partner: it counts where two or more have it.
+    That is the smallest weight if two or more classes have it; of one it may be a partner's share.
     """
     rest = label <= label.min() * (1 + 1e-5)  # float32 rows, in which a unit is 1e-7
     return label[rest].max() if 1 < rest.sum() < label.size else 0.0

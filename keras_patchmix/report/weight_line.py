@@ -3,26 +3,24 @@
 import dataclasses
 
 from keras_patchmix.base import atomic
-from keras_patchmix.base.optional import require
-from keras_patchmix.report.style import BAD, GOOD, SOFT, open_axes
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import typeset
+from keras_patchmix.report.style import BAD, GOOD, SOFT, new_figure, open_axes
+from keras_patchmix.report.text import Table, TableRow, typeset
 
 
 @dataclasses.dataclass(frozen=True)
 class LinePoint:
-    """What a model scores whose weights lie on the line, on validation data.
+    """Scores at one point of the line, on validation data.
 
     Attributes:
-        share: Share of the way from the weights before to those after, in [0, 1].
+        share: Position between the weights before and after, in [0, 1].
         clean: Top-1 on clean images, in [0, 1].
         occluded: Mean of the top-1 of all rows of occluded images.
         rows: Dict from a row's name to its top-1.
-        clean_change: `clean` less that of the original.
+        clean_change: `clean` minus that of the original.
         low: Low end of the paired 95 % interval of `clean_change`.
         high: High end of it.
-        allowed: Whether it costs no more clean accuracy than it may.
-        chosen: Whether it is the point that is taken.
+        allowed: Whether the loss of clean accuracy is within the limit.
+        chosen: Whether this is the result.
     """
 
     share: float
@@ -38,11 +36,11 @@ class LinePoint:
 
 @dataclasses.dataclass(frozen=True)
 class WeightLine:
-    """A line of weights and what decided the point that is taken.
+    """The line between two sets of weights.
 
     Attributes:
         points: List of `LinePoint`, the original first.
-        max_clean_drop: Points of clean accuracy that may be given, in per cent.
+        max_clean_drop: Largest loss of clean accuracy allowed, in points.
     """
 
     points: list
@@ -50,7 +48,7 @@ class WeightLine:
 
     @property
     def words(self):
-        """What the figure shows."""
+        """Text alternative of the figure."""
         taken = next(one for one in self.points if one.chosen)
         return (
             f"Accuracy under occlusion against clean accuracy; {100 * taken.share:.0f} % of the "
@@ -59,7 +57,7 @@ class WeightLine:
 
     @property
     def table(self):
-        """A row for each point, as a `Table`."""
+        """`Table` with a row for each point."""
         head = ("Way", "Clean", "Change", "95 % interval", "Occluded, mean")
         rows = [
             TableRow(
@@ -78,7 +76,7 @@ class WeightLine:
         return Table("Top-1, %, along the line", [*head, *self.points[0].rows, ""], [rows])
 
     def draw(self, path=None):
-        """Draws a point for each share of the way.
+        """Draws a mark for each point.
 
         Args:
             path: File to write, atomically, or None.
@@ -86,8 +84,7 @@ class WeightLine:
         Returns:
             A `matplotlib.figure.Figure`.
         """
-        figure_class = require("matplotlib.figure", "plotting a line of weights").Figure
-        figure = figure_class(figsize=(5, 4), layout="constrained")
+        figure = new_figure(5, 4)
         axes = figure.add_subplot()
         clean = [100 * one.clean for one in self.points]
         occluded = [100 * one.occluded for one in self.points]
@@ -96,7 +93,7 @@ class WeightLine:
             colour = GOOD if one.chosen else SOFT if one.allowed else BAD
             axes.scatter(x, y, s=70 if one.chosen else 30, color=colour, zorder=2)
             label = "original" if one.share == 0 else f"{100 * one.share:.0f} %"
-            right = x > (min(clean) + max(clean)) / 2  # where a label on that side might not fit
+            right = x > (min(clean) + max(clean)) / 2  # where a label to the right might not fit
             axes.annotate(
                 label + (", taken" if one.chosen else ""),
                 (x, y),

@@ -39,16 +39,16 @@ def forward_function(model):
     variables = tuple(map(id, model.weights)) if model.built else None
     cached = _CACHE.get(model)
     if cached is None or cached[0] is None or cached[0] != variables:
-        cached = (variables, _FloatsWhereNeeded(_compiled(model)))
+        cached = (variables, _FloatFallback(_compiled(model)))
         _CACHE[model] = cached
     return cached[1]
 
 
-class _FloatsWhereNeeded:
-    """Hands images to a model as they are, or as float32 if it fails on integers.
+class _FloatFallback:
+    """Calls a model with images as they are, or with float32 if it fails on integers.
 
-    Models with a graph of their own cast their input; a subclassed one may hold a convolution that
-    takes no integers, since it was trained on a data set of floats in 0..255.
+    Functional models cast their inputs; a subclassed one that was trained on floats in 0..255 may
+    begin with a convolution, which takes no integers.
     """
 
     def __init__(self, call):
@@ -77,7 +77,7 @@ def _is_integer(images):
 
 
 def _check_single(model):
-    """Raises where a Keras model has several inputs or outputs, as far as it tells."""
+    """Raises a ValueError if a Keras model is known to have several inputs or outputs."""
     if not isinstance(model, keras.Layer):
         return
     for kind in ("inputs", "outputs"):
@@ -103,14 +103,14 @@ def _check_single(model):
 
 
 def check_inputs(model, inputs):
-    """Raises where a Keras model takes images of another size.
+    """Raises a ValueError if a Keras model takes images of another size.
 
     Args:
         model: A Keras model or a function.
         inputs: What it is to be called with.
 
     Raises:
-        ValueError: The sizes differ; the message says how to go on.
+        ValueError: The sizes differ.
     """
     wanted = _shape(model, "input_shape")
     shape = tuple(getattr(inputs, "shape", ()))
@@ -124,7 +124,7 @@ def check_inputs(model, inputs):
 
 
 def num_outputs(model):
-    """Returns how many scores a Keras model returns for an image; None if only a call would tell.
+    """Returns the number of scores of a Keras model for an image; None if only a call tells.
 
     Args:
         model: A Keras model or a function.
@@ -143,7 +143,7 @@ def _shape(model, name):
 
 
 def _compiled(model):
-    make = _FORWARD.get(keras.config.backend(), _forward_elsewhere)
+    make = _FORWARD.get(keras.config.backend(), _forward_of_others)
     return make(weakref.ref(model))
 
 
@@ -203,7 +203,7 @@ def _forward_in_torch(reference):
     return call
 
 
-def _forward_elsewhere(reference):
+def _forward_of_others(reference):
     if isinstance(reference(), keras.Model):
         return lambda images: reference().predict_on_batch(images)
     return lambda images: reference()(images, training=False)

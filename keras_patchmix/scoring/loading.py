@@ -1,19 +1,45 @@
-"""Loads the models that a command line asks for, and checks them before they are scored."""
+"""Loads the models that a command line names, and checks them before they are scored."""
 
+import json
 import re
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.scoring import objects
-from keras_patchmix.scoring.errors import cause
-from keras_patchmix.scoring.preprocessing import own_preprocessing
+from keras_patchmix.models import applications
+from keras_patchmix.scoring.preprocessing import (
+    application_preprocess,
+    own_preprocessing,
+    preprocess_function,
+)
 
-# How Keras words it for .keras files, and for .h5 files.
-_UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown (?:layer|object):?) '(.+?)'")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Below this Keras lists all arguments of a layer, with their values.
+_ARGUMENTS = re.compile(r"^(?:Call )?[Aa]rguments received by ")
+_MOST = 500  # characters of a message
+# What Keras loads from files that are trusted only: code, and models of other frameworks.
+_CODE = ("__lambda__", "TFSMLayer", "TorchModuleWrapper")
+# Where Keras looks for objects that a file names without their module.
+_NAMESPACES = (
+    keras,
+    keras.layers,
+    keras.models,
+    keras.activations,
+    keras.constraints,
+    keras.initializers,
+    keras.losses,
+    keras.metrics,
+    keras.mixed_precision,
+    keras.optimizers,
+    keras.random,
+    keras.regularizers,
+)
+_PACKAGES = ("keras", "keras_cv", "keras_hub", "keras_nlp")  # which Keras imports by itself
 
 
 @dataclass(frozen=True)
@@ -24,7 +50,7 @@ class LoadedModel:
         spec: The `ModelSpec`.
         model: A `keras.Model`.
         preprocess: Function applied to images before the model, its own one included; or None.
-        image_size: (height, width) of its input, or None where any will do.
+        image_size: (height, width) of its input, or None for any.
         built_size: (height, width) that a model without a fixed input was built with, or None.
         imagenet: Whether its outputs are the 1,000 classes of ImageNet, in Keras' order.
         untrained: Whether its weights are random.
@@ -45,23 +71,23 @@ def load_model(spec, image_size=None, unsafe=False):
     Args:
         spec: A `ModelSpec`.
         image_size: Pixels a side for a keras.applications model, or None for its own.
-        unsafe: Whether a file may bring Python code.
+        unsafe: Boolean, whether a file may contain Python code.
 
     Returns:
         A `LoadedModel`.
 
     Raises:
-        ValueError: It cannot be loaded or scored; the message says why, in one line.
+        ValueError: It cannot be loaded or scored; the message is one line.
     """
     if spec.application is None:
         model, imagenet = _from_file(spec, unsafe), False
         default = own_preprocessing(model)
     else:
         model, imagenet = _from_applications(spec, image_size)
-        default = objects.application_preprocess(spec.application)
+        default = application_preprocess(spec.application)
     preprocess = default
     if spec.preprocess is not None:
-        preprocess = objects.preprocess_function(spec.preprocess)
+        preprocess = preprocess_function(spec.preprocess)
     untrained = spec.application is not None and not imagenet
     size = _input_size(spec, model) or getattr(preprocess, "image_size", None)
     built = _built_size(model) if size is None else None
@@ -106,7 +132,7 @@ def probe(loaded, image_shape):
 
 
 def _output(loaded, images):
-    """Returns what a model makes of uint8 images; of float32 where it takes no integers."""
+    """Returns the output of a model for uint8 images, or for float32 if it takes no integers."""
     if loaded.preprocess is not None:
         images = loaded.preprocess(images)
     try:
@@ -121,7 +147,7 @@ def _from_file(spec, unsafe):
     try:
         model = _loaded(spec.source, not unsafe)
     except Exception as error:  # Keras raises many kinds
-        raise ValueError(f"--model {spec.name}: {_why_not_loaded(spec, error)}") from error
+        raise ValueError(f"--model {spec.name}: {_why_not_loaded(spec, error, unsafe)}") from error
     if not isinstance(model, keras.Model):
         raise ValueError(
             f"--model {spec.name}: the file holds a {type(model).__name__}, no keras.Model"
@@ -137,33 +163,89 @@ def _from_file(spec, unsafe):
 
 
 def _loaded(source, safe_mode):
-    """Loads a model, with the loss that it was compiled with where Keras knows that."""
+    """Loads a model, with the loss that it was compiled with if Keras knows it."""
     try:
         return keras.saving.load_model(source, safe_mode=safe_mode)
-    except Exception:  # a loss or a metric of one's own, which scoring can do without
+    except Exception:  # a custom loss or metric, which scoring does not need
         return keras.saving.load_model(source, compile=False, safe_mode=safe_mode)
 
 
-def _why_not_loaded(spec, error):
-    text = str(error)
-    if "safe_mode" in text or "unsafe deserialization" in text:
+def _why_not_loaded(spec, error, unsafe):
+    config = _config(spec.source)
+    if not unsafe and any(one["class_name"] in _CODE for one in _serialized(config)):
         return (
             f"the file {spec.source!r} holds Python code (a Lambda layer, say), which loading "
             "would run with your rights. Safe mode keeps untrusted files from doing that. If you "
             "trust whoever made the file, add --unsafe-load"
         )
-    unknown = _UNKNOWN.search(text)
+    unknown = next((one["class_name"] for one in _serialized(config) if not _is_known(one)), None)
     if unknown:
         return (
-            f"the file {spec.source!r} holds {unknown[1]!r}, which Keras does not know: name the "
+            f"the file {spec.source!r} holds {unknown!r}, which Keras does not know: name the "
             "module that defines it and registers it (keras.saving.register_keras_serializable) "
             "with --import MODULE"
         )
     return f"the file {spec.source!r} cannot be loaded: {cause(error)}"
 
 
+def _config(path):
+    """Returns the config of the model in a .keras or .h5 file; None where there is none."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+        else:
+            with h5py.File(path) as file:
+                config = json.loads(file.attrs["model_config"])
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+        return None
+    if isinstance(config, dict):
+        config.pop("compile_config", None)  # which scoring does not need
+    return config
+
+
+def _serialized(config):
+    """Yields the dicts of a config that stand for an object, outer ones first.
+
+    A function is given as `{"class_name": NAME}`, where a file has it as `{"class_name":
+    "function", "config": NAME}`.
+    """
+    pending = [config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            if value.get("class_name") == "function" and isinstance(value.get("config"), str):
+                yield {"class_name": value["config"]}
+            elif isinstance(value.get("class_name"), str) and "config" in value:
+                yield value
+            value = list(value.values())
+        if isinstance(value, list):
+            pending += reversed(value)
+
+
+def _is_known(serialized):
+    """Whether Keras knows the object that a dict of a config stands for."""
+    name = serialized["class_name"]
+    if (
+        name.startswith("__")
+        or name == "Functional"
+        or (serialized.get("module") or "").split(".")[0] in _PACKAGES
+    ):
+        return True
+    registered = serialized.get("registered_name") or name
+    return keras.saving.get_registered_object(registered) is not None or any(
+        hasattr(namespace, name) for namespace in _NAMESPACES
+    )
+
+
 def _from_applications(spec, image_size):
-    build = objects.application(spec.application)
+    names = applications.names()
+    if spec.application not in names:
+        raise ValueError(
+            f"--model: keras.applications has no model {spec.application!r}. It has "
+            f"{', '.join(names)}"
+        )
+    build = getattr(keras.applications, spec.application)
     weights = spec.weights or "imagenet"
     shape = None if image_size is None else (image_size, image_size, 3)
     try:
@@ -206,3 +288,20 @@ def _built_size(model):
 
 def _text(size):
     return "x".join(map(str, size))
+
+
+def cause(error):
+    """Returns the message of an error as one line of at most about 500 characters.
+
+    Keras names the layer in the first line of a message, and the cause further down.
+
+    Args:
+        error: An exception.
+    """
+    lines = []
+    for line in _COLOURS.sub("", str(error)).splitlines():
+        if _ARGUMENTS.match(line.strip()):
+            break
+        lines.append(line)
+    text = " ".join(" ".join(lines).split()) or type(error).__name__
+    return text if len(text) <= _MOST else text[:_MOST] + " ..."

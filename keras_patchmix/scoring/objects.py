@@ -1,16 +1,10 @@
-"""Python objects by name: modules to import, functions, preprocessing."""
+"""Python modules and functions by name."""
 
 import importlib
 import importlib.util
 import os
 import sys
 from pathlib import Path
-
-import keras
-import numpy as np
-
-from keras_patchmix.models import applications
-from keras_patchmix.scoring.preprocessing import as_they_are
 
 
 def import_module(name, flag):
@@ -89,65 +83,3 @@ def find_function(text, flag):
     if not callable(value):
         raise ValueError(f"{flag}: the module {module!r} has no function {name!r}")
     return value
-
-
-def application(name):
-    """Returns the function of keras.applications that builds a model.
-
-    Raises:
-        ValueError: There is none of this name; the message lists those there are.
-    """
-    names = applications.names()
-    if name not in names:
-        raise ValueError(
-            f"--model: keras.applications has no model {name!r}. It has {', '.join(names)}"
-        )
-    return getattr(keras.applications, name)
-
-
-def application_preprocess(name):
-    """Returns the `preprocess_input` that belongs to a model of keras.applications.
-
-    Each model comes with one in the module where it is defined, which the public module of the same
-    name exports (it exports the models too, but not MobileNetV3).
-
-    Args:
-        name: Such as `"ResNet50V2"`.
-    """
-    module = application(name).__module__.rpartition(".")[2]
-    return getattr(keras.applications, module).preprocess_input
-
-
-def preprocess_function(text):
-    """Returns the function that `--preprocess` names.
-
-    Args:
-        text: "none", "unit", a module of keras.applications, or "MODULE:FUNCTION".
-
-    Raises:
-        ValueError: There is none.
-    """
-    if text == "none":
-        return as_they_are
-    if text == "unit":
-        return unit
-    if ":" in text:
-        return find_function(text, "--preprocess")
-    module = getattr(keras.applications, text, None)
-    function = getattr(module, "preprocess_input", None)
-    if function is None or text == "imagenet_utils":
-        known = sorted(
-            name
-            for name, value in vars(keras.applications).items()
-            if hasattr(value, "preprocess_input") and name != "imagenet_utils"
-        )
-        raise ValueError(
-            f"--preprocess must be none, unit, MODULE:FUNCTION or one of {', '.join(known)}. "
-            f"Received: {text!r}"
-        )
-    return function
-
-
-def unit(images):
-    """Returns images of 0..255 as float32 of 0..1."""
-    return np.asarray(images, np.float32) / np.float32(255)

@@ -1,10 +1,13 @@
-"""The preprocessing that a model carries with it."""
+"""The preprocessing in front of a model: its own, or one by name."""
 
 import keras
+import numpy as np
+
+from keras_patchmix.scoring.objects import find_function
 
 
 def preprocessing_of(model, preprocess=None):
-    """Returns what comes before a model: a user's function, else the model's own preprocessing.
+    """Returns the preprocessing of a model: a user's function, else the model's own.
 
     Args:
         model: A Keras model or a function.
@@ -20,10 +23,10 @@ def preprocessing_of(model, preprocess=None):
 
 
 def own_preprocessing(model):
-    """Returns what a model does to its inputs in `fit` and `predict`, but not when it is called.
+    """Returns the preprocessing that a model applies in `fit` and `predict`, but not in `call`.
 
-    The tasks of keras-hub, an `ImageClassifier` for example, have a `preprocessor` that resizes and
-    rescales images. `fit`, `evaluate` and `predict` apply it; `model(images)` does not.
+    Tasks of keras-hub such as `ImageClassifier` have a `preprocessor` that resizes and rescales
+    images. `fit`, `evaluate` and `predict` apply it; `model(images)` does not.
 
     Args:
         model: A Keras model or a function.
@@ -45,7 +48,7 @@ class OwnPreprocessing:
         model: A Keras model with a `preprocessor`.
 
     Attributes:
-        name: What reports call it.
+        name: Its name in reports.
         image_size: (height, width) that it resizes images to, or None.
     """
 
@@ -55,10 +58,58 @@ class OwnPreprocessing:
         self.image_size = getattr(model.preprocessor, "image_size", None)
 
     def __call__(self, images):
-        """Returns what `fit` and `predict` hand to the model for a batch of images."""
+        """Returns what `fit` and `predict` pass to the model for a batch of images."""
         return self._preprocess(images)
 
 
 def as_they_are(images):
-    """Returns images unchanged: a preprocessing that replaces the model's own by none."""
+    """Returns images unchanged, in place of the model's own preprocessing."""
     return images
+
+
+def application_preprocess(name):
+    """Returns the `preprocess_input` that belongs to a model of keras.applications.
+
+    Each model comes with one in the module where it is defined, which the public module of the same
+    name exports (it exports the models too, but not MobileNetV3).
+
+    Args:
+        name: Such as `"ResNet50V2"`.
+    """
+    module = getattr(keras.applications, name).__module__.rpartition(".")[2]
+    return getattr(keras.applications, module).preprocess_input
+
+
+def preprocess_function(text):
+    """Returns the function that `--preprocess` names.
+
+    Args:
+        text: "none", "unit", a module of keras.applications, or "MODULE:FUNCTION".
+
+    Raises:
+        ValueError: There is none.
+    """
+    if text == "none":
+        return as_they_are
+    if text == "unit":
+        return unit
+    if ":" in text:
+        return find_function(text, "--preprocess")
+    module = getattr(keras.applications, text, None)
+    function = getattr(module, "preprocess_input", None)
+    if function is None or text == "imagenet_utils":
+        known = sorted(
+            name
+            for name, value in vars(keras.applications).items()
+            if hasattr(value, "preprocess_input") and name != "imagenet_utils"
+        )
+        raise ValueError(
+            f"--preprocess must be none, unit, MODULE:FUNCTION or one of {', '.join(known)}. "
+            f"Received: {text!r}"
+        )
+    return function
+
+
+def unit(images):
+    """Returns images of 0..255 as float32 of 0..1."""
+    return np.asarray(images, np.float32) / np.float32(255)

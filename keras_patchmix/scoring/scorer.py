@@ -1,11 +1,13 @@
 """A classifier's scores for images: one compiled forward pass a batch, one class a column."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
-from keras_patchmix.scoring.preprocessing import preprocessing_of
-from keras_patchmix.scoring.score_kind import is_single_logit
+from keras_patchmix.scoring.logits import is_single_logit
+from keras_patchmix.scoring.preprocessing import as_they_are, preprocessing_of
 
 SLACK = 1e-3  # by which probabilities may be outside of [0, 1]
 
@@ -21,14 +23,13 @@ class Scorer:
         batch_size: Images in each call of the model; fewer are padded, so that it is compiled once.
         preprocess: Function of a batch of images, which replaces the model's own preprocessing; or
             None.
-        from_logits: Whether the output of a model that has one is a logit. None asks the model: its
-            last activation, or the loss that it is compiled with. Several outputs are left as they
-            are.
+        from_logits: Boolean, whether a single output is a logit. Defaults to `None`: the last
+            activation of the model, or the loss that it is compiled with, decides.
 
     Attributes:
         preprocess: What is applied to images before the model, or None.
-        one_output: How a single output is read: "probability" or "logit"; None for several outputs,
-            and before the first call of `scores` of a model that does not tell their number.
+        one_output: "probability" or "logit", the kind of a single output; None for several outputs,
+            or before the first call of `scores` if the model does not tell their number.
 
     Raises:
         ValueError: The model is no classifier of one input and one output.
@@ -48,11 +49,11 @@ class Scorer:
         self.one_output = self._kind_of_one() if num_outputs(model) == 1 else None
 
     def __call__(self, images, check=False):
-        """Returns what the model returns for a batch and its padding, not waiting for it.
+        """Returns the output of the model for a batch and its padding, without waiting for it.
 
         Args:
             images: Array of shape (B, H, W, C), B at most the batch size. It is not changed.
-            check: Whether to say first where the model takes other sizes.
+            check: Boolean, whether to check the size of the images first. Defaults to `False`.
         """
         missing = self.batch_size - len(images)
         # A copy, as models and functions such as Keras' `preprocess_input` may work in place.
@@ -79,7 +80,7 @@ class Scorer:
 
         Raises:
             ValueError: The output is no single array of that shape; its number of columns changes;
-                or it is one output, and not known or not possible as what it should be.
+                or the kind of a single output is unknown, or contradicts its values.
         """
         if isinstance(output, dict | tuple | list):
             raise ValueError(
@@ -119,3 +120,56 @@ class Scorer:
 
     def _kind_of_one(self):
         return "logit" if is_single_logit(self.model, self._from_logits) else "probability"
+
+
+class Classifier(NamedTuple):
+    """A model whose outputs are the classes in their order.
+
+    Attributes:
+        model: A `keras.Model`, or a function from images to probabilities of classes.
+        preprocess: Its preprocessing, or None.
+        from_logits: Whether it returns logits.
+    """
+
+    model: Any
+    preprocess: Any
+    from_logits: bool
+
+    def settings(self, options):
+        """Returns the arguments of `c_rise` other than images and classes.
+
+        Args:
+            options: An object with the masks' settings, such as an `ExplanationOptions`.
+        """
+        fields = ("num_masks", "grid_size", "keep_probability", "tolerance", "batch_size", "seed")
+        return {
+            **{field: getattr(options, field) for field in fields},
+            "from_logits": self.from_logits,
+            "preprocess": self.preprocess,
+            "value_range": (0, 255),
+        }
+
+
+def classifier(loaded, outputs, from_logits):
+    """Returns a model as a `Classifier`.
+
+    Args:
+        loaded: A `LoadedModel`.
+        outputs: List with the list of the model's outputs for each class, whose probabilities are
+            summed; or None where output i is class i.
+        from_logits: Whether the model returns logits.
+    """
+    if outputs is None:
+        return Classifier(loaded.model, loaded.preprocess, from_logits)
+    flat = np.concatenate(outputs).astype(np.int64)
+    starts = np.cumsum([0, *map(len, outputs[:-1])])
+
+    def mapped(images):
+        scorer = Scorer(loaded.model, len(images), as_they_are, from_logits)
+        scores = scorer.scores(scorer(images), len(images))
+        if from_logits:
+            scores = np.exp(scores - scores.max(1, keepdims=True))
+            scores /= scores.sum(1, keepdims=True)
+        return np.add.reduceat(scores[:, flat], starts, axis=1)
+
+    return Classifier(mapped, loaded.preprocess, False)

@@ -1,9 +1,9 @@
-"""How much of a mixed image's label belongs to its partner, by a vision transformer's attention.
+"""The partner's share of a mixed image's label, by a vision transformer's attention.
 
 Pure functions of tensors of the Keras backend. Sources: Chen et al. 2022 (TransMix, arXiv
 2111.09833) for the share of attention; Zhao et al. 2023 (MixPro, arXiv 2304.12043) and its
-published code for the progressive factor. Both give the weight l of the image
-itself; a plan has that of the partner, 1 - l.
+published code for the progressive factor. Both give the weight of the image itself; a plan has
+that of the partner.
 """
 
 from keras import ops
@@ -12,15 +12,15 @@ RULES = ("progressive", "mean", "attention")
 
 
 def foreign_parts(mask, grid, image_size, patches, patch_grid):
-    """The share of each patch's pixels that come from the partner.
+    """Returns the share of each patch's pixels that come from the partner.
 
     Args:
         mask: Bool `(batch, rows, columns)` of a `keras_patchmix.mixing.MixingPlan`.
         grid: The `keras_patchmix.mixing.Grid` of the mask.
         image_size: `(height, width)`, integers or scalar int32 tensors.
-        patches: The `Grid` of the model's patches. What it has beyond `patch_grid` is left out:
-            pixels on the right or at the bottom that the model does not see.
-        patch_grid: `(rows, columns)` of patches that the model sees.
+        patches: The `Grid` of the model's patches.
+        patch_grid: `(rows, columns)` of patches that the model sees, without a remainder on the
+            right or at the bottom.
 
     Returns:
         Float32 `(batch, patch rows, patch columns)` in [0, 1].
@@ -31,17 +31,17 @@ def foreign_parts(mask, grid, image_size, patches, patch_grid):
     pixels = _common(
         grid.column_of_pixel(width), columns, patches.column_of_pixel(width), patch_grid[1]
     )
-    # Sums of small integers: exact in every precision that accelerators multiply matrices in.
+    # Sums of small integers are exact in every precision of a matrix product.
     foreign = ops.einsum("ir,brc,jc->bij", lines, ops.cast(mask, "float32"), pixels)
     area = ops.sum(lines, axis=1)[:, None] * ops.sum(pixels, axis=1)[None]
     return foreign / area
 
 
 def attention_share(attention, plan, grid, image_size, patches):
-    """The share of the attention that falls on pixels of the partner.
+    """Returns the share of the attention that falls on pixels of the partner.
 
-    sum_p A_p m_p / sum_p A_p with A the attention on patch p and m_p the share of the patch's
-    pixels that come from the partner: 0 or 1 where patches and cells of the mask go together.
+    sum_p A_p m_p / sum_p A_p, with the attention A_p to patch p and the share m_p of its pixels
+    that come from the partner.
 
     Args:
         attention: Float32 `(batch, rows, columns)`, non-negative, one entry a patch.
@@ -61,7 +61,7 @@ def attention_share(attention, plan, grid, image_size, patches):
 
 
 def progressive_factor(probabilities, labels):
-    """How far the attention is trusted: the cosine between a model's answer and the area's label.
+    """Returns the weight of attention: the cosine of the model's answer and the label by pixels.
 
     Args:
         probabilities: Float `(batch, classes)`, non-negative.
@@ -78,12 +78,11 @@ def progressive_factor(probabilities, labels):
 
 
 def label_share(rule, attention, area, probabilities=None, labels=None):
-    """The partner's share of the label.
+    """Returns the partner's share of the label.
 
     Args:
-        rule: `"attention"`: the share of attention. `"mean"`: the mean of it and of the share of
-            pixels. `"progressive"`: a times the one and 1 - a times the other, with a the
-            `progressive_factor`.
+        rule: `"attention"`: the share of attention. `"mean"`: the mean of the shares of attention
+            and of pixels. `"progressive"`: their mean weighted by the `progressive_factor`.
         attention: Float32 `(batch,)`, an `attention_share`.
         area: Float32 `(batch,)`, the share of pixels.
         probabilities: As in `progressive_factor`, for that rule.
@@ -99,7 +98,7 @@ def label_share(rule, attention, area, probabilities=None, labels=None):
 
 
 def _common(cell_of_line, cells, patch_of_line, patches):
-    """Float32 `(patches, cells)`: how many lines of pixels a patch and a cell have in common."""
+    """Returns float32 `(patches, cells)`, the number of lines of pixels in both."""
 
     def members(index, count):
         numbers = ops.arange(count, dtype="int32")

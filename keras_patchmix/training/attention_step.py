@@ -15,17 +15,18 @@ from keras_patchmix.layers import structures
 from keras_patchmix.layers.labels import encode_labels, encode_weights
 from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
 from keras_patchmix.mixing.grid import Grid
+from keras_patchmix.models.nesting import leaves
 from keras_patchmix.models.tokens import (
     PatchFeatures,
     SelfAttention,
     TokenEmbedding,
     watch_class_token,
 )
-from keras_patchmix.scoring.score_kind import loss_takes_logits
+from keras_patchmix.scoring.logits import loss_takes_logits
 from keras_patchmix.training.attention_shares import RULES, attention_share, label_share
 from keras_patchmix.training.on_device import Mixing, replace_mixing, tensors_of
 
-# The `_Batch` that this thread trains on, while its step runs.
+# The `_StepBatch` of the step that runs in this thread.
 _BATCH = contextvars.ContextVar("keras_patchmix_attention_batch", default=None)
 
 
@@ -39,11 +40,10 @@ def attention_labels(
 ) -> Any:
     """Makes `model` mix every batch that it is trained on, and blend labels by its attention.
 
-    As `mix_on_device`, which see: the model stays itself, and `evaluate`, `predict` and what is
-    saved are its own. The images are those of `mix_on_device`. Only the loss of training sees
-    other labels: the partner's share is no longer that of pixels, but follows what the class token
-    attends to in the last block of the very forward pass that the loss is of. No gradient flows
-    through it. Metrics of training, and the progressive factor, see labels blended by pixels.
+    Images are mixed as by `mix_on_device`, and `evaluate`, `predict` and what is saved are the
+    model's own. Only the loss of training sees other labels: the partner's share follows the
+    attention of the class token in the last block, in the same forward pass, instead of the pixels.
+    No gradient flows through it. Metrics, and the progressive factor, see labels by pixels.
 
     References:
         - Chen et al. 2022, "TransMix: Attend to Mix for Vision Transformers",
@@ -56,16 +56,16 @@ def attention_labels(
             `attention`, a vision transformer of `keras_patchmix.models.create`, or another one
             that classifies by a class token, made of the same layers.
         layer: A `keras_patchmix.layers.MaskMix` or `keras_patchmix.PatchMixing`, whose
-            `label_smoothing` comes after the blend. It takes the place of the one of an earlier
-            call, of `mix_on_device` too. `None` takes mixing off the model again.
+            `label_smoothing` comes after the blend. It replaces the layer of an earlier call, of
+            `mix_on_device` too. `None` removes mixing.
         rule: `"progressive"`, as MixPro: attention counts as far as the model's answer resembles
             the label by pixels. `"mean"`, as the published code of TransMix: half and half.
             `"attention"`: attention alone. Defaults to `"progressive"`.
         seed: Integer or `None`, as in `mix_on_device`.
         attention: Function of the model and a batch of mixed images that returns non-negative
-            numbers `(batch, rows, columns)`, or `(batch, patches)` for as many rows as columns, of
-            patches that divide the image evenly. For models of others; it runs before the step,
-            without gradients, and costs a forward pass of its own. Defaults to `None`.
+            numbers `(batch, rows, columns)`, or `(batch, patches)` for a square, of patches that
+            divide the image evenly. For other models; it runs before the step, without gradients,
+            and costs a forward pass. Defaults to `None`.
         from_logits: Whether the model returns logits, for the rule `"progressive"`. Defaults to
             `None`, what its loss says.
 
@@ -92,9 +92,9 @@ def attention_labels(
             f"patches it moves. Received: layer={layer!r}"
         )
     source = None
-    if layer is not None and isinstance(model, keras.Model):  # else that is said below
-        # Before the mixing that there was is taken off.
-        source = _Watched(model) if attention is None else _Asked(model, attention)
+    if layer is not None and isinstance(model, keras.Model):  # `replace_mixing` refuses others
+        # Before the earlier mixing is removed.
+        source = _OwnAttention(model) if attention is None else _GivenAttention(model, attention)
         if model.compiled:
             _takes_logits(model, rule, from_logits)
 
@@ -105,21 +105,21 @@ def attention_labels(
 
 
 @dataclass
-class _Batch:
-    """What a step knows of its batch: `parts` with rows of labels that are not mixed yet."""
+class _StepBatch:
+    """The batch of a step: `parts` with rows of labels before mixing, and its `plan`."""
 
     mixing: Any
     parts: structures.Batch
     plan: mixing.MixingPlan
-    look: Any
+    attention: Callable[[], Any]
     used: bool = False
 
 
 class _AttentionMixing(Mixing):
     """A `Mixing` whose loss sees labels blended by attention.
 
-    The step hands its batch to `compute_loss` beside the arguments that Keras passes: that is the
-    one public method between the forward pass and the loss, in the trainers of all backends.
+    The step hands its batch to `compute_loss` through a context variable: that is the one public
+    method between the forward pass and the loss, in the trainers of all backends.
     """
 
     NAMES = (*Mixing.NAMES, "compute_loss")
@@ -129,12 +129,12 @@ class _AttentionMixing(Mixing):
         self._rule, self._source, self._from_logits = rule, source, from_logits
 
     def attach(self):
-        """Puts the methods into the object."""
+        """Replaces the methods of the object."""
         super().attach()
         self._model.compute_loss = self.compute_loss
 
     def run_step(self, state, data, seed):
-        """Mixes with a seed, then calls the step that was there, looking at its attention."""
+        """Mixes, then calls the model's own step and records its attention."""
         layer = self._layer
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(x, dict):
@@ -149,8 +149,8 @@ class _AttentionMixing(Mixing):
         if sample_weight is not None:
             sample_weight = encode_weights(sample_weight, x.shape[0])
         parts = structures.unpack(x, rows, sample_weight)
-        with self._source.open(mixed[0], *state) as look:
-            batch = _Batch(self, parts, plan, look)
+        with self._source.record(mixed[0], *state) as attention:
+            batch = _StepBatch(self, parts, plan, attention)
             token = _BATCH.set(batch)
             try:
                 result = self._own["train_step"](*state, mixed)
@@ -164,23 +164,28 @@ class _AttentionMixing(Mixing):
         return result
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **arguments):
-        """The model's own loss, in a step of training with other labels."""
+        """Returns the model's own loss; in a step of training, of labels by attention."""
         batch = _BATCH.get()
         if batch is not None and batch.mixing is self:
             batch.used = True
-            parts = self._blended(batch, y, y_pred)
+            parts = self._blend(batch, y, y_pred)
             y, sample_weight = parts[structures.LABELS], parts.get(structures.WEIGHTS)
         return self._own["compute_loss"](x, y, y_pred, sample_weight, **arguments)
 
-    def _blended(self, batch, area_labels, y_pred):
-        """The labels, and weights if there are any, by the rule; a dict of parts of a batch."""
+    def _blend(self, batch, area_labels, y_pred):
+        """Returns labels, and weights if there are any, by the rule: a dict of parts of a batch."""
         if not hasattr(y_pred, "shape"):
             raise ValueError(
                 "Labels by attention need a model that returns one tensor of scores. "
                 f"Received: a {type(y_pred).__name__}"
             )
-        layer = self._layer
-        attention = ops.stop_gradient(batch.look())
+        attention = batch.attention()
+        if attention is None:
+            raise ValueError(
+                "The step must call the model before it computes the loss: there is no attention "
+                "yet."
+            )
+        layer, attention = self._layer, ops.stop_gradient(attention)
         size = ops.shape(batch.parts.images)
         size = size[1:3] if layer.data_format == "channels_last" else size[2:4]
         patches = self._source.patches(size, ops.shape(attention)[1:])
@@ -189,7 +194,7 @@ class _AttentionMixing(Mixing):
         if _takes_logits(self._model, self._rule, self._from_logits):
             probabilities = ops.softmax(probabilities)
         share = label_share(self._rule, share, batch.plan.share, probabilities, area_labels)
-        # Smoothing and the blend are linear, as in the layer.
+        # Smoothing and the blend are linear, so that their order does not matter.
         labels = mixing.smooth_labels(batch.parts.labels, layer.label_smoothing)
         return mix_labels(batch.parts, labels, batch.plan._replace(share=share))
 
@@ -198,11 +203,11 @@ class _AttentionMixing(Mixing):
         _takes_logits(self._model, self._rule, self._from_logits)
 
 
-class _Watched:
-    """Attention that a vision transformer of this package has in the forward pass of the step."""
+class _OwnAttention:
+    """Attention of a vision transformer of this package, in the forward pass of the step."""
 
     def __init__(self, model):
-        layers = list(_layers_of(model))
+        layers = leaves(model)
         embeddings = [layer for layer in layers if isinstance(layer, TokenEmbedding)]
         blocks = [layer for layer in layers if isinstance(layer, SelfAttention)]
         if any(isinstance(layer, PatchFeatures) for layer in layers):
@@ -228,31 +233,22 @@ class _Watched:
         ]
 
     @contextlib.contextmanager
-    def open(self, images, state=None):
-        """Yields a function that returns the attention of the latest forward pass."""
+    def record(self, images, state=None):
+        """Yields a function that returns the attention of the latest forward pass, or None."""
         del images, state
         with watch_class_token(self._layer) as watch:
-
-            def look():
-                if watch.attention is None:
-                    raise ValueError(
-                        "The step must call the model before it computes the loss: there is no "
-                        "attention to look at."
-                    )
-                return watch.attention
-
-            yield look
+            yield lambda: watch.attention
 
     def patches(self, image_size, patch_grid):
-        """The `Grid` of patches."""
+        """Returns the `Grid` of patches."""
         for stride in self._strides:
             counts = [side // step for side, step in zip(image_size, stride, strict=True)]
-            if not _known(*counts, *patch_grid) or tuple(counts) == tuple(patch_grid):
+            if not _are_known(*counts, *patch_grid) or tuple(counts) == tuple(patch_grid):
                 return Grid(patch_size=stride)
-        return _even(patch_grid)
+        return _even_grid(patch_grid)
 
 
-class _Asked:
+class _GivenAttention:
     """Attention that a function of the user returns for the mixed images."""
 
     def __init__(self, model, function):
@@ -264,74 +260,58 @@ class _Asked:
         self._model, self._function = model, function
 
     @contextlib.contextmanager
-    def open(self, images, state=None):
-        """Yields a function that returns the attention on the mixed images."""
-        with _without_gradients(), self._state(state):
+    def record(self, images, state=None):
+        """Yields a function that returns the attention to the mixed images."""
+        with _without_gradients(), self._weights(state):
             attention = ops.convert_to_tensor(self._function(self._model, images))
-        attention = self._as_map(ops.stop_gradient(attention))
-        yield lambda: attention
-
-    def patches(self, image_size, patch_grid):
-        """The `Grid` of patches."""
-        del image_size
-        return _even(patch_grid)
-
-    def _state(self, state):
-        """The weights of the step, which on JAX are an argument."""
-        if state is None:
-            return contextlib.nullcontext()
-        variables = self._model.trainable_variables, self._model.non_trainable_variables
-        pairs = [
-            pair
-            for of_model, values in zip(variables, state[:2], strict=True)
-            for pair in zip(of_model, values, strict=True)
-        ]
-        return keras.StatelessScope(state_mapping=pairs)
-
-    def _as_map(self, attention):
         shape = tuple(attention.shape)
         side = math.isqrt(shape[1]) if len(shape) == 2 and shape[1] else 0
         if len(shape) == 2 and side * side == shape[1]:
-            return ops.reshape(attention, (-1, side, side))
-        if len(shape) != 3 or None in shape[1:]:
+            attention = ops.reshape(attention, (-1, side, side))
+        elif len(shape) != 3 or None in shape[1:]:
             raise ValueError(
                 "`attention` must return numbers of shape (batch, rows, columns), or (batch, "
                 f"patches) for as many rows as columns. Received: shape {shape}"
             )
-        return attention
+        yield lambda: attention
+
+    def patches(self, image_size, patch_grid):
+        """Returns the `Grid` of patches."""
+        del image_size
+        return _even_grid(patch_grid)
+
+    def _weights(self, state):
+        """Returns a scope with the weights of the step, which on JAX are an argument."""
+        if state is None:
+            return contextlib.nullcontext()
+        model = self._model
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        pairs = zip(variables, [*state[0], *state[1]], strict=True)
+        return keras.StatelessScope(state_mapping=list(pairs))
 
 
 def _takes_logits(model, rule, given):
-    """Whether the model returns logits, by its loss or by what is given; `None` if none says so.
+    """Returns whether the model returns logits, by its loss or by what is given, or None.
 
     Raises:
         ValueError: The rule has to know and neither says so, or they contradict each other.
     """
-    said = loss_takes_logits(model)
-    if rule == "progressive" and given is None and said is None:
+    by_loss = loss_takes_logits(model)
+    if rule == "progressive" and given is None and by_loss is None:
         raise ValueError(
             "The rule 'progressive' needs to know whether the model returns logits, and its loss "
             f"does not say: give `from_logits`. Received: from_logits=None, loss={model.loss!r}"
         )
-    if given is not None and said is not None and bool(given) != said:
+    if given is not None and by_loss is not None and bool(given) != by_loss:
         raise ValueError(
             "`from_logits` must be what the model's loss says, or None. Received: "
-            f"from_logits={given!r}, loss={model.loss!r} with from_logits={said}"
+            f"from_logits={given!r}, loss={model.loss!r} with from_logits={by_loss}"
         )
-    return said if given is None else bool(given)
+    return by_loss if given is None else bool(given)
 
 
-def _layers_of(model):
-    """The layers of a model, and those of models in it, in their order."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers_of(layer)
-        else:
-            yield layer
-
-
-def _even(patch_grid):
-    if not _known(*patch_grid):
+def _even_grid(patch_grid):
+    if not _are_known(*patch_grid):
         raise ValueError(
             "The numbers of rows and columns of patches must be known where patches divide the "
             "image evenly. Received: images of unknown size"
@@ -339,12 +319,12 @@ def _even(patch_grid):
     return Grid(grid_size=tuple(map(int, patch_grid)))
 
 
-def _known(*sizes):
+def _are_known(*sizes):
     return all(isinstance(size, int) for size in sizes)
 
 
 def _without_gradients():
-    """Keras has no word for it: elsewhere nothing records gradients before the step."""
+    """Keras has no public context for it; on other backends nothing records before the step."""
     if keras.backend.backend() == "torch":
         import torch
 

@@ -1,28 +1,27 @@
-"""Where training images are kept between passes: decided by their size and by the memory."""
+"""Where training images are cached between passes, by their size and the memory."""
 
 import os
 import sys
 from pathlib import Path
 
 CACHES = ("auto", "decoded", "encoded", "none")
-SHARE = 0.25  # of the memory, which cached images may take
+SHARE = 0.25  # of the memory that cached images may take
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def choose_cache(info, encoded, memory=None):
-    """Chooses the form in which training images are kept in memory.
+    """Chooses the form in which training images are cached in memory.
 
-    It is the whole memory that counts, not what is free of it: a run that goes on, and each of
-    several workers, must choose the same.
+    The whole memory counts, not the free part: a resumed run and all workers must choose the same.
 
     Args:
         info: A `keras_patchmix.datasets.DatasetInfo` of the training images.
         encoded: Function that opens them encoded, see `keras_patchmix.datasets.encoded`; called
-            only where they do not fit decoded.
-        memory: Integer, bytes. Defaults to `None`, those of this machine or container.
+            only if they do not fit decoded.
+        memory: Integer, bytes. Defaults to those of this machine or container.
 
     Returns:
-        "decoded" or "encoded", where they take at most a quarter of the memory; else "none".
+        "decoded" or "encoded", if that takes at most a quarter of the memory; else "none".
     """
     limit = SHARE * (total_memory() if memory is None else memory)
     if decoded_bytes(info) <= limit:
@@ -31,16 +30,16 @@ def choose_cache(info, encoded, memory=None):
 
 
 def decoded_bytes(info):
-    """Returns the bytes of all images, decoded, of a `keras_patchmix.datasets.DatasetInfo`."""
+    """Returns the bytes of all decoded images of a `keras_patchmix.datasets.DatasetInfo`."""
     height, width, channels = info.image_shape
     return info.num_examples * height * width * channels
 
 
 def total_memory():
-    """Returns the bytes of memory of this machine, or of the container where that is less."""
+    """Returns the bytes of memory of this machine, or of the container if that is less."""
     try:
         amounts = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    except (AttributeError, ValueError):  # not a Unix: nothing is known
+    except (AttributeError, ValueError):  # not a Unix
         amounts = [sys.maxsize]
     for path in _LIMITS:
         try:
@@ -50,8 +49,8 @@ def total_memory():
     return min(amounts)
 
 
-def in_words(cache, info, encoded_bytes, buffer):
-    """Says where the training images are kept, in a line."""
+def describe(cache, info, encoded_bytes, buffer):
+    """Returns a line that says where the training images are cached."""
     if cache == "decoded":
         return f"Training images are kept in memory decoded, {_size(decoded_bytes(info))}"
     if cache == "encoded":

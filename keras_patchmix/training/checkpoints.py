@@ -3,19 +3,21 @@
 Keras' own files leave out the counters of `SeedGenerator`s, so that dropout would repeat itself.
 """
 
+import contextlib
 import json
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_patchmix.base import array_files, atomic, state_files
 from keras_patchmix.base.printable import quoted
 from keras_patchmix.base.schema import check, conform
 
-_ABOUT, _METRIC = "about", "metric "  # an array of JSON text; the beginning of metrics' names
+_ABOUT, _METRIC = "about", "metric "  # name of the JSON text; prefix of metrics' names
 _KEPT = 2
 _MOST_LISTED = 2**22  # bytes: some 60,000 arrays
 
@@ -26,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         epoch: Number of epochs that are done, at least 1.
-        arrays: Dict from names to NumPy arrays, as `state.arrays_of` returns it.
+        arrays: Dict from names to NumPy arrays, see `arrays_of`.
         settings: Dict of JSON values, such as versions of packages.
         history: Dict from names of metrics to lists of floats, one for each epoch.
     """
@@ -44,7 +46,7 @@ class _About:
 
 
 class CheckpointFolder:
-    """The checkpoints of one training; the last two are kept.
+    """The checkpoints of one training, of which the last two are kept.
 
     Args:
         path: The folder, made when the first one is written.
@@ -71,13 +73,13 @@ class CheckpointFolder:
             old.unlink(missing_ok=True)
 
     def load(self):
-        """Returns the newest `Checkpoint` that is whole, or None where there is none.
+        """Returns the newest `Checkpoint` that is whole, or None.
 
         Raises:
             ValueError: There is one of a version that saved within epochs.
 
         Warns:
-            UserWarning: A newer one is damaged, and left out.
+            UserWarning: A newer one is damaged.
         """
         for path in self.path.glob("step-*.ckpt"):
             raise ValueError(
@@ -94,13 +96,7 @@ class CheckpointFolder:
 
 
 def read(path):
-    """Reads the file of a checkpoint.
-
-    Args:
-        path: The file.
-
-    Returns:
-        A `Checkpoint`.
+    """Reads the file of a `Checkpoint`.
 
     Raises:
         keras_patchmix.base.state_files.DamagedFile: It is something else, or not whole.
@@ -122,3 +118,46 @@ def read(path):
         about.settings,
         {name.removeprefix(_METRIC): values.tolist() for name, values in history.items()},
     )
+
+
+def arrays_of(model):
+    """Returns the values of all variables of a compiled model and its built optimizer.
+
+    Returns:
+        Dict from names to NumPy arrays. Types that NumPy lacks, such as bfloat16, are float32.
+    """
+    arrays = {}
+    for name, variable in _variables(model).items():
+        value = keras.ops.convert_to_numpy(variable)
+        arrays[name] = value.astype(np.float32) if value.dtype.kind == "V" else value
+    return arrays
+
+
+def restore(model, arrays):
+    """Gives all variables the values that `arrays_of` returned.
+
+    Raises:
+        ValueError: They are of another model or optimizer.
+    """
+    variables = _variables(model)
+    expected = {(name, tuple(variable.shape)) for name, variable in variables.items()}
+    different = sorted(expected ^ {(name, value.shape) for name, value in arrays.items()})
+    if different:
+        raise ValueError(
+            "The checkpoint is of another model or optimizer. Different: "
+            + ", ".join(f"{name} {list(shape)}" for name, shape in different[:4])
+        )
+    strategy = getattr(model, "distribute_strategy", None)
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+
+
+def _variables(model):
+    """Returns all variables by position: their names depend on what else the process has made."""
+    parts = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {
+        f"{part} {place}": variable
+        for part, variables in parts.items()
+        for place, variable in enumerate(variables)
+    }

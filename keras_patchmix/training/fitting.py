@@ -1,4 +1,4 @@
-"""Training of one model into one run directory, from the start or from where it was stopped."""
+"""Training of one model into one run directory, from the start or from the last whole epoch."""
 
 import json
 import os
@@ -14,32 +14,36 @@ from keras_patchmix import occlusion
 from keras_patchmix.base import atomic
 from keras_patchmix.base.printable import say
 from keras_patchmix.callbacks import OcclusionBenchmark
+from keras_patchmix.models.factory import arguments_of, create
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import pipeline
-from keras_patchmix.training.averaging import AveragedOcclusionBenchmark, AveragedValidation
 from keras_patchmix.training.checkpoints import CheckpointFolder
-from keras_patchmix.training.compiling import compile_model, make_model
-from keras_patchmix.training.keeping import EpochCheckpoint
+from keras_patchmix.training.fine_tuning import use_xla
+from keras_patchmix.training.fit_callbacks import (
+    AveragedOcclusionBenchmark,
+    AveragedValidation,
+    EpochCheckpoint,
+)
 
 
 def fit(data, options, directory, strategy):
     """Trains a model, scores it on the test split, and writes the run directory.
 
-    What is there already is not made again: a directory with a report is done; one with a trained
-    model is scored; one with checkpoints is trained on after its last whole epoch. Of several
-    workers the chief writes and scores, and all must see the same directory.
+    Work that is done is not repeated: a directory with a report is finished; one with a trained
+    model is scored; one with checkpoints is resumed after its last whole epoch. Of several workers
+    the chief writes and scores, and all must see the same directory.
 
     Args:
         data: A `pipeline.Data`.
         options: A `TrainOptions`.
-        directory: Path of a directory, made if it is not there.
+        directory: Path of a directory, made if needed.
         strategy: A `keras_patchmix.devices.strategies.Strategy`.
 
     Returns:
         The `keras_patchmix.occlusion.Report` of the test split.
 
     Raises:
-        keras_patchmix.training.keeping.Diverged: The loss is no longer finite.
+        keras_patchmix.training.fit_callbacks.Diverged: The loss is no longer finite.
         ValueError: The directory holds checkpoints of another version or model.
     """
     directory = Path(directory)
@@ -58,11 +62,83 @@ def fit(data, options, directory, strategy):
         _train(data, options, directory, suite, strategy)
     strategy.barrier("trained")
     if strategy.is_chief:
-        # From the file in every case, so that the report does not depend on what was interrupted.
+        # Always from the file, so that an interruption does not change the report.
         model = keras.models.load_model(trained, compile=False)
         _score(data, options, directory, suite, model)
     strategy.barrier("scored")
     return Report.load(report)
+
+
+def make_model(options, info):
+    """Returns the model that the options name, not compiled.
+
+    Args:
+        options: A `TrainOptions`.
+        info: A `keras_patchmix.datasets.DatasetInfo`.
+
+    Raises:
+        ValueError: `options.init` has another number of outputs than the data set has classes; or
+            `options.drop_path` is given for an architecture without stochastic depth.
+    """
+    if options.init is not None:
+        model = keras.models.load_model(options.init, compile=False)
+        outputs = getattr(model, "output_shape", (None,))[-1]
+        if outputs != info.num_classes:
+            raise ValueError(
+                f"--init must have an output for each of the {info.num_classes} classes of "
+                f"{options.dataset}. Received: {os.fspath(options.init)!r} with {outputs}"
+            )
+        return model
+    arguments = {"seed": options.seed}
+    if options.drop_path is not None:
+        if "drop_path_rate" not in arguments_of(options.model):
+            raise ValueError(
+                "--drop-path must be left out for models without stochastic depth, or whose own it "
+                f"does not set. Received: --drop-path {options.drop_path} --model {options.model}"
+            )
+        arguments["drop_path_rate"] = options.drop_path
+    return create(options.model, info.num_classes, tuple(info.image_shape), **arguments)
+
+
+def compile_model(model, options, steps):
+    """Compiles a model with AdamW, a cosine schedule after a linear warm-up, and accuracy.
+
+    The optimizer is built, so that a state can be restored before the first step.
+
+    Args:
+        model: A `keras.Model` of logits.
+        options: A `TrainOptions`.
+        steps: Steps of an epoch.
+    """
+    averaging = {} if options.ema is None else {"use_ema": True, "ema_momentum": options.ema}
+    optimizer = keras.optimizers.AdamW(
+        schedule(options, steps),
+        weight_decay=options.weight_decay,
+        clipnorm=options.gradient_clip or None,
+        **averaging,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
+    model.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=use_xla() if options.xla == "auto" else options.xla == "on",
+    )
+    model.optimizer.build(model.trainable_variables)  # not `optimizer`: Keras may wrap it
+
+
+def schedule(options, steps):
+    """Returns the learning rate as a Keras schedule, for `steps` steps an epoch."""
+    total = steps * options.epochs
+    warmup = min(round(options.warmup_epochs * steps), total // 2)
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(options.learning_rate, total)
+    return keras.optimizers.schedules.CosineDecay(
+        options.learning_rate / 100,
+        decay_steps=total - warmup,
+        warmup_target=options.learning_rate,
+        warmup_steps=warmup,
+    )
 
 
 def _train(data, options, directory, suite, strategy):
@@ -73,37 +149,16 @@ def _train(data, options, directory, suite, strategy):
     model = strategy.prepare(model)
     folder = CheckpointFolder(directory / "checkpoints")
     settings = _versions() | {"cache": data.cache}
-    begun, writes = folder.load(), strategy.is_chief
-    done = 0 if begun is None else begun.epoch
-    if begun is not None:
-        _warn_of_changes(begun.settings, settings)
+    checkpoint, writes = folder.load(), strategy.is_chief
+    done = 0 if checkpoint is None else checkpoint.epoch
+    if checkpoint is not None:
+        _warn_of_changes(checkpoint.settings, settings)
         say(f"Going on after epoch {done} of {options.epochs}")
     local = strategy.local_batches(options.batch_size)
     total = steps * options.epochs
     batches = pipeline.training_batches(data, options, total, steps * done, local)
     metrics = directory / "metrics.csv"
-    keeping = EpochCheckpoint(folder, metrics, begun, settings, options.seed, writes)
-    try:
-        model.fit(
-            strategy.distribute(batches),
-            initial_epoch=done,
-            epochs=options.epochs,
-            steps_per_epoch=steps,
-            validation_data=strategy.evaluation_batches(
-                data.validation, options.batch_size, pipeline.one_hot(data)
-            ),
-            callbacks=[*_scoring_callbacks(data, options, directory, suite), keeping],
-            shuffle=False,  # the stream is shuffled
-            verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,
-        )
-    except KeyboardInterrupt:
-        epoch = f"epoch {keeping.epoch + 1} of {options.epochs}"
-        say(f"\nStopped in {epoch}. The run will go on from the start of it.", file=sys.stderr)
-        raise
-    _save_model(model, directory / "model.keras", writes)
-
-
-def _scoring_callbacks(data, options, directory, suite):
+    saving = EpochCheckpoint(folder, metrics, checkpoint, settings, options.seed, writes)
     benchmark = OcclusionBenchmark if options.ema is None else AveragedOcclusionBenchmark
     scoring = benchmark(
         data.validation.batch(options.batch_size),
@@ -113,7 +168,25 @@ def _scoring_callbacks(data, options, directory, suite):
         seed=options.seed,
         directory=directory,
     )
-    return [scoring] if options.ema is None else [AveragedValidation(), scoring]
+    averaging = [] if options.ema is None else [AveragedValidation()]
+    try:
+        model.fit(
+            strategy.distribute(batches),
+            initial_epoch=done,
+            epochs=options.epochs,
+            steps_per_epoch=steps,
+            validation_data=strategy.evaluation_batches(
+                data.validation, options.batch_size, pipeline.one_hot(data)
+            ),
+            callbacks=[*averaging, scoring, saving],
+            shuffle=False,  # the stream is shuffled
+            verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        epoch = f"epoch {saving.epoch + 1} of {options.epochs}"
+        say(f"\nStopped in {epoch}. The run will go on from the start of it.", file=sys.stderr)
+        raise
+    _save_model(model, directory / "model.keras", writes)
 
 
 def _score(data, options, directory, suite, model):
@@ -130,12 +203,12 @@ def _score(data, options, directory, suite, model):
     report = scoring.run(model, backup=directory / "backup.json")
     report.to_csv(directory / "report.csv")
     report.to_html(directory / "report.html", scoring.examples())
-    report.to_json(directory / "report.json")  # last: it says that all is there
+    report.to_json(directory / "report.json")  # last: it marks the run as finished
 
 
 def _save_model(model, path, writes):
     """Saves the model atomically; a worker that does not write reads its variables all the same."""
-    # Keras wants the name to end so; the leading dot marks what a killed process left.
+    # Keras wants the ending; the leading dot marks what a killed process left.
     temporary = path.with_name(f".{secrets.token_hex(6)}.tmp{path.suffix}")
     model.save(temporary)
     if writes:

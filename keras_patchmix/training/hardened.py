@@ -1,4 +1,4 @@
-"""What `harden` returns: the model, the line that it was found on, reports before and after."""
+"""The result of `harden`: the model, the line, reports before and after."""
 
 import dataclasses
 import json
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Hardened:
-    """A model that was hardened, and how that came about.
+    """A hardened model, with the line that it was chosen from.
 
     Attributes:
         model: The hardened `keras.Model`, of the class of the original; compiled as that was.
         original: The model before, as it was given.
-        line: List of `LinePoint`: the scores on validation data at shares of the way from the
-            weights before to those after the training. One of them is chosen.
-        settings: Dict of JSON values: what the result depends on.
+        line: List of `LinePoint`: scores on validation data at shares of the way from the weights
+            before to those after the training. One of them is chosen.
+        settings: Dict of JSON values that the result depends on.
         before: The `Report` of the original on test data; None before `report`.
         after: The `Report` of the hardened model on the same images.
     """
@@ -45,7 +45,7 @@ class Hardened:
 
     @property
     def chosen(self) -> LinePoint:
-        """The point of the line that was taken; of share 0 it is the original."""
+        """The chosen point of the line; the original has a share of 0."""
         return next(one for one in self.line if one.chosen)
 
     def report(
@@ -75,7 +75,7 @@ class Hardened:
         return self.before, self.after
 
     def table(self) -> str:
-        """Returns the line as text for people."""
+        """Returns the line as a text table."""
         head = ("way", "clean %", "change", "95 % interval", "occluded %", *self.line[0].rows, "")
         lines = [
             (

@@ -1,7 +1,5 @@
-"""`harden`: a classifier stands more occlusion, for no more clean accuracy than allowed."""
+"""`harden`: more accuracy under occlusion, at a bounded cost of clean accuracy."""
 
-import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -9,20 +7,17 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_patchmix.base.progress import Progress
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.corruptions.patch_drop import PatchDrop
 from keras_patchmix.corruptions.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.chance import at_chance
 from keras_patchmix.occlusion.suite import default_suite
-from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning
+from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning, FineTuningBackup
 from keras_patchmix.training.hardened import Hardened
-from keras_patchmix.training.model_copy import copy_of
 from keras_patchmix.training.patch_occlusion import PatchOcclusion
 from keras_patchmix.training.training_batches import TrainingBatches
-from keras_patchmix.training.training_keeper import TrainingKeeper
-from keras_patchmix.training.weight_line import choose, point_of, weights_between
+from keras_patchmix.training.weight_line import choose, copy_of, point_of, weights_between
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -51,54 +46,52 @@ def harden(
     seed: int = 0,
     backup: FilePath | None = None,
     verbose: bool | Literal["auto"] = "auto",
-) -> "Hardened":
-    """Fine-tunes a copy of a classifier with Patch Mixing, and walks back towards the original.
+) -> Hardened:
+    """Fine-tunes a copy of a classifier with Patch Mixing, and interpolates with the original.
 
-    A copy is trained a little further on images of which some patches are those of other images
-    (Lee et al. 2023, arXiv 2306.17848). Then points on the line between the weights before and
-    after (Wortsman et al. 2022, arXiv 2109.01903) are scored on validation data, clean and
-    occluded, and the point is kept that is best under occlusion among those that cost at most
-    `max_clean_drop` points of clean accuracy. The original is such a point, so that the result is
-    never worse by this measure.
+    A copy is fine-tuned on images with patches of other images (Lee et al. 2023, arXiv 2306.17848).
+    Then points on the line between the weights before and after (Wortsman et al. 2022, arXiv
+    2109.01903) are scored on validation data, clean and occluded. Of the points that cost at most
+    `max_clean_drop` points of clean accuracy, the best one under occlusion is kept. The original
+    is such a point, so that the result is never worse by this measure.
 
     Args:
         model: A `keras.Model` from images to logits or probabilities, of one input and one output,
             compiled or not. It is not changed.
         train: Training data, as `keras_patchmix.occlusion.evaluate` takes data. Arrays are
-            shuffled; a data set is read in its own order, with whatever augmentation it holds. Of
-            soft labels the greatest entry counts.
-        validation: Data that the point is chosen on, which the model was not trained on.
+            shuffled; a data set is read in its own order, with its own augmentation. Of soft labels
+            the greatest entry counts.
+        validation: Data to choose the point on, which the model was not trained on.
         test: Data for the reports before and after; or None, see `Hardened.report`.
-        max_clean_drop: Points of clean top-1, in per cent, that may be given on validation data.
-        confident: Whether the low end of the 95 % interval of the change must allow for it, rather
-            than the change itself.
+        max_clean_drop: Allowed drop of clean top-1 on validation data, in percentage points.
+        confident: Whether the lower bound of the change's 95 % interval has to be within the
+            allowed drop, rather than the change itself.
         epochs: Passes over the training data.
-        minutes: Minutes for all of it, in place of `epochs`. How far training comes then depends on
-            the machine.
-        learning_rate: The highest one of AdamW. It rises for a tenth of the training, then falls
-            along half a cosine.
+        minutes: Minutes for the whole call, in place of `epochs`. The number of steps then depends
+            on the machine.
+        learning_rate: Peak of AdamW's schedule: a linear warm-up over a tenth of the training, then
+            a cosine decay.
         weight_decay: Of AdamW, for kernels.
         batch_size: Images a step. The data set's own batch size when None, or 64.
-        mixing: What happens to training batches: a `PatchOcclusion`, or a layer of this package,
-            whose plans follow from `seed` and the step. Any other callable takes a dict with
-            `"images"` and `"labels"` `(batch, classes)` float32, returns such a dict, and draws by
-            itself, as `keras.layers.CutMix()` does. None is `PatchOcclusion` on the coarser grid of
+        mixing: A `PatchOcclusion`, or a layer of this package, whose plans follow from `seed` and
+            the step. Any other callable takes a dict with `"images"` and `"labels"`
+            `(batch, classes)` float32, returns such a dict, and draws by itself, as
+            `keras.layers.CutMix()` does. None is `PatchOcclusion` on the coarser grid of
             `default_suite`: half of the images get patches of other images, a quarter black ones.
-        distillation: Weight, in [0, 1], of what the original says of the unmixed image in its
-            label.
+        distillation: Weight in [0, 1] of the original's answer to the unmixed image in the label.
         freeze_batch_norm: Whether batch normalization stays in inference mode, so that its
             statistics stay those of unmixed images.
-        suite: What "under occlusion" means, see `evaluate`. None is three rows: patch replacement
-            at 30 and 50 %, patch drop at 40 %.
+        suite: Occlusions that the line is scored under, see `evaluate`. None is three rows: patch
+            replacement at 30 and 50 %, patch drop at 40 %.
         max_examples: Validation images that each point is scored on; all when None.
-        preprocess: Function of a batch of images that comes before the model, after mixing. None is
-            the model's own preprocessing, or nothing.
+        preprocess: Function of a batch of images between mixing and the model. None is the model's
+            own preprocessing, or nothing.
         value_range: (black, white) of the images.
         from_logits: Whether the model returns logits; None asks its last layer, or the loss that it
             is compiled with.
-        seed: Integer that decides what is mixed and the order of arrays.
-        backup: Directory in which the state is kept after each epoch, and deleted at the end. The
-            same call goes on from there.
+        seed: Integer, of the mixing and of the order of arrays.
+        backup: Directory of the state after each epoch, from which the same call resumes. It is
+            deleted at the end.
         verbose: Whether to show a progress bar with the time left; `"auto"` in terminals and
             notebooks.
 
@@ -118,13 +111,15 @@ def harden(
     """
     _check(model, max_clean_drop, epochs, minutes)
     batches = TrainingBatches(train, batch_size, seed)
+    if mixing is None:
+        mixing = PatchOcclusion(default_grid(batches.shape[:2]), value=value_range[0])
     settings = FineTuneSettings(
         epochs=epochs,
         minutes=minutes,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         batch_size=batches.batch_size,
-        mixing=_default_mixing(batches, value_range) if mixing is None else mixing,
+        mixing=mixing,
         distillation=distillation,
         freeze_batch_norm=freeze_batch_norm,
         seed=seed,
@@ -152,30 +147,37 @@ class Hardening:
 
     Args:
         model: The original.
-        batches: `TrainingBatches`, or what has the same attributes and `one_pass`.
+        batches: `TrainingBatches`, or an object with the same attributes and `one_pass`.
         benchmark: A `Benchmark` of validation data.
         settings: `FineTuneSettings`.
         scoring: Dict with the arguments of `evaluate` that say how images reach the model.
-        backup: Directory that keeps the state, or None.
+        backup: Directory of the state, or None.
         verbose: Whether to show progress bars.
     """
 
     def __init__(self, model, batches, benchmark, settings, scoring, backup, verbose):
         self._model, self._batches, self._benchmark = model, batches, benchmark
         self._settings, self._scoring, self._verbose = settings, scoring, verbose
-        self._keeper = TrainingKeeper(backup, settings, model)
+        self._backup = None if backup is None else FineTuningBackup(backup, settings, model)
 
     def run(self, max_clean_drop, confident):
-        """Returns the `Hardened`; see `harden` for the arguments and what is raised."""
+        """Returns the `Hardened`; see `harden` for the arguments and errors."""
         started = time.monotonic()
         original = self._score(self._model, "the original")
         _check_chance(original)
-        copy = copy_of(self._model)
-        deadline = math.inf
+        copy, deadline = copy_of(self._model), None
         if self._settings.minutes is not None:
-            spent = time.monotonic() - started
-            deadline = started + 60 * self._settings.minutes - (len(SHARES) - 1) * spent
-        self._train(copy, original.settings["num_classes"], deadline)
+            line = (len(SHARES) - 1) * (time.monotonic() - started)
+            deadline = started + 60 * self._settings.minutes - line
+        tuning = FineTuning(
+            copy,
+            self._model,
+            self._settings,
+            original.settings["num_classes"],
+            self._scoring["preprocess"],
+            self._scoring["from_logits"],
+        )
+        tuning.run(self._batches, self._backup, deadline, self._verbose)
         before, after = self._model.get_weights(), copy.get_weights()
         points = [point_of(0.0, original, original)]
         for share in SHARES[1:]:
@@ -183,65 +185,33 @@ class Hardening:
             report = self._score(copy, f"{100 * share:.0f} % of the way")
             points.append(point_of(share, report, original))
         points = choose(points, max_clean_drop, confident)
-        taken = next(one.share for one in points if one.chosen)
-        hardened = copy_of(self._model)  # anew, without the optimizer of this training
-        hardened.set_weights(weights_between(before, after, taken))
+        share = next(one.share for one in points if one.chosen)
+        hardened = copy_of(self._model)  # without the optimizer of this training
+        hardened.set_weights(weights_between(before, after, share))
         if self._model.compiled and self._model.get_compile_config():
             hardened.compile_from_config(self._model.get_compile_config())
-        known = ("n", "choice", "suite", "preprocess", "versions")
         described = {
             **self._settings.to_dict(),
             "max_clean_drop": max_clean_drop,
             "confident": confident,
-            **{key: original.settings[key] for key in known},
+            **{
+                key: original.settings[key]
+                for key in ("n", "choice", "suite", "preprocess", "versions")
+            },
         }
         return Hardened(hardened, self._model, points, described, self._scoring)
 
     def forget(self):
-        """Deletes the state that was kept."""
-        self._keeper.remove()
+        """Deletes the state in the backup directory."""
+        if self._backup is not None:
+            self._backup.remove()
 
     def _score(self, model, title):
         return self._benchmark.run(model, self._verbose, title=title)
 
-    def _train(self, copy, num_classes, deadline):
-        """Trains until the epochs or the time are over."""
-        settings, batches = self._settings, self._batches
-        tuning = FineTuning(
-            copy,
-            self._model,
-            settings,
-            num_classes,
-            self._scoring["preprocess"],
-            self._scoring["from_logits"],
-        )
-        timed = settings.minutes is not None
-        epochs = sys.maxsize if timed else settings.epochs
-        steps = None if timed else epochs * batches.steps
-        with tuning.frozen(), Progress(self._verbose, "fine-tuning") as progress:
-            tuning.compile()
-            begun = self._keeper.load(copy)
-            progress.start(
-                steps and steps * batches.batch_size, begun * batches.steps * batches.batch_size
-            )
-            clock = _Clock(deadline)
-            for epoch in range(begun, epochs):
-                for step, batch in enumerate(batches.one_pass(epoch)):
-                    number = epoch * batches.steps + step
-                    done = number / steps if steps else clock.share()
-                    if done >= 1:
-                        return
-                    tuning.step(batch, number, done)
-                    progress.add(len(batch))
-                self._keeper.save(copy, epoch + 1)
-
 
 def line_suite(image_size: Size) -> list[Any]:
-    """Returns the three rows that points of the line are scored on.
-
-    Args:
-        image_size: (height, width).
-    """
+    """Returns the suite of three rows that the line is scored on, for a `(height, width)`."""
     grids = {type(member): member.grid_size for member in reversed(default_suite(image_size)[:-1])}
     return [
         PatchReplacement(grids[PatchReplacement], (0.3, 0.5)),
@@ -252,10 +222,6 @@ def line_suite(image_size: Size) -> list[Any]:
 def default_grid(image_size: Size) -> Any:
     """Returns the coarser grid of `default_suite`, on which images are mixed by default."""
     return default_suite(image_size)[0].grid_size
-
-
-def _default_mixing(batches, value_range):
-    return PatchOcclusion(default_grid(batches.shape[:2]), value=value_range[0])
 
 
 def _check(model, max_clean_drop, epochs, minutes):
@@ -284,16 +250,3 @@ def _check_chance(original):
 
 def _is_number(value):
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-class _Clock:
-    """How much of the time is over, from its first question to a deadline."""
-
-    def __init__(self, deadline):
-        self._deadline, self._begun = deadline, None
-
-    def share(self):
-        """Returns the share that is over, in [0, 1] or above."""
-        now = time.monotonic()
-        self._begun = now if self._begun is None else self._begun
-        return (now - self._begun) / max(self._deadline - self._begun, 1e-9)

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_patchmix.training.checks import (
+from keras_patchmix.training.label_checks import (
     refuse_labels,
     takes_class_ids,
     warn_if_smoothed_twice,
@@ -16,24 +16,23 @@ from keras_patchmix.training.checks import (
 def mix_on_device(model: Any, layer: Any, seed: int | None = None) -> Any:
     """Makes `model` mix every batch that it is trained on, inside its train step.
 
-    The model stays itself: only this object's `train_step` is another one, which mixes the batch
-    and then calls the one that was there, a custom one too. `evaluate` and `predict` do not mix,
-    and what is saved is the model with its optimizer, of its own class, without the layer. It may
-    be compiled before or after. The loss and the metrics of training see the mixed labels, float32
-    rows, so the loss and the metrics are ones for rows (`CategoricalCrossentropy`, "accuracy",
-    not the sparse ones, which are refused), and data to evaluate on holds rows as well.
+    Only the `train_step` of this object is replaced: by one that mixes the batch and then calls the
+    original one, a custom one too. `evaluate` and `predict` do not mix. What is saved is the model
+    with its optimizer, of its own class, without the layer. The model may be compiled before or
+    after. The loss and the metrics of training see mixed labels, which are float32 rows: they must
+    be ones for rows (`CategoricalCrossentropy`, "accuracy"; sparse ones are refused), and data to
+    evaluate on holds rows as well.
 
     The plan of a batch is a function of the seed and of the number of batches that the optimizer
-    has seen, which is part of its state: a run that is resumed from a checkpoint with the
-    optimizer goes on with the plans that it would have had. Under `tf.distribute` every replica
-    mixes its own share of the batch with its own plan.
+    has seen, which is part of its state: a run that resumes from a checkpoint goes on with the same
+    plans. Under `tf.distribute` every replica mixes its part of the batch with its own plan.
 
     Args:
         model: A `keras.Model`. Its optimizer counts the batches. A model with several, for a
             custom train step, holds them as attributes.
         layer: A `keras_patchmix.PatchMixing`, or another layer with its `sample_plan`,
-            `apply_plan` and `compute_output_shape`. It takes the place of the one of an earlier
-            call. `None` takes mixing off the model again.
+            `apply_plan` and `compute_output_shape`. It replaces the layer of an earlier call.
+            `None` removes mixing.
         seed: Integer or `None`. Defaults to `None`, the seed of the layer; where that is `None`
             too, a number drawn from Python's `random`, which `keras.utils.set_random_seed` seeds.
 
@@ -54,20 +53,9 @@ def mix_on_device(model: Any, layer: Any, seed: int | None = None) -> Any:
 
 
 def replace_mixing(model, layer, seed, make):
-    """Takes off a model's mixing and, if there is a layer, puts another one on.
+    """Replaces the mixing of a model; see `mix_on_device`.
 
-    Args:
-        model: As in `mix_on_device`, and so are `layer` and `seed`.
-        layer: The mixing layer or `None`.
-        seed: Integer or `None`.
-        make: Function of the model, the layer and an integer seed that returns a `Mixing`.
-
-    Returns:
-        `model`.
-
-    Raises:
-        TypeError: As `mix_on_device`.
-        ValueError: As `mix_on_device`.
+    `make` is a function of the model, the layer and an integer seed that returns a `Mixing`.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
@@ -86,15 +74,15 @@ def replace_mixing(model, layer, seed, make):
         attached.mixing.detach()
     if layer is not None:
         make(model, layer, seed).attach()
-    if model.train_function is not None:  # it was made around the step that was there before
+    if model.train_function is not None:  # made of the earlier step
         model.make_train_function(force=True)
     return model
 
 
 class Mixing:
-    """What mixing adds to one model: methods that stand in for the model's own.
+    """Methods that replace those of one model.
 
-    A subclass may mix otherwise by its own `run_step`, and replace further methods by naming them.
+    Subclasses may override `run_step`, and replace further methods by naming them.
 
     Args:
         model: The `keras.Model`.
@@ -106,13 +94,13 @@ class Mixing:
 
     def __init__(self, model, layer, seed):
         self._model, self._layer, self._seed = model, layer, seed
-        # A version of Keras without the private one would build from the step itself.
+        # A version of Keras without the private method would build from the step itself.
         self._own = {name: getattr(model, name) for name in self.NAMES if hasattr(model, name)}
         self._of_object = [name for name in self._own if name in vars(model)]
         self._checked_loss = None
 
     def attach(self):
-        """Puts the methods into the object, where they go before those of its class."""
+        """Replaces the methods of the object."""
         self._model.train_step = _MixedStep(self)
         self._model.make_train_function = self.make_train_function
         if "_symbolic_build" in self._own:
@@ -121,7 +109,7 @@ class Mixing:
             self._check_loss()
 
     def detach(self):
-        """Gives the model back what it had."""
+        """Restores the methods of the object."""
         for name in self._own:
             delattr(self._model, name)
             if name in self._of_object:
@@ -134,17 +122,17 @@ class Mixing:
         return self.run_step(state, data, seed)
 
     def run_step(self, state, data, seed):
-        """Mixes with a seed, then calls the step that was there.
+        """Mixes, then calls the model's own step.
 
         Args:
-            state: List of what the step gets beside data: one entry on JAX, else none.
-            data: What `fit` hands to a step.
+            state: List of the step's state: one entry on JAX, else none.
+            data: Batch of `fit`.
             seed: Integer tensor `(2,)`.
         """
         return self._own["train_step"](*state, _mix(self._layer, seed, data))
 
     def make_train_function(self, force=False):
-        """Prepares the step of a newly compiled model; Keras calls it in every `fit`."""
+        """Checks a newly compiled model; Keras calls it in every `fit`."""
         model = self._model
         if force or model.train_function is None:
             model.train_step = _MixedStep(self)
@@ -153,13 +141,12 @@ class Mixing:
         return self._own["make_train_function"](force=force)
 
     def symbolic_build(self, iterator=None, data_batch=None):
-        """Has Keras build losses and metrics for the rows that the layer makes of class ids.
+        """Has Keras build losses and metrics for rows of labels instead of class ids.
 
         The trainers of JAX and PyTorch, and TensorFlow's under `tf.distribute`, build them from
-        the shapes of the data, before the first step: "accuracy" would then be the one for class
-        ids. No public method is called in between, so this stands in for a private one; it changes
-        shapes, no data. Keras draws a batch only where something is not built yet, and so does the
-        generator.
+        the shapes of the data, before the first step: "accuracy" would become the one for class
+        ids. No public method is called in between, so this replaces a private one. It changes
+        shapes, no data, and draws a batch only if Keras does.
         """
         build = self._own["_symbolic_build"]
         if takes_class_ids(self._model):
@@ -181,17 +168,16 @@ class Mixing:
             refuse_labels(self._model, self._layer)
 
     def _check_loss(self):
-        """Warns if labels are smoothed twice, once for each loss that the model is given."""
+        """Warns if labels are smoothed twice, once per loss."""
         if self._model.loss is not self._checked_loss:
             self._checked_loss = self._model.loss
             warn_if_smoothed_twice(self._model, self._layer)
 
 
 class _MixedStep:
-    """The train step of a `Mixing`.
+    """The train step of a `Mixing`, a new object for each train function.
 
-    Each train function gets a new object: `jax.jit` would give the trace of an earlier one, with
-    the loss of that time, to a function that is the same.
+    For the same object, `jax.jit` would reuse the trace of an earlier one, with its loss.
     """
 
     def __init__(self, mixing):
@@ -202,16 +188,16 @@ class _MixedStep:
 
 
 def _with_mixed_labels(layer, data):
-    """The batch with a symbolic tensor, of the shape and dtype after mixing, as its labels."""
+    """Returns the batch with a symbolic tensor of mixed labels."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if not (hasattr(x, "shape") and hasattr(y, "shape")):
-        return data  # a dict for a custom step, or the step says what is wrong with it
+        return data  # for a custom step, or for the step to refuse
     _, shape = layer.compute_output_shape(tuple(x.shape), tuple(y.shape))
     return x, keras.KerasTensor(shape, "float32"), sample_weight
 
 
 def _mix(layer, seed, data):
-    """Mixes what `fit` hands to a train step, and returns it in the same form."""
+    """Mixes a batch of `fit`."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is None and isinstance(x, dict):
         x = {key: _tensor(value) for key, value in x.items()}
@@ -221,11 +207,7 @@ def _mix(layer, seed, data):
 
 
 def tensors_of(x, y, sample_weight):
-    """Images, labels and weights (or `None`) of a step as tensors of the backend.
-
-    Raises:
-        ValueError: Images or labels are missing, or are several tensors.
-    """
+    """Returns images, labels and weights (or `None`) as tensors; refuses several of a kind."""
     for name, value in (("x", x), ("y", y)):
         if not hasattr(value, "shape"):
             raise ValueError(
@@ -237,17 +219,14 @@ def tensors_of(x, y, sample_weight):
 
 
 def _tensor(value):
-    """A tensor of the backend: `train_on_batch` and eager steps bring NumPy arrays."""
+    """Returns a tensor of the backend: `train_on_batch` and eager steps pass NumPy arrays."""
     return keras.ops.convert_to_tensor(value) if hasattr(value, "shape") else value
 
 
 def _seed_of_batch(seed, model, state=None):
-    """The seed of the next batch, an integer tensor `(2,)`: the run's, and the batch's number.
+    """Returns the seed of the next batch, an integer tensor: the run's seed, the batch's number.
 
-    Args:
-        seed: Integer in [0, 2^31).
-        model: The model that is trained.
-        state: On JAX what the step gets: trainable, non-trainable, optimizer and metric values.
+    On JAX, `state` holds trainable, non-trainable, optimizer and metric values.
     """
     dtype = "int32" if keras.backend.backend() == "jax" else "int64"
     if state is None:
@@ -262,11 +241,10 @@ def _seed_of_batch(seed, model, state=None):
 
 
 def _batches_seen(optimizer, dtype):
-    """A scalar that is another one for every batch.
+    """Returns a scalar that differs for every batch.
 
-    `optimizer.iterations` counts updates, so that it stands still while gradients are accumulated;
-    the variable behind it counts batches. An optimizer made of others has several: their sum grows
-    with each batch too.
+    `optimizer.iterations` counts updates, which are fewer if gradients are accumulated; the
+    variable behind it counts batches. An optimizer made of others has several, which are summed.
     """
     number = sum(
         keras.ops.cast(variable, dtype)
@@ -274,20 +252,16 @@ def _batches_seen(optimizer, dtype):
         if variable.name == "iteration"
     )
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        # Gradients that overflow count for nothing, but then the scale is halved.
+        # A batch whose gradients overflow is not counted, but halves the scale.
         scale = optimizer.scale_loss(keras.ops.ones((), "float32"))
-        # A quarter keeps powers of two, and what lies half-way between, clear of the boundaries.
+        # A quarter keeps powers of two and their geometric means clear of the boundaries.
         exponent = keras.ops.floor(keras.ops.log2(keras.ops.maximum(scale, 2.0**-126)) + 0.25)
         number = 256 * number + keras.ops.cast(exponent, dtype) + 126
     return number
 
 
 def _optimizers(model):
-    """The optimizers that the model holds.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """Returns the optimizers of the model, at least one."""
     optimizers = [
         value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)
     ]
@@ -300,7 +274,7 @@ def _optimizers(model):
 
 
 def _replica():
-    """The number of this replica and how many there are, under `tf.distribute`; else 0 and 1."""
+    """Returns the index and the number of replicas under `tf.distribute`; else 0 and 1."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -317,10 +291,10 @@ def _check_layer(layer):
         if not callable(getattr(layer, name, None))
     ]
     if missing or isinstance(layer, type):
-        found = f", which has no {' and no '.join(missing)}" if missing else ", a class"
+        problem = f", which has no {' and no '.join(missing)}" if missing else ", a class"
         raise TypeError(
             "`layer` must be a keras_patchmix.PatchMixing, another layer with its `sample_plan` "
-            f"and `apply_plan`, or None. Received: layer={layer!r}{found}"
+            f"and `apply_plan`, or None. Received: layer={layer!r}{problem}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a model is hardened with: patches of other images, and black ones."""
+"""Mixing for hardening: patches of other images, and black patches."""
 
 from typing import Any
 

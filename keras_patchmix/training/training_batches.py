@@ -1,21 +1,19 @@
-"""Whole batches of a data set, pass after pass, for a training on any backend."""
+"""Whole batches of a data set, pass by pass, for training on any backend."""
 
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.occlusion.batches import checked, fields_of
+from keras_patchmix.occlusion.batches import fields_of, make_batch
 from keras_patchmix.occlusion.data import ExampleSource
-
-_DEFAULT_BATCH = 64
 
 
 class TrainingBatches:
-    """Batches of one size; what is left of a pass is left out.
+    """Batches of one size; each pass drops the remainder.
 
     Args:
-        dataset: As in `keras_patchmix.occlusion.evaluate`. Whole arrays come in another order in
-            each pass; a data set is read in its own.
-        batch_size: Integer; None is that of the data set, or 64 where it has no batches.
+        dataset: As in `keras_patchmix.occlusion.evaluate`. Arrays are shuffled in each pass; a data
+            set is read in its own order.
+        batch_size: Integer. None is that of the data set, or 64 if it has no batches.
         seed: Integer, of the order of arrays.
 
     Attributes:
@@ -24,7 +22,7 @@ class TrainingBatches:
         shape: (height, width, channels) of the images.
 
     Raises:
-        ValueError: `dataset` is none, or holds fewer examples than two.
+        ValueError: `dataset` is none, or holds fewer than two examples.
     """
 
     def __init__(self, dataset, batch_size, seed):
@@ -54,15 +52,15 @@ class TrainingBatches:
         for step in range(self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             fields = fields_of((images[chosen], labels[chosen]))
-            yield checked(fields, chosen)
+            yield make_batch(fields, chosen)
 
 
 class StepBatches:
-    """Batches of a pipeline that is a function of the step, as `TrainingBatches` has them.
+    """Batches of a pipeline that is a function of the step, like `TrainingBatches`.
 
     Args:
-        pipeline: Function of the total steps and the first step to an endless `tf.data.Dataset` of
-            batches.
+        pipeline: Function of the total steps and the first step that returns an endless
+            `tf.data.Dataset` of batches.
         data: A `keras_patchmix.training.pipeline.Data`.
         options: A `TrainOptions`.
     """
@@ -79,4 +77,4 @@ class StepBatches:
         batches = self._pipeline(first + self.steps, first).take(self.steps)
         for step, (images, rows) in enumerate(batches.as_numpy_iterator()):
             place = (first + step) * self.batch_size + np.arange(self.batch_size)
-            yield checked(fields_of((images, rows)), place)
+            yield make_batch(fields_of((images, rows)), place)

@@ -1,20 +1,44 @@
-"""The line between the weights before and after a fine-tuning, and which point of it is taken.
+"""The line between the weights before and after a fine-tuning, and the choice of a point on it.
 
 Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv 2109.01903.
 """
 
 import dataclasses
 
+import keras
 import numpy as np
 
 from keras_patchmix.occlusion.comparison import compare
 from keras_patchmix.report.weight_line import LinePoint
 
 
-def weights_between(before, after, share):
-    """Returns the weights at a share of the way from some to others, lists of arrays.
+def copy_of(model):
+    """Returns a copy of a built model, not compiled, that shares no variable with it.
 
-    What is no floating point number (the state of a generator, a count) stays as it was before.
+    Raises:
+        ValueError: The model cannot be made from its config.
+    """
+    kind = type(model)
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        config.pop("compile_config", None)
+        made = keras.saving.deserialize_keras_object(
+            config, custom_objects={kind.__name__: kind}, safe_mode=False
+        )
+        made.set_weights(model.get_weights())
+    except Exception as error:  # of Keras, or of the user's class
+        raise ValueError(
+            "`model` must be such that it can be made anew: Sequential, functional, or of a class "
+            "with `get_config` and, if it is built by being called, `build`. "
+            f"Received: {model.name!r} of class {kind.__name__}, with which that fails: {error}"
+        ) from error
+    return made
+
+
+def weights_between(before, after, share):
+    """Interpolates between two lists of weights.
+
+    Arrays that are not floating point, such as states of generators and counts, are those before.
     """
     return [_between(*pair, share) for pair in zip(before, after, strict=True)]
 
@@ -27,13 +51,7 @@ def _between(first, last, share):
 
 
 def point_of(share, report, original):
-    """Returns the `LinePoint` of a report.
-
-    Args:
-        share: Share of the way.
-        report: The `Report` of the model there.
-        original: The `Report` of the original.
-    """
+    """Returns the `LinePoint` at a share of the way, from the `Report`s there and at its start."""
     clean, *others = report.rows
     change = compare(report, original).rows[0]
     return LinePoint(
@@ -48,17 +66,17 @@ def point_of(share, report, original):
 
 
 def choose(points, max_clean_drop, confident):
-    """Says which points cost too much, and takes the best of the others.
+    """Chooses the best point under occlusion among those that keep clean accuracy.
 
     Args:
         points: List of `LinePoint`, the original, of share 0, first.
-        max_clean_drop: Points of clean accuracy, in per cent, that may be given.
-        confident: Whether the low end of the interval of the change must allow for it, rather than
-            the change itself.
+        max_clean_drop: Allowed drop of clean accuracy, in percentage points.
+        confident: Whether the lower bound of the change's interval has to be within the allowed
+            drop, rather than the change itself.
 
     Returns:
-        List of `LinePoint` with `allowed` and `chosen` settled. The original is always allowed; of
-        equally good points the one nearest to it is taken.
+        List of `LinePoint` with `allowed` and `chosen` set. The original is always allowed; ties go
+        to the point nearest to it.
     """
     least = -max_clean_drop / 100
     allowed = [

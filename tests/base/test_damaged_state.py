@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from keras_patchmix.base.run_directory import RunDirectory
 from keras_patchmix.base.state_files import DamagedFile
-from keras_patchmix.callbacks.epoch_lines import EpochLines
+from keras_patchmix.callbacks.epoch_files import EpochLines
 from keras_patchmix.cli.explain.explanation import Explanation
 from keras_patchmix.cli.score import selectivity
 from keras_patchmix.explain import SelectivityReport
-from keras_patchmix.explain.measured import Measured
-from keras_patchmix.explain.selectivity_report import SelectivityRow
+from keras_patchmix.explain.map_archive import PartialResults
+from keras_patchmix.explain.selectivity import SelectivityRow
 from keras_patchmix.occlusion import (
     DatasetOcclusion,
     PatchDrop,
@@ -116,13 +116,13 @@ def write_backup(path):
             None if name == "two" else rng.integers(0, 20, 20),
         )
         top5 = {row: int((values == 1).sum()) for row, values in top1.items()}
-        one.tally = Tally.of(top1, outcomes, top5, K)
+        one.tally = Tally(top1, outcomes, top5, K)
     Backup(path, SETTINGS).save(passes)
 
 
 def nothing_measured():
     kinds = {name: (values.shape[1:], values.dtype) for name, values in ARRAYS.items()}
-    return Measured(SelectivityRow, kinds, 2)
+    return PartialResults(SelectivityRow, kinds, 2)
 
 
 def write_measured(path):
@@ -132,7 +132,7 @@ def write_measured(path):
 
 
 def load_measured(path):
-    return Backup(path, SETTINGS).load(nothing_measured().of_state).state()
+    return Backup(path, SETTINGS).load(nothing_measured().from_state).state()
 
 
 def write_selectivity(path):
@@ -163,11 +163,11 @@ def load_explanation(path):
 def write_maps(path):
     SelectivityReport(ROWS, OF_ROWS).to_json(path.parent / "selectivity.json")
     report = SelectivityReport(ROWS, OF_ROWS, ARRAYS)
-    selectivity._save(report, path.parent)
+    selectivity.save_selectivity(report, path.parent)
 
 
 def load_maps(path):
-    found = selectivity.load(path.parent).examples
+    found = selectivity.load_selectivity(path.parent).examples
     return {name: values.tolist() for name, values in found.items()}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.callbacks import OcclusionBenchmark, SelectivityBenchmark
-from keras_patchmix.callbacks.epoch_directory import check_directory
+from keras_patchmix.callbacks.epoch_files import check_directory
 from keras_patchmix.occlusion import Benchmark, DatasetOcclusion, PatchDrop
 from tests.callbacks.runs import SUITE, compiled_model, drive, fit, lines_of, val_data
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.callbacks import OcclusionBenchmark
-from keras_patchmix.callbacks.neighbours import callbacks_around
+from keras_patchmix.callbacks.epoch_benchmark import callbacks_around
 from keras_patchmix.occlusion import PatchDrop, evaluate
 from tests.callbacks.runs import (
     ALL,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from keras_patchmix.callbacks import SelectivityBenchmark, epoch_benchmark
-from keras_patchmix.callbacks.selectivity_plot import plot_examples, plot_selectivity
+from keras_patchmix.callbacks.epoch_plot import plot_selectivity
+from keras_patchmix.callbacks.selectivity_benchmark import plot_examples
 from keras_patchmix.explain import SelectivityReport, selectivity_benchmark
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement
 from tests.callbacks.runs import (
@@ -61,7 +62,7 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Saves seconds where pictures are not what is tested."""
-    monkeypatch.setattr(epoch_benchmark.EpochBenchmark, "_drawn", lambda *_: None)
+    monkeypatch.setattr(epoch_benchmark.EpochBenchmark, "_draw", lambda *_: None)
 
 
 def test_the_values_are_those_of_the_benchmark_in_the_epochs_that_are_scored(finished):

@@ -198,7 +198,7 @@ def test_a_run_killed_in_its_second_epoch_has_the_report_of_its_first(model, tmp
 
 
 def test_the_report_of_a_time_line_that_was_given_up_is_not_taken_up(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(EpochBenchmark, "_drawn", lambda *_: None)  # pictures take seconds
+    monkeypatch.setattr(EpochBenchmark, "_draw", lambda *_: None)  # pictures take seconds
     run_to(tmp_path, model, 4)
     assert run_to(tmp_path, model, 2, 1).report is None  # the last line is now of epoch 0
     (tmp_path / "occlusion.json").write_text("damaged")

@@ -10,7 +10,7 @@ import pytest
 
 from keras_patchmix.callbacks import OcclusionBenchmark, epoch_benchmark
 from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
-from keras_patchmix.callbacks.epoch_scores import log_name, log_values
+from keras_patchmix.callbacks.occlusion_benchmark import log_name, log_values
 from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.occlusion import PatchDrop, PatchPermutation, evaluate
 from keras_patchmix.occlusion.outcomes import examples_digest
@@ -257,7 +257,7 @@ def test_with_an_index_a_reshuffled_data_set_scores_the_same_images():
 
 
 def test_other_examples_after_a_restart_are_noticed(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(epoch_benchmark.EpochBenchmark, "_drawn", lambda *_: None)
+    monkeypatch.setattr(epoch_benchmark.EpochBenchmark, "_draw", lambda *_: None)
     drive(benchmark(directory=tmp_path), model, 1)
     other = benchmark(directory=tmp_path, max_examples=20)
     with pytest.warns(UserWarning, match="after epoch 1 than after epoch 0"):

@@ -15,11 +15,11 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.cli.occlude import main, parse_options  # noqa: E402
-from keras_patchmix.datasets.folder import list_images  # noqa: E402
 from keras_patchmix.datasets.superimposing import Superimposer, running  # noqa: E402
 from keras_patchmix.occlusion import Superimpose  # noqa: E402
 from tests import odd_names  # noqa: E402
 from tests.command_line import result  # noqa: E402
+from tests.datasets.listing import list_images  # noqa: E402
 from tests.datasets.superimposed import (  # noqa: E402
     COUNT,
     SIZE,

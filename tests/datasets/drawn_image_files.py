@@ -212,7 +212,7 @@ def graph_functions():
     import tensorflow as tf
 
     from keras_patchmix.datasets import images
-    from keras_patchmix.training.crops import decode_crop
+    from keras_patchmix.training.augmentation import decode_crop
 
     content, pixels = tf.TensorSpec((), tf.string), tf.TensorSpec((None, None, 3), tf.uint8)
     draws = [0.7, 0.5, 0.5, 0.5, 0.5]

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from keras_patchmix.cli.occlude import main
-from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.image_files import read_image
+from tests.datasets.listing import list_images
 
 SIZE, COUNT = 24, 30
 CLASSES = ("cat", "dog", "$\\owl$\n")

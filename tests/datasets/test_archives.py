@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from keras_patchmix.datasets import archives
-from keras_patchmix.datasets.archive_sources import check_size, hugging_face, locate
-from keras_patchmix.datasets.archives import (
-    ArchiveError,
-    MemberError,
+from keras_patchmix.datasets.archives import ArchiveError, MemberError, read_members
+from keras_patchmix.datasets.published import (
+    check_size,
     decode_image,
+    hugging_face,
+    locate,
     read_examples,
-    read_members,
 )
 from tests.datasets.tarballs import jpg, noise, npy, png, png_that_claims, tar_bytes, write_tar_gz
 
@@ -235,12 +235,12 @@ def test_archives_come_from_the_folder_first_then_the_new_address_then_the_old(t
 
     (tmp_path / "a").write_bytes(b"x")
     not_there = tfds.download.DownloadError("HTTP code: 404.")
-    manager = FakeDownloads(tmp_path, ("new/b", "old/c"), tmp_path, not_there)
+    manager = FakeDownloads(tmp_path, ("old/b", "old/c"), tmp_path, not_there)
     with pytest.warns(UserWarning, match="1 of 3 archives are in .* the other 2, such as 'b'"):
         found = locate(manager, ["a", "b", "c"], ("new/{}", "old/{}"), "PAGE")
     assert list(found.items()) == [
         ("a", tmp_path / "a"),
-        ("b", Path("downloaded/new/b")),
+        ("b", Path("downloaded/old/b")),
         ("c", Path("downloaded/old/c")),
     ]
     assert not any(url.endswith("/a") for url in manager.asked)

@@ -9,8 +9,8 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets  # noqa: E402
-from keras_patchmix.datasets.encoded import open_encoded  # noqa: E402
 from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
+from keras_patchmix.datasets.loading import parse_source  # noqa: E402
 
 COLOURS = {"blue": (0, 0, 250), "green": (0, 250, 0), "red": (250, 0, 0)}
 
@@ -248,5 +248,5 @@ def test_names_that_are_no_text_are_read_and_printable(tmp_path):
     examples, info = read(tmp_path, "all")
     assert info.class_names == ("a", "b\\xff")
     assert sorted(label for _, label in examples) == [0, 0, 1, 1]
-    encoded = open_encoded(f"folder:{tmp_path}", "all")
+    encoded = parse_source(f"folder:{tmp_path}").encoded("all")
     assert sum(1 for _ in encoded.in_order()) == 4

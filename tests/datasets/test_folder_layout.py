@@ -6,8 +6,8 @@ import pytest
 
 from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.datasets.errors import EmptySplitError
-from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
+from tests.datasets.listing import list_images
 
 
 def make(root, *names):

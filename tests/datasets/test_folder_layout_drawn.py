@@ -9,8 +9,8 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from keras_patchmix.datasets.errors import EmptySplitError
-from keras_patchmix.datasets.folder import list_images
 from keras_patchmix.datasets.folder_layout import FolderError, read_layout
+from tests.datasets.listing import list_images
 
 COUNTS = collections.Counter()
 SPLITS = {

@@ -15,8 +15,8 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.cli import records as command  # noqa: E402
+from keras_patchmix.datasets import records as writing  # noqa: E402
 from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
-from keras_patchmix.datasets.records import writing  # noqa: E402
 
 tfds.disable_progress_bar()
 RECIPE = Path(__file__).parents[2] / "recipes" / "make_records.py"

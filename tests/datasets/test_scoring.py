@@ -8,7 +8,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets  # noqa: E402
-from keras_patchmix.datasets.folder import list_images  # noqa: E402
+from tests.datasets.listing import list_images  # noqa: E402
 
 
 def write(path, image, encode=tf.io.encode_png):

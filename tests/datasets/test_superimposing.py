@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.datasets.superimposing import Coverage, Superimposer
-from keras_patchmix.datasets.superimposing.coverage import check_coverage
+from keras_patchmix.datasets.superimposing.superimposer import check_coverage
 from keras_patchmix.occluders import Occluder
 from keras_patchmix.occlusion import Superimpose
 from tests.occluders.shapes import noisy

@@ -10,7 +10,7 @@ import tracemalloc
 
 import pytest
 
-from keras_patchmix.datasets import archives, tar_stream
+from keras_patchmix.datasets import archives
 from keras_patchmix.datasets.archives import ArchiveError, read_members
 from tests.datasets import tarballs
 from tests.datasets.tarballs import header, pax_header, tar_bytes
@@ -179,11 +179,11 @@ def test_a_pax_header_of_many_keys_is_refused_by_its_length(tmp_path):
 
 
 def test_a_pax_header_of_the_greatest_length_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(tar_stream, "MAX_HEADERS", 2**16)
+    monkeypatch.setattr(archives, "MAX_HEADERS", 2**16)
     record = b"4 =\n"  # the shortest there is
-    records = record * ((tar_stream.MAX_HEADERS - 512) // len(record))
+    records = record * ((archives.MAX_HEADERS - 512) // len(record))
     data = header("x", tarfile.XHDTYPE, len(records)) + records
-    assert len(data) == tar_stream.MAX_HEADERS
+    assert len(data) == archives.MAX_HEADERS
     assert read(tmp_path, data + FILE) == [("d/a.png", b"A" * 700)]
 
 

@@ -210,7 +210,7 @@ def test_a_keras_that_was_not_tried_is_named_in_a_warning(model, monkeypatch):
 
 
 def test_a_keras_without_the_methods_is_refused(model, monkeypatch):
-    monkeypatch.setattr(multiworker, "_OVERRIDDEN", ("_make_function", "_gone"))
+    monkeypatch.setattr(multiworker, "_TRAINER_METHODS", ("_make_function", "_gone"))
     with pytest.raises(RuntimeError, match=r"does not have: _gone"):
         multiworker.make_multiworker_fit(model, None)
 

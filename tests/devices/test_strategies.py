@@ -14,10 +14,9 @@ if keras.config.backend() != "tensorflow":
 import tensorflow as tf
 
 import keras_patchmix as kpm
-from keras_patchmix.devices.evaluation_batches import evaluation_batches
-from keras_patchmix.devices.local_batches import LocalBatches
-from keras_patchmix.devices.multiworker import task_of_this_process
+from keras_patchmix.devices.batches import LocalBatches, evaluation_batches
 from keras_patchmix.devices.strategies import NAMES, Strategy, open_strategy
+from keras_patchmix.devices.workers import task_of_this_process
 from keras_patchmix.training import mix_on_device
 from tests.devices import worker
 

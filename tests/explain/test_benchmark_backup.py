@@ -5,7 +5,7 @@ import pytest
 
 from keras_patchmix import explain
 from keras_patchmix.explain import benchmark
-from keras_patchmix.explain.measured import Measured
+from keras_patchmix.explain.map_archive import PartialResults
 from keras_patchmix.occlusion import backup
 from tests.explain.test_benchmark import DATA, IMAGES, LABELS, SETTINGS, by_colour
 
@@ -28,7 +28,7 @@ class Stopping:
 @pytest.fixture
 def left(tmp_path, monkeypatch):
     """What is left of a run that was interrupted in its third group of four images."""
-    monkeypatch.setattr(benchmark, "_GROUP", 4)
+    monkeypatch.setattr(benchmark, "_GROUP_SIZE", 4)
     monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
     path = tmp_path / "backup.json"
     with pytest.raises(KeyboardInterrupt):
@@ -68,16 +68,16 @@ def test_a_backup_of_something_else_is_refused(left, arguments, message):
 
 def test_arrays_are_kept_bit_by_bit():
     kinds = {"maps": ((2, 2), np.float32), "masks": ((2, 2), np.bool_)}
-    measured = Measured(dict[str, float], kinds, 2)
+    measured = PartialResults(dict[str, float], kinds, 2)
     maps = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
     masks = maps > 0
     measured.add([{"a": 0.1 + 0.2}] * 3, {"maps": maps, "masks": masks})
-    found = measured.of_state(measured.state())
+    found = measured.from_state(measured.state())
     assert found.rows == measured.rows
-    np.testing.assert_array_equal(found.stacked()["maps"], maps[:2])
-    np.testing.assert_array_equal(found.stacked()["masks"], masks[:2])
-    empty = Measured(dict[str, float], kinds, 2)
-    assert empty.of_state(empty.state()).stacked() == {}
+    np.testing.assert_array_equal(found.arrays()["maps"], maps[:2])
+    np.testing.assert_array_equal(found.arrays()["masks"], masks[:2])
+    empty = PartialResults(dict[str, float], kinds, 2)
+    assert empty.from_state(empty.state()).arrays() == {}
 
 
 def test_the_share_of_mixed_images_that_are_right_is_told():

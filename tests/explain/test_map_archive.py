@@ -8,7 +8,7 @@ import pytest
 from keras_patchmix.base import state_files
 from keras_patchmix.base.state_files import DamagedFile
 from keras_patchmix.explain import SelectivityReport, map_archive
-from keras_patchmix.explain.measured import Measured
+from keras_patchmix.explain.map_archive import PartialResults
 from keras_patchmix.occlusion.backup import Backup
 
 RNG = np.random.default_rng(0)
@@ -37,9 +37,10 @@ def test_an_archive_above_the_limit_of_other_files_is_read_bit_by_bit(tmp_path, 
 
 def test_the_largest_archive_that_is_written_is_read(tmp_path, monkeypatch):
     path, one = tmp_path / "maps.npz", 16 * 16 * 8
-    monkeypatch.setattr(map_archive, "_MOST_BYTES", 30 * one + one - 1)
-    monkeypatch.setattr(map_archive, "_MOST_FILE", 30 * one + 2000)  # what ZIP needs beside them
-    assert map_archive.most_images(16, 16) == 30
+    monkeypatch.setattr(map_archive, "_MAX_BYTES", 30 * one + one - 1)
+    # With what ZIP needs beside the arrays.
+    monkeypatch.setattr(map_archive, "_MAX_FILE_BYTES", 30 * one + 2000)
+    assert map_archive.max_images(16, 16) == 30
     map_archive.write(path, noise(30))
     assert len(map_archive.read(path, range(30, 31))["maps"]) == 30
     with pytest.raises(ValueError, match=r"`arrays` must be of at most 30 .* Received: 31"):
@@ -48,8 +49,8 @@ def test_the_largest_archive_that_is_written_is_read(tmp_path, monkeypatch):
 
 
 def test_how_many_images_there_may_be_follows_from_their_size():
-    assert map_archive.most_images(224, 224) == 2**30 // (224 * 224 * 8) == 2674
-    assert map_archive.most_images(8, 8) == 10_000
+    assert map_archive.max_images(224, 224) == 2**30 // (224 * 224 * 8) == 2674
+    assert map_archive.max_images(8, 8) == 10_000
 
 
 def test_an_archive_of_another_run_is_refused(tmp_path):
@@ -70,21 +71,21 @@ def test_a_backup_grows_with_its_arrays_and_is_read_again(tmp_path, monkeypatch)
     arrays = noise(20)
     kinds = {name: (values.shape[1:], values.dtype) for name, values in arrays.items()}
     rows = [{"a": number / 7} for number in range(25)]
-    empty = Measured(dict[str, float], kinds, 20)
-    assert empty.most_bytes == sum(values.nbytes for values in arrays.values())
+    empty = PartialResults(dict[str, float], kinds, 20)
+    assert empty.max_bytes == sum(values.nbytes for values in arrays.values())
     monkeypatch.setattr(state_files, "MAX_BYTES", 2**14)
     backup = Backup(tmp_path / "backup.json", {})
-    assert backup.load(empty.of_state, empty.most_bytes) is None
-    measured = Measured(dict[str, float], kinds, 20)
+    assert backup.load(empty.from_state, empty.max_bytes) is None
+    measured = PartialResults(dict[str, float], kinds, 20)
     measured.add(
         rows, {name: np.resize(values, (25, *values.shape[1:])) for name, values in arrays.items()}
     )
     backup.save(measured)
     assert (tmp_path / "backup.json").stat().st_size > 2**14
-    found = Backup(tmp_path / "backup.json", {}).load(empty.of_state, empty.most_bytes)
+    found = Backup(tmp_path / "backup.json", {}).load(empty.from_state, empty.max_bytes)
     assert found.rows == rows
     for name, values in arrays.items():
-        np.testing.assert_array_equal(found.stacked()[name], values)
+        np.testing.assert_array_equal(found.arrays()[name], values)
 
 
 def test_what_reports_print_of_their_settings_has_its_type(tmp_path):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from keras_patchmix import models
-from keras_patchmix.models.convert import from_keras_applications, from_keras_cv_vit
-from keras_patchmix.models.transfer import assign, own_weights
+from keras_patchmix.models.architectures.convnext import from_keras_applications
+from keras_patchmix.models.architectures.vit import from_keras_cv
+from keras_patchmix.models.weights import assign, own_weights
 from tests.arrays import to_numpy
 from tests.models.small import outputs_of, pictures, shake, small
 
@@ -79,7 +80,7 @@ def keras_cv_layers(reference):
 def test_vit_with_the_weights_of_keras_cv_gives_its_logits():
     reference = keras_cv_vit(include_top=True)
     model = models.create("vit_tiny16", 7, SHAPE, **VIT)
-    assign(model, from_keras_cv_vit(keras_cv_layers(reference)), "the reference")
+    assign(model, from_keras_cv(keras_cv_layers(reference)), "the reference")
     close(outputs_of(model, pictures(2, SHAPE)), outputs_of(reference, pictures(2, SHAPE)))
 
 
@@ -87,7 +88,7 @@ def test_vit_with_the_weights_of_keras_cv_gives_its_logits():
 def test_the_vit_backbone_gives_the_features_of_keras_cv():
     reference = keras_cv_vit(include_top=False)
     backbone = models.ViTBackbone(**VIT, input_shape=SHAPE)
-    assign(backbone, from_keras_cv_vit(keras_cv_layers(reference)), "the reference")
+    assign(backbone, from_keras_cv(keras_cv_layers(reference)), "the reference")
     theirs = outputs_of(reference, pictures(2, SHAPE))[:, 1:].reshape(2, 4, 4, VIT["dim"])
     close(outputs_of(backbone, pictures(2, SHAPE)), theirs)
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix import models
-from keras_patchmix.models import published
-from keras_patchmix.models.convert import from_keras_cv_vit
+from keras_patchmix.models.architectures import vit
 from keras_patchmix.models.tokens import resample_positions
 from tests.arrays import to_numpy
 from tests.models.small import NAMES, outputs_of, pictures, shake, small
@@ -136,7 +135,7 @@ def test_imagenet_weights_that_nobody_published_are_refused():
 def test_a_published_file_is_asked_for_by_its_address_and_digest(monkeypatch):
     asked = {}
     monkeypatch.setattr(keras.utils, "get_file", lambda **arguments: asked.update(arguments))
-    monkeypatch.setattr(published, "read_published", lambda path: [])
+    monkeypatch.setattr(vit, "read_keras_2_file", lambda path: [])
     with pytest.raises(ValueError, match="a ViT of keras-cv has 4 arrays"):
         models.create("vit_small32", 1000, (32, 32, 3), "imagenet", depth=1, dim=12)
     assert asked["origin"] == (
@@ -165,7 +164,7 @@ def test_the_digests_are_those_of_keras_cv():
     from keras_cv.src.models.legacy.weights import BASE_PATH, WEIGHTS_CONFIG
 
     assert BASE_PATH == "https://storage.googleapis.com/keras-cv/models"
-    for folder, digest in published.VIT.values():
+    for folder, digest in vit.PUBLISHED.values():
         assert WEIGHTS_CONFIG[folder]["imagenet/classification-v0"] == digest
 
 
@@ -186,6 +185,6 @@ def test_positions_that_are_no_square_need_the_models_grid():
         [np.zeros((1, 1, 4)), np.zeros((2, 2, 3, 4)), np.zeros(4), np.zeros((7, 4))],
         [np.zeros(4)] * 2,
     ]
-    assert from_keras_cv_vit(layers, (2, 3))["tokens"][2].shape == (2, 3, 4)
+    assert vit.from_keras_cv(layers, (2, 3))["tokens"][2].shape == (2, 3, 4)
     with pytest.raises(ValueError, match="6 positions are no square"):
-        from_keras_cv_vit(layers)
+        vit.from_keras_cv(layers)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from keras_patchmix.occlusion import Report, Row
-from keras_patchmix.occlusion.describing import digest
 from keras_patchmix.occlusion.outcomes import Outcomes
+from keras_patchmix.occlusion.settings import digest
 
 CONDITIONS = (
     ("clean", None, None, 0.0),
@@ -51,7 +51,7 @@ def make_report(
         skill: Share of clean images that are right.
         n: Number of images.
         classes: Number of classes.
-        conditions: Tuples of corruption, grid, level and share, the clean one first.
+        conditions: Tuples of corruption, grid, level, share and perhaps family, clean first.
         silent: Names of rows without any finite output.
         class_names: List of names, or None.
         skipped: List of dicts with "name" and "reason".
@@ -60,7 +60,7 @@ def make_report(
     draws = np.random.default_rng(len(name)).random(n)
     labels = np.arange(n) % classes
     rows, top1, pixels = [], {}, {}
-    for corruption, grid, level, share in conditions:
+    for corruption, grid, level, share, *family in conditions:
         key = row_name(corruption, grid, level)
         # The higher its class id, the more an image suffers.
         right = draws < skill * (1 - share * (0.5 + 0.5 * labels / classes))
@@ -81,6 +81,7 @@ def make_report(
                 top5=None if p is None or classes < 6 else min(1.0, p + 0.1),
                 standard_error=math.sqrt(p * (1 - p) / n) if scored else None,
                 n_nonfinite=n - scored,
+                family=family[0] if family else None,
             )
         )
     defaults = {

@@ -1,11 +1,15 @@
 """What `evaluate` takes as labels, range and name, and what it says of what it does not take."""
 
+import dataclasses
+import inspect
 import warnings
 
 import numpy as np
 import pytest
 
-from keras_patchmix.occlusion import PatchDrop, evaluate
+from keras_patchmix.callbacks import OcclusionBenchmark
+from keras_patchmix.occlusion import Benchmark, PatchDrop, evaluate
+from keras_patchmix.occlusion.settings import BenchmarkSettings
 from tests.occlusion.closed_form import SIZE, K, constant_data, median_reader, pixel_reader
 
 
@@ -103,10 +107,39 @@ def test_a_report_is_called_as_it_was_asked_to_be():
     assert head[2:4] == [median_reader.__name__, "mixed"]
 
 
-@pytest.mark.needs("tqdm")
 def test_the_progress_bar_shows_when_wanted(capsys):
     evaluate(median_reader, constant_data(9), verbose=True)
-    assert "occlusion: " in capsys.readouterr().err
+    assert "\nocclusion\n9/9 - " in capsys.readouterr().out
     evaluate(median_reader, constant_data(9), verbose=False)
     evaluate(median_reader, constant_data(9))
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("front", [evaluate, Benchmark, OcclusionBenchmark])
+def test_each_front_takes_all_settings_with_their_defaults(front):
+    parameters = inspect.signature(front).parameters
+    own = {"max_examples": 2000} if front is OcclusionBenchmark else {}
+    for field in dataclasses.fields(BenchmarkSettings):
+        assert parameters[field.name].default == own.get(field.name, field.default), field.name
+
+
+def test_each_front_hands_all_settings_on():
+    settings = {
+        "seed": 3,
+        "max_examples": 4,
+        "preprocess": abs,
+        "value_range": (0.0, 1.0),
+        "batch_size": 5,
+        "bank_size": 6,
+        "saliency": len,
+        "class_map": [1, 0],
+        "class_names": ["a", "b"],
+        "from_logits": True,
+    }
+    for made in (
+        Benchmark(constant_data(8), **settings).settings,
+        OcclusionBenchmark(constant_data(8), **settings)._benchmark.settings,
+    ):
+        values = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+        assert values.pop("class_map").outputs == [[1], [0]]
+        assert {**values, "class_map": [1, 0]} == settings

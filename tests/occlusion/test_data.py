@@ -3,9 +3,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_patchmix.occlusion.batches import class_ids
 from keras_patchmix.occlusion.choice import spread
 from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.labels import class_ids
 from tests.arrays import BACKEND, as_kind, to_numpy
 
 N, K = 23, 30

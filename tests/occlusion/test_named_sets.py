@@ -8,7 +8,7 @@ import pytest
 
 from keras_patchmix import datasets
 from keras_patchmix.datasets import images
-from keras_patchmix.occlusion import DatasetOcclusion, PatchDrop, evaluate, opening
+from keras_patchmix.occlusion import DatasetOcclusion, PatchDrop, evaluate, occluded_split
 from tests.occlusion.closed_form import SIZE
 from tests.occlusion.occluded_data import NAMES, three_class_reader, write_set
 
@@ -168,7 +168,7 @@ def test_the_class_map_of_a_known_set_is_used_for_imagenet_models_alone(prepared
             return [[7], [5, 9], [999]]
 
     whole = importlib.import_module
-    monkeypatch.setattr(opening, "_IMAGENET_MAPS", {"plain": "classes of plain"})
+    monkeypatch.setattr(occluded_split, "_IMAGENET_MAPS", {"plain": "classes of plain"})
     monkeypatch.setattr(
         importlib,
         "import_module",

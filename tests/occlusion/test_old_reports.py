@@ -15,7 +15,9 @@ from tests.occlusion.closed_form import K, constant_data, scores_of
 
 FILE = Path(__file__).parent / "report_of_schema_2.json"
 SUITE = [PatchReplacement(4, (0.25, 0.5)), PatchDrop(2, 0.5), PatchPermutation(2)]
-OF_VERSION_3 = {"data": None}
+TITLES = {"clean": "Clean"} | {
+    f"patch_{word}": f"Patch {word}" for word in ("drop", "permutation", "replacement")
+}
 
 
 def reader(images):
@@ -43,8 +45,12 @@ def test_it_loads_and_says_the_same():
     assert again.pop("datasets") == {}
     assert again == {
         **data,
-        "schema_version": 3,
-        "rows": [row | OF_VERSION_3 for row in data["rows"]],
+        "schema_version": 4,
+        "rows": [
+            row | {"data": None, "title": title, "family": title}
+            for row in data["rows"]
+            for title in [TITLES[row["corruption"]]]
+        ],
     }
     assert len(old.class_rows()) == 5 * K
     assert "1 images could not be read: broken.png" in old.table()

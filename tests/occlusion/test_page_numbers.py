@@ -11,7 +11,7 @@ from keras_patchmix.occlusion.chance import at_chance
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.page.classes import worst_first
 from keras_patchmix.occlusion.page.notes import grid_notes
-from keras_patchmix.occlusion.per_class import ClassRow
+from keras_patchmix.occlusion.rows import ClassRow
 from tests.occlusion.page_reader import Page, number
 from tests.occlusion.page_reports import CONDITIONS, make_report
 

@@ -65,9 +65,9 @@ def test_a_corruption_of_neither_grid_nor_level_is_drawn_against_the_share():
     assert [point.x for point in panel.lines[0].points] == [0, 60]
 
 
-def test_many_corruptions_get_a_panel_for_each_kind():
+def test_many_corruptions_get_a_panel_for_each_family():
     drops = [
-        (f"patch_drop{fill}", (14, 14), level, level)
+        (f"patch_drop{fill}", (14, 14), level, level, "Patch drop")
         for fill in ("", "_mean", "_noise", "_salient", "_not_salient")
         for level in (0.2, 0.8)
     ]

@@ -70,7 +70,7 @@ def test_json_holds_everything(report, tmp_path):
     text = report.to_json()
     data = json.loads((tmp_path / "new" / "report.json").read_text())
     assert json.loads(text) == data
-    assert data["schema_version"] == 3
+    assert data["schema_version"] == 4
     assert [r["name"] for r in data["rows"]] == [
         "clean",
         "patch_replacement_7x7_10",
@@ -93,6 +93,8 @@ def test_json_holds_everything(report, tmp_path):
         "standard_error": 0.0,
         "n_nonfinite": 0,
         "data": None,
+        "title": "Clean",
+        "family": "Clean",
     }
     settings = data["settings"]
     assert settings["seed"] == 7

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from keras_patchmix.occlusion import DatasetOcclusion
-from keras_patchmix.occlusion.opening import OpenSplit, SetError
-from keras_patchmix.occlusion.set_classes import class_names_of, difference, names_of_outputs
+from keras_patchmix.occlusion.data import ExampleSource
+from keras_patchmix.occlusion.occluded_split import (
+    OccludedSplit,
+    SetError,
+    difference,
+    names_of_outputs,
+)
 from keras_patchmix.scoring.class_map import ClassMap
 from keras_patchmix.scoring.scorer import Scorer
 
@@ -36,7 +41,7 @@ def map_for(names, known, **arguments):
         "value_range": (0, 255),
         "outputs": names_of_outputs(known, None),
     }
-    split = OpenSplit(member, member.conditions[0], None, like, 3, None)
+    split = OccludedSplit(member, member.conditions[0], None, like, 3, None)
     return split.map_for(Scorer(first_output, 3))
 
 
@@ -64,8 +69,8 @@ def test_outputs_have_the_names_that_the_data_sets_own_map_gives_them():
 
 
 def test_what_says_nothing_of_its_names_has_none():
-    assert class_names_of(Named("cat", "dog")) == ("cat", "dog")
-    assert class_names_of((np.zeros(1), np.zeros(1))) is None
+    assert ExampleSource(Named("cat", "dog")).class_names == ("cat", "dog")
+    assert ExampleSource((np.zeros((1, 8, 8, 3)), np.zeros(1))).class_names is None
 
 
 def test_other_names_are_warned_of_with_the_set_and_the_first_pair():

@@ -11,10 +11,10 @@ from keras_patchmix.occlusion import (
     DatasetOcclusion,
     PatchDrop,
     backup,
-    benchmark,
     evaluate,
+    workers,
 )
-from keras_patchmix.occlusion.sharing import Sharing
+from keras_patchmix.occlusion.workers import WorkerShare
 from tests.occlusion.closed_form import K, constant_data, pixel_reader
 from tests.occlusion.occluded_data import occluded
 
@@ -104,7 +104,7 @@ def test_the_backup_of_another_map_is_refused(tmp_path, monkeypatch):
         run(Counting(), suite=[*SUITE[:2], mapped], batch_size=8, backup=path)
 
 
-class OfTwo(Sharing):
+class OfTwo(WorkerShare):
     """Sharing between two threads, in place of two processes."""
 
     barrier, numbers = threading.Barrier(2), [None, None]
@@ -124,7 +124,7 @@ class OfTwo(Sharing):
 def test_workers_share_the_sets_too_and_all_get_the_whole(monkeypatch):
     report = run()
     monkeypatch.setattr(
-        benchmark, "sharing_of", lambda model, backup: OfTwo(int(threading.current_thread().name))
+        workers, "worker_of", lambda model, backup: OfTwo(int(threading.current_thread().name))
     )
     reports, calls = {}, {}
 

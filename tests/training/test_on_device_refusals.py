@@ -8,7 +8,7 @@ import pytest
 
 import keras_patchmix as kpm
 from keras_patchmix.training import mix_on_device
-from keras_patchmix.training.checks import refuse_labels, warn_if_smoothed_twice
+from keras_patchmix.training.label_checks import refuse_labels, warn_if_smoothed_twice
 from tests.training.on_device_cases import (
     BACKEND,
     BATCH,

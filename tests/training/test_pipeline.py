@@ -10,7 +10,7 @@ import pytest
 
 from keras_patchmix.cli.train import TrainOptions
 from keras_patchmix.datasets import DatasetInfo
-from keras_patchmix.devices.local_batches import LocalBatches
+from keras_patchmix.devices.batches import LocalBatches
 from keras_patchmix.training import pipeline
 from tests.mixing import oracle
 

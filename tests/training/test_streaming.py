@@ -18,8 +18,8 @@ tfds = pytest.importorskip("tensorflow_datasets")
 from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.cli.train import TrainOptions  # noqa: E402
 from keras_patchmix.datasets import encoded as encoded_sets  # noqa: E402
-from keras_patchmix.devices.local_batches import LocalBatches  # noqa: E402
-from keras_patchmix.training import caching, crops, pipeline  # noqa: E402
+from keras_patchmix.devices.batches import LocalBatches  # noqa: E402
+from keras_patchmix.training import augmentation, caching, pipeline  # noqa: E402
 from keras_patchmix.training.augmentation import _crop  # noqa: E402
 
 COUNT, BATCH = 40, 8
@@ -229,7 +229,7 @@ def test_a_folder_names_the_file_that_cannot_be_decoded(tmp_path):
 @pytest.mark.parametrize(("height", "width"), [(375, 500), (500, 375), (400, 400), (90, 700)])
 def test_crops_lie_in_the_photograph_with_areas_and_aspects_of_their_law(height, width):
     draws = np.random.default_rng(0).random((400, 4)).astype("float32")
-    window = tf.function(lambda one: crops.crop_window(height, width, one))
+    window = tf.function(lambda one: augmentation.crop_window(height, width, one))
     top, left, tall, wide = np.stack([window(one) for one in draws]).T
     assert (np.minimum(top, left) >= 0).all()
     assert (top + tall <= height).all()
@@ -255,7 +255,7 @@ def test_crops_of_squares_are_those_of_images_in_memory():
     in_memory = _crop(tf, np.broadcast_to(ramp, (50, *ramp.shape)), tf.unstack(draws, axis=1))
     corners = in_memory.numpy()[:, 0, 0, :2], in_memory.numpy()[:, -1, -1, :2]
     for one, first, last in zip(draws, *corners, strict=True):
-        top, left, tall, wide = crops.crop_window(side, side, one).numpy()
+        top, left, tall, wide = augmentation.crop_window(side, side, one).numpy()
         np.testing.assert_allclose((top, left), first, atol=1.6)
         np.testing.assert_allclose((top + tall, left + wide), last, atol=2.1)
 
@@ -267,19 +267,19 @@ WHOLE = np.array([1.0, 1.0, 0.5, 0.0, 0.0], "float32")  # of a square, not flipp
 def test_a_crop_shrinks_by_the_mean_of_its_pixels(form):
     arguments = {"quality": 100, "subsampling": 0} if form == "JPEG" else {}
     pixels = np.kron(smooth(2, 16, 16), np.ones((4, 4, 1), "uint8"))
-    small = crops.decode_crop(encoded(pixels, form, **arguments), WHOLE, (16, 16)).numpy()
+    small = augmentation.decode_crop(encoded(pixels, form, **arguments), WHOLE, (16, 16)).numpy()
     tolerance = {"JPEG": 5, "PNG": 0, "GIF": 12}[form]
     np.testing.assert_allclose(small.astype(int), smooth(2, 16, 16), atol=tolerance)
     # a checkerboard finer than the result becomes grey, and no pattern
     fine = 255 * (np.indices((64, 64)).sum(0) % 2)[..., None].repeat(3, -1).astype("uint8")
-    grey = crops.decode_crop(encoded(fine, form, **arguments), WHOLE, (16, 16)).numpy()
+    grey = augmentation.decode_crop(encoded(fine, form, **arguments), WHOLE, (16, 16)).numpy()
     np.testing.assert_allclose(grey, 127.5, atol=8 if form == "JPEG" else 1)
 
 
 def test_a_crop_that_grows_is_interpolated():
     pixels = np.zeros((2, 2, 3), "uint8")
     pixels[:, 1] = 200
-    large = crops.decode_crop(encoded(pixels, "PNG"), WHOLE, (8, 8)).numpy()
+    large = augmentation.decode_crop(encoded(pixels, "PNG"), WHOLE, (8, 8)).numpy()
     np.testing.assert_array_equal(large[3, :, 0], [0, 0, 25, 75, 125, 175, 200, 200])
 
 

@@ -6,9 +6,9 @@ from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
     from keras_patchmix.cli.explain.command import main as main
+    from keras_patchmix.cli.explain.command import run as run
     from keras_patchmix.cli.explain.options import ExplanationOptions as ExplanationOptions
     from keras_patchmix.cli.explain.options import parse_options as parse_options
-    from keras_patchmix.cli.explain.running import run as run
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -16,6 +16,6 @@ __getattr__, __dir__, __all__ = attach(
         "ExplanationOptions": "options",
         "main": "command",
         "parse_options": "options",
-        "run": "running",
+        "run": "command",
     },
 )

@@ -1,4 +1,4 @@
-"""Images from files, and masks of what does not belong to them, on every Keras backend."""
+"""Images from files, with masks of what does not belong to them, on every Keras backend."""
 
 import hashlib
 from pathlib import Path
@@ -20,10 +20,10 @@ from keras_patchmix.datasets.images import central_margins
 
 
 class Picture(NamedTuple):
-    """An image as asked for.
+    """The files of an image.
 
     Attributes:
-        name: What the results call it.
+        name: Its name in the results.
         path: A `pathlib.Path`.
         mask: Path of the picture of what does not belong to it, or None.
     """
@@ -34,14 +34,14 @@ class Picture(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """Images as they were read.
+    """The images that could be read.
 
     Attributes:
-        names: Tuple of names.
-        numbers: Tuple of their places among the pictures asked for.
+        names: Tuple of N names.
+        numbers: Tuple of their N indices among all pictures.
         images: uint8 array of shape (N, H, W, 3).
         masks: Booleans of shape (N, H, W), or None.
-        skipped: Dict from the names of those that cannot be read to reasons.
+        skipped: Dict from the names of the others to reasons.
     """
 
     names: tuple
@@ -68,26 +68,26 @@ def list_pictures(images, masks=()):
         raise ValueError(
             f"--mask must be given once for each --image. Received: {len(images)} and {len(masks)}"
         )
-    found = []
-    for place, text in enumerate(images):
-        mask = Path(masks[place]).expanduser() if masks else None
+    pairs = []
+    for number, text in enumerate(images):
+        mask = Path(masks[number]).expanduser() if masks else None
         path = Path(text).expanduser()
         if path.is_dir():
-            found += _of_folder(path, mask)
+            pairs += _list_folder(path, mask)
         elif path.is_file():
             if mask is not None and not mask.is_file():
                 raise ValueError(f"--mask: there is no file {str(mask)!r}")
-            found.append((path, mask))
+            pairs.append((path, mask))
         else:
             raise ValueError(f"--image: there is no file or folder {text!r}")
-    names = [path.name for path, _ in found]
+    names = [path.name for path, _ in pairs]
     if len(set(names)) < len(names):
-        names = [str(path) for path, _ in found]
-    return [Picture(name, *pair) for name, pair in zip(distinct(names), found, strict=True)]
+        names = [str(path) for path, _ in pairs]
+    return [Picture(name, *pair) for name, pair in zip(distinct(names), pairs, strict=True)]
 
 
-def listing_of(pictures):
-    """Describes what files hold, as `keras_patchmix.cli.listing.data_listing` does.
+def describe_files(pictures):
+    """Describes the content of files, as `keras_patchmix.cli.listing.data_listing` does.
 
     Args:
         pictures: List of `Picture`.
@@ -101,12 +101,12 @@ def listing_of(pictures):
 def read_pictures(pictures, size):
     """Reads images and brings them to one size, as data sets do.
 
-    An image is scaled to cover the size and cut to it around its centre; so is its mask. What the
-    camera says of its orientation is followed; alpha is dropped.
+    An image is scaled to cover the size and cropped to its centre, and so is its mask. The EXIF
+    orientation is applied, and alpha is dropped.
 
     Args:
         pictures: List of `Picture`.
-        size: (height, width), or None for the images' own, which then must be one.
+        size: (height, width), or None for the images' own, which must then be the same.
 
     Returns:
         A `Pictures`.
@@ -118,11 +118,11 @@ def read_pictures(pictures, size):
     read, skipped = [], {}
     for number, picture in enumerate(pictures):
         try:
-            image = _opened(picture.path)
+            image = _open_rgb(picture.path)
         except ImageFileError as error:
             skipped[picture.name] = str(error)
             continue
-        mask = None if picture.mask is None else _mask_of(picture, image.size)
+        mask = None if picture.mask is None else _open_mask(picture.mask, image.size)
         read.append((picture.name, number, image, mask))
     if not read:
         name, reason = next(iter(skipped.items()))
@@ -133,15 +133,21 @@ def read_pictures(pictures, size):
     if size is None:
         size = _common_size([(name, image.size) for name, _, image, _ in read])
     names, numbers, images, masks = zip(*read, strict=True)
-    arrays = np.stack([np.asarray(_fitted(image, size)) for image in images])
-    found = None
-    if masks[0] is not None:
-        found = np.stack([np.asarray(_fitted(mask, size)) >= 128 for mask in masks])
-        _check_both_kinds(names, found)
-    return Pictures(names, numbers, arrays, found, skipped)
+    images = np.stack([np.asarray(_resize(image, size)) for image in images])
+    if masks[0] is None:
+        return Pictures(names, numbers, images, None, skipped)
+    masks = np.stack([np.asarray(_resize(mask, size)) >= 128 for mask in masks])
+    for name, mask in zip(names, masks, strict=True):
+        if mask.all() or not mask.any():
+            what = "white, and so out of context" if mask.any() else "black, and so in context"
+            raise ValueError(
+                f"--mask of {quoted(name)}: all of the part of the image that the models see is "
+                f"{what}; it must hold both"
+            )
+    return Pictures(names, numbers, images, masks, skipped)
 
 
-def _of_folder(folder, masks):
+def _list_folder(folder, masks):
     paths = sorted(
         path
         for path in folder.iterdir()
@@ -164,19 +170,19 @@ def _of_folder(folder, masks):
     return [(path, known[path.stem]) for path in paths]
 
 
-def _opened(path):
-    """Returns a decoded RGB image of Pillow."""
+def _open_rgb(path):
+    """Returns an RGB image of Pillow."""
     return rgb_of(open_image(read_bytes(path)), upright=True)
 
 
-def _mask_of(picture, size):
+def _open_mask(path, size):
     try:
-        mask = _opened(picture.mask).convert("L")
+        mask = _open_rgb(path).convert("L")
     except ImageFileError as error:
-        raise ValueError(f"--mask {str(picture.mask)!r}: {error}") from error
+        raise ValueError(f"--mask {str(path)!r}: {error}") from error
     if mask.size != size:
         raise ValueError(
-            f"--mask {str(picture.mask)!r} must be as large as its image, {size[0]} x {size[1]} "
+            f"--mask {str(path)!r} must be as large as its image, {size[0]} x {size[1]} "
             f"pixels. Received: {mask.size[0]} x {mask.size[1]}"
         )
     return mask
@@ -193,8 +199,8 @@ def _common_size(sizes):
     return height, width
 
 
-def _fitted(image, size):
-    """Scales an image to cover a size, and cuts out the centre."""
+def _resize(image, size):
+    """Scales an image to cover a size, and crops the centre."""
     height, width = size
     if image.size == (width, height):
         return image
@@ -207,13 +213,3 @@ def _fitted(image, size):
     left, top = (across - width) // 2, (down - height) // 2
     large = image.resize((across, down), bilinear)
     return large.crop((left, top, left + width, top + height))
-
-
-def _check_both_kinds(names, masks):
-    for name, mask in zip(names, masks, strict=True):
-        if mask.all() or not mask.any():
-            what = "white, and so out of context" if mask.any() else "black, and so in context"
-            raise ValueError(
-                f"--mask of {quoted(name)}: all of the part of the image that the models see is "
-                f"{what}; it must hold both"
-            )

@@ -1,4 +1,4 @@
-"""The hardening command: a saved model and a data set in, a model that stands occlusion out."""
+"""The hardening command: from a saved model and a data set to a hardened model."""
 
 import dataclasses
 import functools
@@ -16,6 +16,7 @@ from keras_patchmix.cli.model_specs import model_specs
 from keras_patchmix.cli.score.command import status_of
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.cli.shared_options import PROGRESS, flag
+from keras_patchmix.cli.train.experiment import top1_by_row
 from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report
@@ -54,21 +55,21 @@ def main(argv: Sequence[str] | None = None, description: str | None = None) -> i
     options = parse_options(argv, description)
     flags = {field.name: flag(field.name) for field in dataclasses.fields(options)}
     flags["from_logits"] = "--scores"
-    return status_of(run, options, argv, notice=None, named=lambda said: named(said, flags))
+    return status_of(run, options, argv, notice=None, named=lambda message: named(message, flags))
 
 
 def run(options: "HardenOptions") -> "Hardened | None":
     """Hardens a model, and writes the directory of results.
 
-    It holds config.json, hardened.keras, line.json, line.png, report.html, and of the test images
-    the reports after, report.json and report.csv, and before, in the folder before. While the model
-    is trained its state is in the folder backup. A run that was interrupted goes on where it was.
+    It holds config.json, hardened.keras, line.json, line.png, report.html, and the reports on test
+    images: report.json and report.csv after hardening, and before it in the folder "before". The
+    folder "backup" holds the state of the training, from which an interrupted run resumes.
 
     Args:
         options: A `keras_patchmix.cli.harden.HardenOptions`.
 
     Returns:
-        The `Hardened`; None where the directory is finished, which is only printed again.
+        The `Hardened`; None if the run was finished before, and is only printed again.
 
     Raises:
         FileExistsError: The directory holds something else.
@@ -81,7 +82,7 @@ def run(options: "HardenOptions") -> "Hardened | None":
     results = (_MODEL, "epoch-*.npz")
     directory = RunDirectory(options.output, "harden", options.deciding(), files, results, flag)
     path, result = directory.path, None
-    with directory.held():
+    with directory.lock():
         if (path / _PAGE).exists():
             say(f"This run is finished: {path}")
         else:
@@ -89,22 +90,15 @@ def run(options: "HardenOptions") -> "Hardened | None":
     before, after = Report.load(path / "before"), Report.load(path)
     say("\n" + after.compare(before).table() + "\n")
     say(f"Model: {path / _MODEL}   Page: {path / _PAGE}")
-    top1 = {
-        name: {row.name: None if row.top1 is None else round(row.top1, 4) for row in report.rows}
-        for name, report in (("before", before), ("after", after))
+    summary = {
+        "dataset": options.dataset,
+        "seed": options.seed,
+        "n": after.settings["n"],
+        "way": after.settings["way"],
+        "directory": str(path),
+        "top1": {"before": top1_by_row(before), "after": top1_by_row(after)},
     }
-    say(
-        result_line(
-            {
-                "dataset": options.dataset,
-                "seed": options.seed,
-                "n": after.settings["n"],
-                "way": after.settings["way"],
-                "directory": str(path),
-                "top1": top1,
-            }
-        )
-    )
+    say(result_line(summary))
     return result
 
 
@@ -196,12 +190,12 @@ def _write(path, result):
         report.to_csv(folder / "report.csv")
         report.to_json(folder / _REPORT)
     reports = {"after": result.after, "before": result.before}
-    # The page comes last: where it is, everything is.
+    # The page comes last: it marks the run as finished.
     write_page(reports, path / _PAGE, line=line)
 
 
 def _training_options(options, loaded):
-    """The options of the pipeline that training images come through."""
+    """Returns the options of the pipeline of training images."""
     size = common_size(options, [loaded])
     return TrainOptions(
         dataset=options.dataset,

@@ -1,17 +1,16 @@
-"""What an evaluation writes and prints once the models are scored."""
+"""The results of all models together: what is written and printed once they are scored."""
 
 from keras_patchmix.base import atomic, csv_text
 from keras_patchmix.cli import command_line
-from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.plot import plot_reports
-from keras_patchmix.occlusion.report import csv_lines
+from keras_patchmix.occlusion.report_text import csv_lines, skipped_line
 from keras_patchmix.report import text
 
-_WORST = 15
+_MAX_CLASSES = 15
 
 
-def write_all(directory, reports, examples, selectivity=None):
+def write(directory, reports, examples, selectivity=None):
     """Writes the curves, the page, and with several models the common table.
 
     Args:
@@ -22,19 +21,16 @@ def write_all(directory, reports, examples, selectivity=None):
     """
     shown = reports if len(reports) > 1 else next(iter(reports.values()))
     if len(reports) > 1:
-        atomic.write_text(directory / "report.csv", joined_csv(reports))
-    plot_reports(shown, directory / "curves.png")
-    # The page comes last: where it is, everything is.
-    if selectivity is not None and len(reports) == 1:
+        tables = [csv_lines(report) for report in reports.values()]
+        # A column for every setting of any report.
+        columns = dict.fromkeys(column for own, _ in tables for column in own)
+        lines = [line for _, lines in tables for line in lines]
+        atomic.write_text(directory / "report.csv", csv_text.write(columns, lines))
+    elif selectivity is not None:
         (selectivity,) = selectivity.values()
+    plot_reports(shown, directory / "curves.png")
+    # The last file: if it exists, all others do.
     write_page(shown, directory / "report.html", examples, selectivity=selectivity)
-
-
-def joined_csv(reports):
-    """Returns the rows of all reports as one CSV text, a column for every setting of any."""
-    tables = [csv_lines(report) for report in reports.values()]
-    columns = dict.fromkeys(column for own, _ in tables for column in own)
-    return csv_text.write(columns, [line for _, lines in tables for line in lines])
 
 
 def tables(reports):
@@ -45,20 +41,20 @@ def tables(reports):
         first, second = reports.values()
         parts = [_heading(first), first.compare(second).table(), skipped_line(reports)]
     else:
-        parts = [side_by_side(reports), skipped_line(reports)]
+        parts = [_side_by_side(reports), skipped_line(reports)]
     return "\n\n".join(part for part in parts if part is not None)
 
 
-def side_by_side(reports):
+def _side_by_side(reports):
     """Returns top-1 in per cent of several models, a column each."""
     first = next(iter(reports.values()))
-    found = [{row.name: row.top1 for row in report.rows} for report in reports.values()]
+    top1 = [{row.name: row.top1 for row in report.rows} for report in reports.values()]
     lines = [
         (
             row.corruption if row.data is None else row.name,
             text.grid_text(row.grid),
             "" if row.level is None else f"{100 * row.share:.1f} %",
-            *(text.percent(own.get(row.name)) for own in found),
+            *(text.percent(by_row.get(row.name)) for by_row in top1),
         )
         for row in first.rows
     ]
@@ -86,11 +82,41 @@ def class_table(name, report):
             text.percent(row.top1, 1),
             text.percent(row.drop, 1),
         )
-        for row in worst[:_WORST]
+        for row in worst[:_MAX_CLASSES]
     ]
     head = ("class", "n", "clean %", f"{hardest} %", "drop")
-    more = "" if len(worst) <= _WORST else f"\n... and {len(worst) - _WORST} more in classes.csv"
-    return f"{name}: classes that lose most\n\n{text.aligned(head, lines, left=1)}{more}"
+    more = len(worst) - len(lines)
+    rest = f"\n... and {more} more in classes.csv" if more else ""
+    return f"{name}: classes that lose most\n\n{text.aligned(head, lines, left=1)}{rest}"
+
+
+def selectivity_table(reports):
+    """Returns patch selectivity as text: of each model, and the paired difference of two.
+
+    Args:
+        reports: Dict from a model's name to its `SelectivityReport`.
+    """
+    head = ("patch selectivity", "mean", "95 % interval", "images", "right %", "map noise")
+    lines = [
+        (
+            name,
+            f"{report.mean:.3f}",
+            "{:.3f} to {:.3f}".format(*report.interval),
+            str(len(report.rows)),
+            text.percent(report.accuracy, 1),
+            f"{report.noise:.2f}",
+        )
+        for name, report in reports.items()
+    ]
+    shown = text.aligned(head, lines, left=1)
+    if len(reports) == 2:
+        (first, report), (second, other) = reports.items()
+        difference, low, high = report.compare(other)
+        shown += (
+            f"\n\n{first} minus {second}, image by image: {difference:+.3f} "
+            f"(95 % interval {low:+.3f} to {high:+.3f})"
+        )
+    return shown
 
 
 def result_line(options, split, directory, reports, selectivity=None):
@@ -106,12 +132,16 @@ def result_line(options, split, directory, reports, selectivity=None):
         **({"sets": {row.name: row.n for row in sets}} if sets else {}),
         "directory": str(directory),
         "top1": {
-            name: {row.name: None if row.top1 is None else round(row.top1, 4) for row in own.rows}
-            for name, own in reports.items()
+            name: {
+                row.name: None if row.top1 is None else round(row.top1, 4) for row in report.rows
+            }
+            for name, report in reports.items()
         },
     }
     if selectivity:
-        result["selectivity"] = {name: round(one.mean, 4) for name, one in selectivity.items()}
+        result["selectivity"] = {
+            name: round(report.mean, 4) for name, report in selectivity.items()
+        }
     return command_line.result_line(result)
 
 

@@ -13,9 +13,9 @@ from keras_patchmix.cli.command_line import again
 from keras_patchmix.cli.exit_status import FAILED, exit_status
 from keras_patchmix.cli.train.experiment import run
 from keras_patchmix.cli.train.options import parse_options
-from keras_patchmix.datasets import broken_files
-from keras_patchmix.devices.multiworker import task_of_this_process
-from keras_patchmix.training.keeping import Diverged
+from keras_patchmix.datasets.errors import broken_image_files
+from keras_patchmix.devices.workers import task_of_this_process
+from keras_patchmix.training.fit_callbacks import Diverged
 
 DIVERGED = 3
 
@@ -37,18 +37,18 @@ def main(argv: Sequence[str] | None = None, description: str | None = None, **de
         SystemExit: With status 2, where the flags are wrong.
     """
     options = parse_options(argv, description, **defaults)
-    asked_for = options.output
+    output = options.output
     options = dataclasses.replace(options, output=options.directory())
     arguments = sys.argv[1:] if argv is None else list(argv)
     program = os.path.basename(sys.argv[0])
 
     def work():
-        if asked_for is None and os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
+        if output is None and os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
             raise ValueError("--output must be given, the same on all workers that TF_CONFIG names")
         run(options)
 
     try:
-        with broken_files.noted() as broken:
+        with broken_image_files() as broken:
             return exit_status(work, f". To go on: {again(arguments, options.output)}")
     except Diverged as error:
         say(f"{program}: {error}", file=sys.stderr)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from keras_patchmix.base.printable import say
 from keras_patchmix.base.run_directory import RunDirectory
 from keras_patchmix.cli.command_line import result_line
-from keras_patchmix.cli.train.options import flag
+from keras_patchmix.cli.shared_options import flag
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.occlusion import Report
-from keras_patchmix.occlusion.describing import skipped_line
 from keras_patchmix.occlusion.plot import plot_reports
+from keras_patchmix.occlusion.report_text import skipped_line
 from keras_patchmix.report import text
 from keras_patchmix.training import pipeline
 from keras_patchmix.training.fitting import fit, write_config
@@ -61,7 +61,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
         FileExistsError: The directory asked for holds something else.
         ValueError: It holds a run with other options, or something in them does not fit.
         OSError: It cannot be written to, or is in use.
-        keras_patchmix.training.keeping.Diverged: The loss is no longer finite.
+        keras_patchmix.training.fit_callbacks.Diverged: The loss is no longer finite.
     """
     strategy = open_strategy(options.strategy)
     directory = TrainDirectory(options.directory(), options)
@@ -77,7 +77,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
             mixing: Report.load(folder / "report.json") for mixing, folder in folders.items()
         }
     else:
-        with directory.held() if strategy.is_chief else contextlib.nullcontext():
+        with directory.lock() if strategy.is_chief else contextlib.nullcontext():
             reports = _train_all(options, directory, folders, strategy)
     say("\n" + comparison(reports) + "\n")
     say(f"Picture: {path / 'curves.png'}   Data: {path / 'report.json'}")
@@ -136,8 +136,8 @@ def comparison(reports):
             *(text.percent(other.top1, 1) for other in others),
         ]
         if compared is not None:
-            found = {entry.name: entry for entry in compared.rows}.get(row.name)
-            line += ["", ""] if found is None else found.cells(1)
+            change = {entry.name: entry for entry in compared.rows}.get(row.name)
+            line += ["", ""] if change is None else change.cells(1)
         lines.append(line)
     n = columns[0].settings["n"]
     title = f"Top-1 accuracy in % on {n} test images; level is the share of pixels affected."
@@ -154,13 +154,13 @@ def _result(options, reports, directory):
         "seed": options.seed,
         "epochs": options.epochs,
         "directory": str(directory),
-        "top1": rounded(report),
+        "top1": top1_by_row(report),
     }
     if options.compare:
-        result[f"top1_{options.compare}"] = rounded(reports[options.compare])
+        result[f"top1_{options.compare}"] = top1_by_row(reports[options.compare])
     return result
 
 
-def rounded(report):
+def top1_by_row(report):
     """Returns top-1 by row, to four digits, as the last line of a recipe has it."""
     return {row.name: None if row.top1 is None else round(row.top1, 4) for row in report.rows}

@@ -7,9 +7,15 @@ import io
 import numpy as np
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.archive_sources import check_size, hugging_face, locate
-from keras_patchmix.datasets.archives import MemberError, decode_image, read_examples
-from keras_patchmix.datasets.published import published_info
+from keras_patchmix.datasets.archives import MemberError
+from keras_patchmix.datasets.published import (
+    check_size,
+    decode_image,
+    hugging_face,
+    locate,
+    published_info,
+    read_examples,
+)
 from keras_patchmix.datasets.realistic_occlusion_dataset.classes import CLASS_NAMES, class_of_folder
 
 tfds = require("tensorflow_datasets", "The Realistic Occlusion Dataset")

@@ -6,8 +6,11 @@ import functools
 from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.shapes.generation import generate
 from keras_patchmix.datasets.shapes.sampling import CLASS_NAMES
-from keras_patchmix.datasets.superimposing import Superimposer
-from keras_patchmix.datasets.superimposing.features import make_example, make_features
+from keras_patchmix.datasets.superimposing.superimposer import (
+    Superimposer,
+    make_example,
+    make_features,
+)
 
 tfds = require("tensorflow_datasets", "The shapes data set as TFRecord files")
 
@@ -67,6 +70,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     ```
     """
 
+    GENERATED = True  # nothing to download
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First version."}  # noqa: RUF012 (how TFDS wants it)
     BUILDER_CONFIGS = [  # noqa: RUF012

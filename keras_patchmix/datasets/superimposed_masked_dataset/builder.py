@@ -1,6 +1,5 @@
 """SMD as a TensorFlow Datasets builder."""
 
-import contextlib
 import dataclasses
 import functools
 import io
@@ -8,15 +7,16 @@ import io
 import numpy as np
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.archive_sources import hugging_face, locate
-from keras_patchmix.datasets.archives import (
+from keras_patchmix.datasets.archives import MemberError
+from keras_patchmix.datasets.published import (
     ARCHIVE_SUFFIXES,
-    MemberError,
     decode_image,
+    hugging_face,
+    locate,
+    published_info,
     read_examples,
 )
-from keras_patchmix.datasets.published import published_info
-from keras_patchmix.datasets.superimposed_masked_dataset.masks import MaskSpool, picture_key
+from keras_patchmix.datasets.superimposed_masked_dataset.masks import MaskArchive, picture_key
 
 tfds = require("tensorflow_datasets", "The Superimposed Masked Dataset")
 
@@ -118,12 +118,8 @@ class SuperimposedMaskedDataset(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, archives, mask_archive):
         # TFDS writes the metadata to metadata.json when all examples are written.
         skipped = self.info.metadata["skipped"] = {}
-        with contextlib.ExitStack() as stack:
-            masks = None
-            if mask_archive is not None:
-                masks = stack.enter_context(MaskSpool(mask_archive, MASK_ARCHIVE))
-            to_example = functools.partial(_example, masks=masks)
-            yield from read_examples(archives, to_example, skipped)
+        masks = None if mask_archive is None else MaskArchive(mask_archive, MASK_ARCHIVE)
+        yield from read_examples(archives, functools.partial(_example, masks=masks), skipped)
 
 
 @functools.cache

@@ -1,8 +1,7 @@
-"""Occluder masks of SMD: `.npy` files of an archive, packed into one temporary file."""
+"""Occluder masks of SMD: `.npy` files of an archive."""
 
 import io
 import math
-import tempfile
 import zlib
 
 import numpy as np
@@ -17,11 +16,11 @@ _HEADERS = {
 
 
 def picture_key(member, suffixes):
-    """Returns what an image and its mask have in common: the last folder and the bare name.
+    """Returns what the names of an image and its mask share: the last folder and the bare name.
 
     Args:
         member: A `keras_patchmix.datasets.archives.Member`.
-        suffixes: Endings to take off its name, in this order, where they are there.
+        suffixes: Endings to remove from its name, in this order, if it has them.
 
     Returns:
         String such as "n01440764/ILSVRC2012_val_00000293".
@@ -41,11 +40,10 @@ def read_mask(data):
             (1, H, W).
 
     Returns:
-        Boolean array of shape (H, W): True where the value is not 0, which is where an occluder
-        stands.
+        Boolean array of shape (H, W), True for the occluder: where the value is not 0.
 
     Raises:
-        MemberError: It is no such file.
+        MemberError: The file is no such array.
     """
     file = io.BytesIO(data)
     try:
@@ -72,59 +70,36 @@ def read_mask(data):
     return values != 0
 
 
-class MaskSpool:
-    """All masks of an archive, to be had in any order.
+class MaskArchive:
+    """All masks of an archive, to be read in any order.
 
-    The archive of masks has an order of its own, and a tar cannot be read out of order. So it is
-    read once; each mask goes into a temporary file (of the system, see `tempfile`) as compressed
-    bits, a few kilobytes instead of some hundred, and memory holds their places alone.
-
-    To be used in a `with` statement, which removes the file.
+    The archive has an order of its own, and a tar cannot be read out of order. So it is read once,
+    and each mask kept as compressed bits, a few kilobytes.
 
     Args:
         path: The archive. Its masks are named like the images, "x_occluded.png", with the ending
             "_mask.npy": "x_mask.npy", "x_occluded_mask.npy" or "x_occluded.png_mask.npy".
-        name: What messages call the archive.
+        name: String, the archive's name in messages.
 
     Raises:
         ArchiveError: The archive cannot be read, or holds no masks.
     """
 
     def __init__(self, path, name):
-        self._places = {}
-        self._file = tempfile.TemporaryFile(prefix="keras-patchmix-masks-")  # noqa: SIM115
-        try:
-            self._fill(path, name)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._file.close()
-
-    def __len__(self):
-        return len(self._places)
-
-    def _fill(self, path, name):
+        self._masks = {}  # by key: shape and bits, or why there are none
         for member in read_members(path, (_SUFFIX,), name):
             key = picture_key(member, (_SUFFIX, ".png", "_occluded"))
-            if key in self._places:
-                self._places[key] = "there are two masks for it"
+            if key in self._masks:
+                self._masks[key] = "there are two masks for it"
                 continue
             try:
                 if member.problem:
                     raise MemberError(f"its mask has {member.problem}")
                 mask = read_mask(member.data)
+                self._masks[key] = mask.shape, zlib.compress(np.packbits(mask).tobytes(), 1)
             except MemberError as error:
-                self._places[key] = str(error)
-                continue
-            packed = zlib.compress(np.packbits(mask).tobytes(), 1)
-            self._places[key] = (self._file.tell(), len(packed), mask.shape)
-            self._file.write(packed)
-        if not self._places:
+                self._masks[key] = str(error)
+        if not self._masks:
             raise ArchiveError(f"The archive {name!r} holds no masks (files named ...{_SUFFIX}).")
 
     def read(self, key):
@@ -139,10 +114,9 @@ class MaskSpool:
         Raises:
             MemberError: There is none, or it could not be read.
         """
-        place = self._places.get(key, "there is no mask for it")
-        if isinstance(place, str):
-            raise MemberError(place)
-        start, length, shape = place
-        self._file.seek(start)
-        bits = np.frombuffer(zlib.decompress(self._file.read(length)), np.uint8)
+        mask = self._masks.get(key, "there is no mask for it")
+        if isinstance(mask, str):
+            raise MemberError(mask)
+        shape, packed = mask
+        bits = np.frombuffer(zlib.decompress(packed), np.uint8)
         return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool)

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from keras_patchmix.base.lazy import attach
 
 if TYPE_CHECKING:
-    from keras_patchmix.datasets.superimposing.coverage import Coverage as Coverage
-    from keras_patchmix.datasets.superimposing.options import (
+    from keras_patchmix.datasets.superimposing.running import (
         SuperimposingOptions as SuperimposingOptions,
     )
     from keras_patchmix.datasets.superimposing.running import run as run
+    from keras_patchmix.datasets.superimposing.superimposer import Coverage as Coverage
     from keras_patchmix.datasets.superimposing.superimposer import Superimposer as Superimposer
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
-        "Coverage": "coverage",
+        "Coverage": "superimposer",
         "Superimposer": "superimposer",
-        "SuperimposingOptions": "options",
+        "SuperimposingOptions": "running",
         "run": "running",
     },
 )

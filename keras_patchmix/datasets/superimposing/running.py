@@ -1,52 +1,95 @@
-"""A whole run, from the options to the last line printed."""
+"""A whole run of `recipes/make_smd.py`, from the options to the result."""
 
 import dataclasses
 import itertools
 import os
+import re
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.base.printable import (
-    distinct,
-    printable,
-    printable_values,
-    say,
-)
+from keras_patchmix.base.printable import distinct, printable, printable_values, say
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.datasets.class_names import label_names
-from keras_patchmix.datasets.scoring import load_for_scoring
+from keras_patchmix.datasets.loading import load_for_scoring, parse_source
 from keras_patchmix.datasets.superimposing.contact_sheet import outlined, write_contact_sheet
-from keras_patchmix.datasets.superimposing.features import make_example, make_features
-from keras_patchmix.datasets.superimposing.superimposer import Superimposer
-
-if TYPE_CHECKING:
-    from keras_patchmix.datasets.superimposing.options import SuperimposingOptions
+from keras_patchmix.datasets.superimposing.superimposer import (
+    Superimposer,
+    check_coverage,
+    make_example,
+    make_features,
+)
 
 _PROGRESS = {"auto": "auto", "on": True, "off": False}
 _ROWS = 6  # of the contact sheet
 
 
-def run(options: "SuperimposingOptions") -> dict[str, Any]:
+@dataclass(frozen=True)
+class SuperimposingOptions:
+    """All settings of a superimposed data set.
+
+    Attributes are described by `python recipes/make_smd.py --help`.
+    """
+
+    dataset: str
+    split: str
+    output: str
+    name: str | None = None
+    data_dir: str | None = None
+    image_size: int | None = None
+    max_examples: int | None = None
+    occluders: str = "drawn"
+    coverage: tuple = ("10", "20", "30", "40", "50")
+    seed: int = 0
+    format: str = "png"
+    quality: int = 95
+    progress: str = "auto"
+
+    def __post_init__(self):
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.called()):
+            raise ValueError(
+                "`name` must begin with a small letter and hold small letters, digits and _ only. "
+                f"Received: name={self.name!r}"
+            )
+        if self.name is not None:
+            tfds = require("tensorflow_datasets", "make_smd")
+            if self.name in tfds.list_builders(with_community_datasets=False):
+                raise ValueError(
+                    "`name` must not be that of a data set that TensorFlow Datasets knows. "
+                    f"Received: name={self.name!r}"
+                )
+        check_coverage(self.coverage)
+
+    def called(self):
+        """Returns the name of the data set: `name`, or one from that of its source."""
+        if self.name is not None:
+            return self.name
+        title = parse_source(self.dataset).title
+        plain = re.sub("[^0-9a-z]+", "_", title.lower()).strip("_")
+        return f"superimposed_{plain or 'images'}"
+
+
+def run(options: SuperimposingOptions) -> dict[str, Any]:
     """Makes a superimposed data set.
 
     Args:
         options: A `SuperimposingOptions`.
 
     Returns:
-        Dict of what the last line says: the directory, the name, the number of images, for each
-        split the true coverage, and images per second.
+        Dict of the result line: directory, name, number of images, true coverage of each split, and
+        images per second.
 
     Raises:
-        ValueError: Something does not fit; raised before anything is written where it can be.
-        FileExistsError: The directory holds something, such as the data set.
-        OSError: The directory cannot be written to, or the disk is full.
+        ValueError: The options are invalid, or no image can be read.
+        FileExistsError: The directory is not empty.
+        OSError: The directory is not writable, or the disk is full.
         ImportError: TensorFlow, TFDS or Pillow is not installed.
     """
     require("PIL.Image", "make_smd")  # of the contact sheet, which comes last
-    from keras_patchmix.datasets.records.builder import VERSION  # needs TFDS
+    from keras_patchmix.datasets.tfds_writer import VERSION  # needs TFDS
 
     superimposer = Superimposer(options.occluders, options.coverage, options.seed)
     data = load_for_scoring(options.dataset, options.split, options.image_size, options.data_dir)
@@ -54,26 +97,25 @@ def run(options: "SuperimposingOptions") -> dict[str, Any]:
     path = os.path.join(options.output, options.called(), VERSION)
     say(f"{options.dataset} {options.split}: {count} images, results go to {path}")
     start = time.monotonic()
-    held, rows = _write(options, superimposer, data, count, path)
+    metadata, rows = _write(options, superimposer, data, count, path)
     speed = count / (time.monotonic() - start)
     write_contact_sheet(os.path.join(path, "contact_sheet.png"), rows)
-    for name, reason in held["skipped"].items():
+    for name, reason in metadata["skipped"].items():
         say(f"left out: {name}: {reason}")
-    result = {
+    return {
         "name": options.called(),
         "data_dir": str(options.output),
         "directory": path,
-        "images": count - len(held["skipped"]),
-        "skipped": len(held["skipped"]),
-        "splits": {split: shares["mean"] for split, shares in held["coverage"].items()},
+        "images": count - len(metadata["skipped"]),
+        "skipped": len(metadata["skipped"]),
+        "splits": {split: shares["mean"] for split, shares in metadata["coverage"].items()},
         "images_per_second": round(speed, 1),
     }
-    return result
 
 
 def _write(options, superimposer, data, count, path):
     """Writes the data set; returns its metadata and the rows of the contact sheet."""
-    from keras_patchmix.datasets.records.builder import write_examples
+    from keras_patchmix.datasets.tfds_writer import write_examples
 
     names = label_names(data.info.class_names)
     settings = dataclasses.asdict(options)
@@ -103,7 +145,7 @@ def _write(options, superimposer, data, count, path):
             raise ValueError(f"None of the {count} images of `dataset` can be read")
         mean = float(np.mean(shares))
         metadata["coverage"][one.split] = {"mean": mean, "min": min(shares), "max": max(shares)}
-        # Of what was read ahead some stands behind the images that are taken.
+        # Reading ahead may skip files behind the last image taken.
         broken = dict(itertools.islice(data.skipped.items(), count - len(shares)))
         metadata["skipped"].update(zip(distinct(broken), broken.values(), strict=True))
 

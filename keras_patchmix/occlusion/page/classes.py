@@ -1,22 +1,21 @@
-"""What occlusion costs class by class."""
+"""Tables of what occlusion costs class by class."""
 
 import statistics
 
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import sweeps
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import class_text, plural, typeset
+from keras_patchmix.report.text import Table, TableRow, class_text, plural, typeset
 
 _SHOWN = 15
-_ALL = 2000  # lines of the full list, of all models together
+_ALL = 2000  # most rows of the full tables, of all models together
 
 
 def class_tables(reports):
-    """The classes that lose most, for each model; the rest folded away.
+    """Tables of the classes that lose most, and a folded one of all classes, for each model.
 
     Returns:
-        List of tuples (name of the model, None where there is one; list of `Table`), of the reports
-        that hold the outcomes of single examples.
+        List of tuples (name of the model, or None for a single one; list of `Table`), of the
+        reports that hold the outcomes of single examples.
     """
     known = {name: report for name, report in reports.items() if report.outcomes is not None}
     return [
@@ -46,7 +45,7 @@ def _of(report, most):
 
 
 def _of_set(name, rows):
-    """The classes of a set of occluded images that are right least often."""
+    """The classes of a set of occluded images with the lowest accuracy."""
     lines = [each for each in rows if each.name == name]
     lines.sort(key=lambda each: (each.top1 is None, each.top1 or 0.0, each.label))
     body = [
@@ -74,7 +73,7 @@ def worst_first(class_rows, clean, hardest):
 
     Returns:
         List of tuples (clean `ClassRow`, list of drops in the order of `hardest`), by falling mean
-        of the drops; a class without any stands last.
+        of the drops; classes without drops are last.
     """
     found = {(row.label, row.name): row for row in class_rows}
     lines = [

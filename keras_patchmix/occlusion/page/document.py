@@ -1,11 +1,10 @@
-"""The page of one or several reports: which sections it has, and its head."""
+"""The page of one or several reports."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.occlusion.named_reports import as_dict
 from keras_patchmix.occlusion.page.classes import class_tables
 from keras_patchmix.occlusion.page.examples import examples_of
 from keras_patchmix.occlusion.page.notes import grid_notes, warnings
@@ -13,14 +12,14 @@ from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivit
 from keras_patchmix.occlusion.page.settings import settings_of
 from keras_patchmix.occlusion.page.tables import comparison, rows_tables, summary_table
 from keras_patchmix.occlusion.panels import curves_of, interval, row_title
-from keras_patchmix.occlusion.report import Report
+from keras_patchmix.occlusion.report import Report, as_dict
 from keras_patchmix.report import page
 
 if TYPE_CHECKING:
     from keras_patchmix.occlusion.comparison import Comparison
     from keras_patchmix.report.weight_line import WeightLine
 
-_MOST = 3  # sentences, and sets in a sentence; the table below them says as much
+_MOST = 3  # most models with a headline, and most sets in one
 
 
 def write_page(
@@ -42,14 +41,13 @@ def write_page(
         path: File to write atomically, or None.
         examples: What `Benchmark.examples` returned: a list of dicts with "label", "index" and
             "images", a dict from a row's name to an array of shape (H, W, C) in the data's own
-            range. A clean picture and one or two of each corruption are shown, shrunk. None
-            leaves them out.
+            range. The clean image and one or two levels of each corruption are shown, reduced in
+            size. None leaves them out.
         comparisons: Dict from pairs of names in `reports` to `Comparison`s. Two models are compared
             without it; of more, none are.
         selectivity: `keras_patchmix.explain.SelectivityReport` of a single report's model, or a
-            dict from names in `reports` to them; not all need one. Those that were just measured
-            have images and maps to show, those that were loaded have not. None leaves the section
-            out.
+            dict from names in `reports` to them; not all need one. Images and maps are shown of
+            those that were measured in this process, not loaded. None leaves the section out.
         line: `keras_patchmix.report.weight_line.WeightLine` of a model that was hardened; None
             leaves the section out.
 
@@ -97,7 +95,7 @@ def _title(reports):
 
 
 def _facts(reports):
-    """What the images were: of all reports, or of each where they differ."""
+    """Returns facts about the images; values in which reports differ are listed."""
     found = {}
     for report in reports.values():
         settings, clean = report.settings, report.rows[0]

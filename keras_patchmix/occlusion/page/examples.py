@@ -1,4 +1,4 @@
-"""Example images in the page: some conditions of each corruption, small enough to send around."""
+"""Example images on the page: some conditions of each corruption."""
 
 import numpy as np
 
@@ -9,17 +9,17 @@ from keras_patchmix.report.page import Example, Picture
 from keras_patchmix.report.pictures import encode
 from keras_patchmix.report.text import class_text
 
-_NAMED = 3  # models that are told apart under a picture, at most
-_COARSE = 96  # pixels of the longest side, at most
-_TWO_EACH = 5  # up to so many corruptions, each is shown at two levels
+_NAMED = 3  # most models whose verdicts are shown one by one
+_COARSE = 96  # longest side in pixels of a picture that is enlarged without smoothing
+_TWO_EACH = 5  # most corruptions of which two levels are shown
 _SIGNS = {RIGHT: ("✓", "right", "good"), NOT_SCORED: ("–", "not scored", "none")}
 
 
 def examples_of(reports, examples):
-    """Shows example images, clean and corrupted.
+    """Returns example images, clean and corrupted.
 
     Args:
-        reports: Dict from names to reports; the first one says what the images are.
+        reports: Dict from names to reports; the first one describes the images.
         examples: List of dicts with "label", "index" and "images", a dict from a row's name to an
             array of shape (H, W, C).
 
@@ -44,15 +44,14 @@ def examples_of(reports, examples):
 
 
 def _picture(row, file, example, reports):
-    title = "Clean" if row.corruption == "clean" else row_title(row)
     coarse = max(np.shape(example["images"][row.name])[:2]) <= _COARSE
-    return Picture(title, file, coarse, _verdicts(row.name, example["index"], reports))
+    return Picture(row_title(row), file, coarse, _verdicts(row.name, example["index"], reports))
 
 
 def chosen_rows(rows):
-    """Returns the rows worth a picture: clean, and of each corruption a middle and the hardest.
+    """Returns the rows to show: clean, and of each corruption a middle and the hardest level.
 
-    Of many corruptions only a middle one, so that the pictures can be taken in at a glance.
+    If there are many corruptions, only the middle ones.
     """
     groups = list(sweeps(rows).values())
     chosen = [rows[0]]
@@ -65,7 +64,7 @@ def chosen_rows(rows):
 
 
 def _verdicts(name, index, reports):
-    """Which models had the image right, or of many how many; nothing where nobody knows."""
+    """Which models had the image right, or how many of them; empty if no outcomes are known."""
     found = {}
     for model, report in reports.items():
         outcomes = report.outcomes

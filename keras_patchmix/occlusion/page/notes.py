@@ -1,11 +1,11 @@
-"""What a reader must know before quoting a number: what was left out, what is not comparable."""
+"""Warnings of the page: what was left out, what is not comparable; and notes on grids."""
 
 import numpy as np
 
 from keras_patchmix.corruptions.grid import borders
 from keras_patchmix.occlusion.chance import at_chance
-from keras_patchmix.occlusion.describing import skipped_of
 from keras_patchmix.occlusion.panels import row_title
+from keras_patchmix.occlusion.report_text import skipped_of
 from keras_patchmix.report.page import Warnings
 
 _SAME = {
@@ -22,7 +22,7 @@ _SAME_SET = ("labels_sha256", "index_sha256", "coverage_sha256", "image_size")
 
 
 def warnings(reports):
-    """Models at chance, files that could not be read, outputs not finite, reports of other data."""
+    """Returns the `Warnings` about reports."""
     first, *others = [report.settings for report in reports.values()]
     return Warnings(
         differing=[
@@ -38,7 +38,7 @@ def warnings(reports):
 
 
 def grid_notes(reports):
-    """How the grids lie on the patches that the models themselves work on.
+    """How the grids of corruptions align with the models' own patches.
 
     Returns:
         List of tuples (names of models, sentence).
@@ -73,7 +73,7 @@ def _alignment(grid, size, patch):
 
 
 def _other_images(reports):
-    """The names of sets that several reports have, and of which they have other images."""
+    """Names of the sets of which reports hold different images."""
     seen = {}
     for report in reports.values():
         for name, each in report.datasets.items():

@@ -1,15 +1,15 @@
-"""Patch selectivity on the page: how much the models look at what does not belong."""
+"""The section on patch selectivity: numbers, their figure, and some maps."""
 
 import json
 
+from keras_patchmix.occlusion.page.settings import once
 from keras_patchmix.report.page import Example, Picture, Selectivity
 from keras_patchmix.report.pictures import to_unit
 from keras_patchmix.report.saliency import picture
 from keras_patchmix.report.selectivity import Strip
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import class_text, typeset
+from keras_patchmix.report.text import Table, TableRow, class_text, typeset
 
-_MOST, _PICTURES = 4, 12  # images; pictures of all of them together, where it can be
+_MOST, _PICTURES = 4, 12  # most images; most pictures of all of them, if one image has fewer
 _NOTE = (
     "Interval: of the mean over further images, by the bootstrap. Right: images that are given "
     "their own class in spite of the foreign parts. Map noise: a map’s greatest standard error in "
@@ -32,7 +32,7 @@ def as_selectivity(selectivity, reports):
         return {}
     if not isinstance(selectivity, dict):
         selectivity = dict.fromkeys(reports, selectivity) if len(reports) == 1 else None
-    # By what it holds: corruptions and reports know nothing of saliency.
+    # By its attributes, as this room must not import `explain`.
     known = isinstance(selectivity, dict) and all(
         hasattr(one, "rows") and hasattr(one, "interval") for one in selectivity.values()
     )
@@ -47,20 +47,17 @@ def as_selectivity(selectivity, reports):
 
 
 def selectivity_of(found, reports):
-    """The numbers of each model, the images one by one, the paired difference, and some maps.
+    """Returns the `Selectivity` of a page, or None if nothing was measured.
 
     Args:
-        found: Of `as_selectivity`.
+        found: What `as_selectivity` returned.
         reports: Dict from names to reports, for the names of classes and the colours.
-
-    Returns:
-        `Selectivity`, or None where there is nothing.
     """
     if not found:
         return None
     numbers = {name: number for number, name in enumerate(reports)}
     class_names = next(iter(reports.values())).settings.get("class_names")
-    difference, unlike = _difference(found)
+    difference, not_compared = _difference(found)
     return Selectivity(
         _table(found),
         [
@@ -68,9 +65,9 @@ def selectivity_of(found, reports):
             for name, one in found.items()
         ],
         difference,
-        unlike,
-        _settings(found),
-        _cases(found, class_names),
+        not_compared,
+        once({name: _method(one.settings) for name, one in found.items()}),
+        _examples(found, class_names),
     )
 
 
@@ -93,7 +90,7 @@ def _table(found):
 
 
 def _difference(found):
-    """The paired difference of two models, and why there is none."""
+    """Returns the paired difference of two models, and the reason if there is none."""
     if len(found) != 2:
         return None, None
     one, other = found.values()
@@ -104,15 +101,8 @@ def _difference(found):
     return (*found, *(_number(value, "+") for value in values)), None
 
 
-def _settings(found):
-    """How it was measured: once, or for each model where they differ."""
-    told = {name: _told(one.settings) for name, one in found.items()}
-    if len(set(told.values())) == 1:
-        return [(None, next(iter(told.values())))]
-    return list(told.items())
-
-
-def _told(settings):
+def _method(settings):
+    """How patch selectivity was measured, in a sentence."""
     grid = settings["grid_size"]
     grid = (grid, grid) if isinstance(grid, int) else grid
     corruption = settings["corruption"]
@@ -125,18 +115,20 @@ def _told(settings):
     )
 
 
-def _cases(found, class_names):
-    """The first images, with the maps of all models that are of the same images."""
+def _examples(found, class_names):
+    """The first images, with the maps of all models that were measured on them."""
     first = next(iter(found.values()))
-    alike = {name: one for name, one in found.items() if one.examples and _same(one, first)}
-    if not alike or not first.examples:
+    same = {
+        name: one for name, one in found.items() if one.examples and _is_of_same_images(one, first)
+    }
+    if not same or not first.examples:
         return []
-    fewest = min(len(one.examples["maps"]) for one in alike.values())
-    count = min(fewest, _MOST, max(1, _PICTURES // (1 + len(alike))))
-    return [_case(number, alike, class_names) for number in range(count)]
+    fewest = min(len(one.examples["maps"]) for one in same.values())
+    count = min(fewest, _MOST, max(1, _PICTURES // (1 + len(same))))
+    return [_example(number, same, class_names) for number in range(count)]
 
 
-def _same(one, other):
+def _is_of_same_images(one, other):
     """Whether two reports are of the same images with the same foreign parts."""
     rows = zip(one.rows, other.rows, strict=False)
     return all(a["index"] == b["index"] and a["contrast"] == b["contrast"] for a, b in rows) and (
@@ -145,7 +137,7 @@ def _same(one, other):
     )
 
 
-def _case(number, found, class_names):
+def _example(number, found, class_names):
     first = next(iter(found.values()))
     row = first.rows[number]
     image = to_unit(first.examples["images"][number], first.settings["value_range"])

@@ -1,21 +1,17 @@
-"""All settings of the reports, and how the numbers can be had again."""
+"""The section of settings: how to reproduce the numbers."""
 
 import json
 import re
 
 from keras_patchmix.report.page import Settings
-from keras_patchmix.report.table import Table, TableRow
+from keras_patchmix.report.text import Table, TableRow
 
-_LONG = 160  # characters of a value that is folded away
+_LONG = 160  # longest value, in characters, that is not folded
 _TITLES = {"suite": "Suite", "class_names": "Class names", "class_map": "Class map"}
 
 
 def settings_of(reports):
-    """Every setting, the long ones by themselves, and the calls that make the numbers again.
-
-    Returns:
-        `Settings`.
-    """
+    """Returns the `Settings` of a page."""
     settings = {name: _of(report) for name, report in reports.items()}
     keys = list(dict.fromkeys(key for values in settings.values() for key in values))
     long = [
@@ -23,11 +19,12 @@ def settings_of(reports):
         for key in keys
         if key in _TITLES or any(len(values.get(key, "")) > _LONG for values in settings.values())
     ]
-    rows = [
-        TableRow([key, *_once([values.get(key, "–") for values in settings.values()])])
+    shown = {
+        key: {name: own.get(key, "–") for name, own in settings.items()}
         for key in keys
         if key not in long
-    ]
+    }
+    rows = [TableRow([key, *dict(once(values)).values()]) for key, values in shown.items()]
     names = list(reports) if len(reports) > 1 else ["Value"]
     caption, title = "As report.json holds them", "All settings"
     table = Table(caption, ["Setting", *names], [rows], kind="settings", folded=title)
@@ -41,24 +38,25 @@ def settings_of(reports):
         [(names, call) for call, names in calls.items()],
         digests.pop() if len(digests) == 1 else None,
         table,
-        [(_TITLES.get(key, key), _long_values(key, settings), key == "suite") for key in long],
+        [
+            (
+                _TITLES.get(key, key),
+                once({name: own[key] for name, own in settings.items() if key in own}),
+                key == "suite",
+            )
+            for key in long
+        ],
     )
 
 
-def _long_values(key, settings):
-    """List of tuples (name of the model, text); one without a name where all agree."""
-    values = {name: own[key] for name, own in settings.items() if key in own}
-    texts = _once(list(values.values()))
-    return [(None, texts[0])] if len(texts) == 1 else list(values.items())
-
-
-def _once(values):
-    """The value that all are, or all values."""
-    return values[:1] if len(set(values)) == 1 else values
+def once(values):
+    """Returns a dict from models to texts as a list of pairs: one without a model if all agree."""
+    same = len(set(values.values())) == 1
+    return [(None, next(iter(values.values())))] if same else list(values.items())
 
 
 def _of(report):
-    """All settings of a report, those of sets of occluded images with the row's name in front."""
+    """Settings of a report as text; those of sets of occluded images follow the row's name."""
     settings = _written(report.settings)
     for name, each in report.datasets.items():
         settings |= {f"{name}: {key}": value for key, value in _written(each.settings).items()}
@@ -89,8 +87,8 @@ def _call(settings):
 
 
 def _function(argument, name):
-    """The argument that takes a function: its name where Python can find it by that."""
-    # Where Keras defines it is private; where it exports it is not.
+    """Returns an argument that is a function, by its name if that is a name in Python."""
+    # The module that defines a function of Keras is private; the one that exports it is not.
     name = name.replace("keras.src.applications.", "keras.applications.").removeprefix("__main__.")
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
         return f"{argument}={name},"
@@ -102,7 +100,7 @@ def _python(value):
 
 
 def _written(settings):
-    """Flat text of each setting; the versions one by one."""
+    """Returns the settings as text, with an entry for each version."""
     flat = {}
     for key, value in settings.items():
         if key == "versions" and isinstance(value, dict):
@@ -119,7 +117,7 @@ def _text(value):
 
 
 def _lines(values):
-    """JSON of a list, an item a line."""
+    """Formats a list as JSON with one item a line."""
     if not isinstance(values, list) or not values:
         return _text(values)
     return "[\n " + ",\n ".join(map(_text, values)) + "\n]"

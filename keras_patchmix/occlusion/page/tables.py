@@ -1,9 +1,8 @@
 """The tables of scores: summary, all rows, and paired differences."""
 
-from keras_patchmix.occlusion.panels import curve_title, row_title
+from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
-from keras_patchmix.report.table import Table, TableRow
-from keras_patchmix.report.text import typeset
+from keras_patchmix.report.text import Table, TableRow, grid_text, typeset
 
 _SUMMARY = (
     "Mean: over the levels, clean left out (of clean: its accuracy). Area: under the curve "
@@ -20,21 +19,23 @@ _CONDITION = ("Corruption", "Grid", "Level", "Pixels")
 
 
 def summary_table(reports):
-    """One line for each corruption and grid, with mean, area and drop of each model."""
+    """Returns a `Table` with mean, area and drop of each corruption and grid, for each model."""
     lines = {}
     for name, report in reports.items():
         for entry in report.summary:
             key = (entry["corruption"], None if entry["grid"] is None else tuple(entry["grid"]))
             lines.setdefault(key, {})[name] = entry
-    sets = {name for report in reports.values() for name, _ in occluded_sets(report.rows)}
+    rows = [row for report in reports.values() for row in report.rows]
+    sets = {row.corruption for row in rows if row.data is not None}
+    titles = {row.corruption: row.title for row in rows if row.data is None}
     clean = ["Clean", ""]
     for report in reports.values():
         clean += [typeset(report.rows[0].top1), "", ""]
     body = []
     for (corruption, grid), entries in lines.items():
-        is_set = corruption in sets
-        cells = [corruption if is_set else curve_title(corruption, None)]
-        cells.append("" if is_set else _grid_or_several(grid, entries))
+        one_grid = corruption in sets or any(entry["levels"] for entry in entries.values())
+        cells = [titles.get(corruption, corruption)]
+        cells.append(grid_text(grid, "×") if one_grid or grid else "several")
         for name in reports:
             entry = entries.get(name, {})
             cells += [typeset(entry.get(key)) for key in ("mean", "area", "drop")]
@@ -48,18 +49,8 @@ def summary_table(reports):
     )
 
 
-def _grid_or_several(grid, entries):
-    if grid is not None or any(entry["levels"] for entry in entries.values()):
-        return _grid(grid)
-    return "several"
-
-
-def _grid(grid):
-    return "" if grid is None else f"{grid[0]}×{grid[1]}"
-
-
 def rows_tables(reports):
-    """Every row of every report: one table for one model, one a quantity for several."""
+    """Returns a `Table` of all rows; for several models, one for each quantity."""
     if len(reports) == 1:
         return [_of_one(next(iter(reports.values())))]
     tables = [_side_by_side(reports, "Top-1 accuracy, %", f"{_LEVELS} {_ERROR}", _with_error)]
@@ -97,7 +88,7 @@ def _of_one(report):
 
 
 def _side_by_side(reports, caption, note, cell, folded=None):
-    """One quantity of all models, a column each; a dash where a model has no such row."""
+    """Returns a `Table` of one quantity, with a column for each model."""
     found = [{row.name: row for row in report.rows} for report in reports.values()]
 
     def line(name):
@@ -110,10 +101,10 @@ def _side_by_side(reports, caption, note, cell, folded=None):
 
 
 def _line(row, cells):
-    name = row.name if row.data is not None else curve_title(row.corruption, None)
+    name = row.title if row.data is None else row.name
     level = "" if row.level is None else f"{100 * row.level:.6g} %"
     share = "–" if row.share is None else f"{100 * row.share:.1f}"
-    return TableRow([name, _grid(row.grid), level, share, *cells], row.name)
+    return TableRow([name, grid_text(row.grid, "×"), level, share, *cells], row.name)
 
 
 def _with_error(row):
@@ -125,7 +116,7 @@ def _count(row):
 
 
 def _groups(reports):
-    """The names of all rows: clean first, then a list for each corruption and grid."""
+    """Returns lists of the names of rows: clean, then each corruption and grid."""
     groups = {}
     for report in reports.values():
         groups.setdefault(None, {})[report.rows[0].name] = None
@@ -135,15 +126,15 @@ def _groups(reports):
 
 
 def comparison(names, compared, rows):
-    """The differences of two models, with intervals and p-values.
+    """Returns the differences of two models, with intervals and p-values.
 
     Args:
         names: Pair of the models' names.
         compared: A `Comparison`.
-        rows: Dict from names to rows, to say in words what a row is.
+        rows: Dict from names to rows, for their titles.
 
     Returns:
-        Tuple of both names, a `Table`, how they were compared, and notes.
+        Tuple (first name, second name, `Table`, how they were compared, notes).
     """
     lines = [
         TableRow(

@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 
-from keras_patchmix.cli.explain import main, running
+from keras_patchmix.cli.explain import main, results
 from tests.command_line import run_command
 
 SIZE = 12
@@ -57,7 +57,7 @@ def deletion_area():
 def without_pictures(monkeypatch):
     """Lets the command make no pictures, which take longer than all else here."""
     monkeypatch.setattr(
-        running, "draw_all", lambda folder, *_: (folder / "explain.png").write_bytes(b"")
+        results, "draw_figures", lambda folder, *_: (folder / "explain.png").write_bytes(b"")
     )
 
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.cli.explain.classes import ModelClasses, classes_of
+from keras_patchmix.cli.explain.image_explainer import ModelClasses, model_classes
 from keras_patchmix.cli.model_specs import ModelSpec
-from keras_patchmix.scoring.classifier import classifier
 from keras_patchmix.scoring.loading import LoadedModel
+from keras_patchmix.scoring.scorer import classifier
 
 
 def loaded(model=None, **settings):
@@ -19,7 +19,7 @@ def loaded(model=None, **settings):
 def test_classes_are_found_by_name_and_by_the_number_of_the_output(tmp_path):
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"English Springer": [4, 2], "tench": 1, "3": 0}))
-    classes = classes_of(loaded(class_map=str(path)), 5)
+    classes = model_classes(loaded(class_map=str(path)), 5)
     assert classes.outputs == [[4, 2], [1], [0]]
     for text, place in (("tench", 1), ("english_springer", 0), ("2", 0), ("1", 1), ("3", 2)):
         assert classes.find(text, "--class") == place

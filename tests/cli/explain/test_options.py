@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from keras_patchmix.cli.explain import ExplanationOptions, parse_options
-from keras_patchmix.cli.explain.options import with_flags
+from keras_patchmix.cli.explain.options import naming_flags
 
 IMAGE = "--model a.keras --image b.png"
 DATA = "--model a.keras --dataset shapes"
@@ -74,4 +74,8 @@ def test_the_directory_names_time_and_source():
 
 
 def test_arguments_of_the_library_are_named_as_flags():
-    assert with_flags("`class_ids` and `num_masks`, `other`") == "--class and --num-masks, `other`"
+    with (
+        pytest.raises(ValueError, match=r"^a: --class, --num-masks and --patches, `other`$"),
+        naming_flags("a: ", grid_size="--patches"),
+    ):
+        raise ValueError("`class_ids`, `num_masks` and `grid_size`, `other`")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_patchmix.cli.explain.pictures import (
+    describe_files,
     list_pictures,
-    listing_of,
     read_pictures,
 )
 
@@ -85,10 +85,10 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
 
 def test_what_files_hold_is_in_the_listing(tmp_path):
     pictures = list_pictures([saved(tmp_path / "a.png", PHOTO)])
-    before = listing_of(pictures)
-    assert before == listing_of(pictures)
+    before = describe_files(pictures)
+    assert before == describe_files(pictures)
     saved(tmp_path / "a.png", PHOTO[::-1])
-    assert listing_of(pictures)["sha256"] != before["sha256"]
+    assert describe_files(pictures)["sha256"] != before["sha256"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_patchmix.cli.model_specs import ModelSpec
-from keras_patchmix.scoring.class_files import (
+from keras_patchmix.scoring.class_map import (
     class_map,
     imagenet_outputs,
     read_class_map,

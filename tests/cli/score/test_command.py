@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets
 from keras_patchmix.callbacks import OcclusionBenchmark
-from keras_patchmix.cli.score import main, running
+from keras_patchmix.cli.score import command, main
 from keras_patchmix.occlusion import PatchDrop, Report, evaluate
 from keras_patchmix.occlusion.benchmark import Benchmark
 from tests.cli.score.cases import (
@@ -25,6 +25,7 @@ from tests.cli.score.cases import (
     write_suite,
 )
 from tests.command_line import result
+from tests.datasets.listing import list_images
 
 BROKEN = {"cat/broken.png": "no image of a known format", "owl/empty.jpg": "the file is empty"}
 
@@ -109,7 +110,7 @@ def test_broken_images_are_named_and_leave_the_others_as_they_were(finished, pla
     named = {entry["name"]: entry["reason"] for entry in report.skipped}
     assert named.keys() == BROKEN.keys()
     assert all(named[name].startswith(reason) for name, reason in BROKEN.items())
-    listed = datasets.folder.list_images(place / "photos", "all")[1]
+    listed = list_images(place / "photos", "all")[1]
     gone = [i for i, (name, _, _) in enumerate(listed) if name in BROKEN]
     index = report.outcomes.index
     np.testing.assert_array_equal(index, np.setdiff1d(np.arange(32), gone))
@@ -199,7 +200,7 @@ def test_models_that_are_alike_share_the_bank(place, flags, capsys, tmp_path, mo
             super().__init__(*arguments, **settings)
             made.append(self)
 
-    monkeypatch.setattr(running, "Benchmark", Counted)
+    monkeypatch.setattr(command, "Benchmark", Counted)
     more = [part for name in "bcd" for part in ("--model", f"{name}={place / 'b.keras'}")]
     unlike = ["--preprocess", "d=unit", "--output", tmp_path / "out"]
     status, out, _ = run([*flags, *more, *unlike], capsys)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from keras_patchmix.cli.data_directory import RunDirectory
-from keras_patchmix.cli.explain.directory import ExplanationDirectory
+from keras_patchmix.cli.explain.explanation import ExplanationDirectory
 from keras_patchmix.cli.explain.options import ExplanationOptions
 from keras_patchmix.cli.score import EvaluationOptions
 

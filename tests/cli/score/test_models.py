@@ -12,9 +12,8 @@ from keras_patchmix.cli.model_specs import ModelSpec
 from keras_patchmix.cli.remarks import input_line
 from keras_patchmix.cli.score import EvaluationOptions
 from keras_patchmix.models import applications
-from keras_patchmix.scoring import objects
-from keras_patchmix.scoring.errors import cause
-from keras_patchmix.scoring.loading import load_model, probe
+from keras_patchmix.scoring import objects, preprocessing
+from keras_patchmix.scoring.loading import cause, load_model, probe
 from tests.cli.score.cases import SIZE, small_model
 
 # The longest beginning of a model's name decides; written down from Keras' documentation.
@@ -55,7 +54,7 @@ def refused(one, message, **arguments):
 def test_every_model_of_keras_applications_gets_its_own_preprocessing(name):
     start = max((start for start in MODULES if name.startswith(start)), key=len)
     module = "resnet_v2" if name.startswith("ResNet") and name.endswith("V2") else MODULES[start]
-    found = objects.application_preprocess(name)
+    found = preprocessing.application_preprocess(name)
     expected = getattr(keras.applications, module).preprocess_input
     assert found is expected
     assert found.__module__.endswith("." + module)  # each module's function is its own
@@ -71,10 +70,12 @@ def test_preprocessing_is_found_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "own_preprocessing.py").write_text("def halve(images):\n    return images / 2\n")
     images = np.full((1, 2, 2, 3), 51, np.uint8)
-    assert objects.preprocess_function("none")(images) is images
-    np.testing.assert_allclose(objects.preprocess_function("unit")(images), 0.2, rtol=1e-6)
-    np.testing.assert_allclose(objects.preprocess_function("mobilenet_v2")(images), -0.6, rtol=1e-6)
-    own = objects.preprocess_function("own_preprocessing:halve")
+    assert preprocessing.preprocess_function("none")(images) is images
+    np.testing.assert_allclose(preprocessing.preprocess_function("unit")(images), 0.2, rtol=1e-6)
+    np.testing.assert_allclose(
+        preprocessing.preprocess_function("mobilenet_v2")(images), -0.6, rtol=1e-6
+    )
+    own = preprocessing.preprocess_function("own_preprocessing:halve")
     np.testing.assert_array_equal(own(images), np.full((1, 2, 2, 3), 25.5))
 
 
@@ -95,7 +96,7 @@ def test_preprocessing_is_found_by_name(tmp_path, monkeypatch):
 )
 def test_preprocessing_that_is_not_there_is_named(text, message):
     with pytest.raises(ValueError, match=message):
-        objects.preprocess_function(text)
+        preprocessing.preprocess_function(text)
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
@@ -148,6 +149,17 @@ def test_a_class_that_keras_does_not_know_is_named_with_the_way_out(ending, tmp_
     objects.import_module("doubling", "--import")
     assert probe(load_model(one), (4, 4, 3)) == 48
     forget()
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_function_that_keras_does_not_know_is_named(ending, tmp_path):
+    def bent(x):
+        return keras.ops.abs(x)
+
+    image = keras.Input((4, 4, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, keras.layers.Dense(2, activation=bent)(pooled))
+    refused(saved(model, tmp_path / f"net.{ending}"), "holds 'bent', which Keras does not know")
 
 
 def test_models_that_cannot_be_scored_say_why(tmp_path):
@@ -264,7 +276,7 @@ def test_a_module_is_found_by_the_path_of_its_file(tmp_path, monkeypatch):
     assert module.add(1) == 8
     assert objects.import_module(str(own), "--import") is module
     assert objects.import_module("own_by_path", "--import") is module
-    assert objects.preprocess_function(f"{own}:add") is module.add
+    assert preprocessing.preprocess_function(f"{own}:add") is module.add
     (tmp_path / "json.py").write_text("")
     (tmp_path / "failing.py").write_text("1 / 0\n")
     for name, message in (

@@ -22,7 +22,7 @@ from keras_patchmix.occlusion import (
     Report,
     backup,
     evaluate,
-    opening,
+    occluded_split,
     serialize,
 )
 from tests.cli.score.cases import CLASSES, SIZE, run, small_model, write_folder
@@ -263,7 +263,7 @@ def test_models_of_imagenet_find_the_classes_that_no_map_is_known_of(flags, monk
     assert found.class_map == [[ord(name[0])] for name in NAMES]
     assert (found.dataset, found.name, found.splits) == (suite[1].dataset, "smd", SPLITS[:1])
     # The set says what it is, not its path.
-    monkeypatch.setattr(opening, "_IMAGENET_MAPS", {"smd": "a module"})
+    monkeypatch.setattr(occluded_split, "_IMAGENET_MAPS", {"smd": "a module"})
     assert occluded_sets.with_class_maps(suite, loaded, 1000, ("x", "y"), None) == suite
 
 

@@ -7,7 +7,7 @@ import pytest
 from keras_patchmix.cli.model_specs import ModelSpec
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.scoring.loading import LoadedModel
-from keras_patchmix.scoring.score_kind import last_activation
+from keras_patchmix.scoring.logits import last_activation
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 2, 2, 3), np.uint8)
 

@@ -50,7 +50,7 @@ def finished(place, flags):
 def test_each_model_has_the_report_that_the_library_gives(finished, place):
     data = datasets.load_for_scoring(f"folder:{place / 'photos'}", "all")
     for name, seed in (("a", 1), ("b", 2)):
-        report = selectivity.load(finished / name)
+        report = selectivity.load_selectivity(finished / name)
         expected = selectivity_benchmark(
             small_model(seed),
             data,
@@ -71,7 +71,7 @@ def test_each_model_has_the_report_that_the_library_gives(finished, place):
 
 def test_the_page_has_the_section_with_maps(finished):
     page = Page((finished / "report.html").read_text())
-    one, other = (selectivity.load(finished / name) for name in "ab")
+    one, other = (selectivity.load_selectivity(finished / name) for name in "ab")
     assert f"a minus b, image by image: {one.compare(other)[0]:+.3f}".replace("-", "−") in page.text
     row = other.rows[0]
     kind = CLASSES[row["label"]]
@@ -85,7 +85,7 @@ def test_the_same_command_again_measures_nothing_and_prints_the_same(
     monkeypatch.delattr(selectivity, "measure")
     status, out, _ = run([*flags, "--output", finished], capsys)
     assert status == 0
-    mean = selectivity.load(finished / "a").mean
+    mean = selectivity.load_selectivity(finished / "a").mean
     assert result(out)["selectivity"]["a"] == round(mean, 4)
     (line,) = (line for line in out.splitlines() if line.startswith("a  "))
     assert line.split()[1] == f"{mean:.3f}"

@@ -7,7 +7,7 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf
 
 from keras_patchmix.cli.train import command, main
-from keras_patchmix.datasets.broken_files import BrokenImageFile
+from keras_patchmix.datasets.errors import BrokenImageFile
 
 
 def test_a_broken_image_is_known_by_its_error_not_by_words(monkeypatch, capsys):

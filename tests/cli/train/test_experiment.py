@@ -20,7 +20,7 @@ from keras_patchmix.cli.train import main
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fitting
 from keras_patchmix.training.checkpoints import CheckpointFolder
-from keras_patchmix.training.keeping import EpochCheckpoint
+from keras_patchmix.training.fit_callbacks import EpochCheckpoint
 from tests import odd_names
 
 pytest.importorskip("tensorflow")

@@ -1,0 +1,121 @@
+"""Reports as text: tables, CSV, and the files that could not be read."""
+
+import collections
+import dataclasses
+
+from keras_patchmix.base import csv_text
+from keras_patchmix.base.printable import printable
+from keras_patchmix.occlusion.report_file import SCHEMA_VERSION
+from keras_patchmix.occlusion.rows import ClassRow, Row
+from keras_patchmix.report import text
+
+_MOST_SKIPPED = 10  # files named in a line
+
+
+def table(report):
+    """Returns the rows and the summary of a `Report` as a text table."""
+    head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
+    lines = [
+        (
+            row.corruption if row.data is None else row.name,
+            text.grid_text(row.grid),
+            "" if row.level is None else f"{100 * row.level:g} %",
+            "" if row.share is None else f"{100 * row.share:.1f} %",
+            text.percent(row.top1),
+            text.percent(row.standard_error),
+            text.percent(row.top5),
+        )
+        for row in report.rows
+    ]
+    summary_head = ("corruption", "grid", "mean", "area", "drop")
+    summary = [
+        (
+            entry["corruption"],
+            text.grid_text(entry["grid"]),
+            *(text.percent(entry[key]) for key in ("mean", "area", "drop")),
+        )
+        for entry in report.summary
+    ]
+    size = "x".join(map(str, report.settings["image_size"]))
+    n = report.settings.get("n", report.rows[0].n)
+    title = f"{printable(report.settings['model'] or 'model')}: {n} images of {size}"
+    if report.settings.get("preprocess"):
+        title += f", through {printable(report.settings['preprocess'])}"
+    if report.settings.get("one_output"):
+        title += f", the one output read as a {report.settings['one_output']}"
+    parts = [title, "", text.aligned(head, lines)]
+    if summary:
+        parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
+    if report.datasets:
+        parts.append("")
+        for row in report.rows:
+            if row.data is not None:
+                source = "" if row.data == row.name else f", {row.data}"
+                count = row.n + row.n_nonfinite
+                parts.append(f"{row.name}: {count} images of its own{source}.")
+    bad = sum(row.n_nonfinite for row in report.rows)
+    if bad:
+        parts += ["", f"{bad} outputs were not finite and are not scored."]
+    skipped = report.all_skipped
+    if skipped:
+        names = ", ".join(entry["name"] for entry in skipped[:5])
+        more = ", ..." if len(skipped) > 5 else ""
+        parts += ["", f"{len(skipped)} images could not be read: {names}{more}"]
+    if report.settings.get("left_out"):
+        parts += ["", f"Left out of the folder: {report.settings['left_out']}"]
+    return "\n".join(parts)
+
+
+def csv(report):
+    """Returns the rows of a `Report` as CSV text."""
+    return csv_text.write(*csv_lines(report))
+
+
+def class_csv(report):
+    """Returns the rows of all classes of a `Report` as CSV text."""
+    columns = [field.name for field in dataclasses.fields(ClassRow)]
+    return csv_text.write(columns, map(dataclasses.asdict, report.class_rows()))
+
+
+def csv_lines(report):
+    """Returns the columns of `Report.to_csv`, and a list of dicts from them to values."""
+    columns = [field.name for field in dataclasses.fields(Row)]
+    settings = {key: value for key, value in report.settings.items() if key not in columns}
+    version = {"schema_version": SCHEMA_VERSION}
+    lines = []
+    for row in report.rows:
+        values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
+        own = report.datasets[row.name].settings if row.name in report.datasets else {}
+        of_line = {key: own.get(key, value) for key, value in settings.items()}
+        lines.append({**values, **version, **of_line})
+    return [*columns, *version, *settings], lines
+
+
+def skipped_of(reports):
+    """Returns a list of the (name, reason) of files that could not be read.
+
+    A file that several reports name is listed once; files of the same name in one report are all
+    listed.
+
+    Args:
+        reports: Iterable of `Report`s.
+    """
+    counts = collections.Counter()
+    for report in reports:
+        counts |= collections.Counter((one["name"], one["reason"]) for one in report.all_skipped)
+    return list(counts.elements())
+
+
+def skipped_line(reports):
+    """Returns a line that names the files that could not be read, or None.
+
+    Args:
+        reports: Dict from names to `Report`s.
+    """
+    skipped = skipped_of(reports.values())
+    if not skipped:
+        return None
+    names = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_MOST_SKIPPED])
+    rest = len(skipped) - _MOST_SKIPPED
+    more = f"; and {rest} more, named in report.html" if rest > 0 else ""
+    return f"Could not be read: {names}{more}"
