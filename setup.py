@@ -68,6 +68,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
     package_data={"keras_patchmix": ["py.typed", "cli/train/presets/*.json", "report/templates/*"]},
+    entry_points={"console_scripts": ["keras-patchmix = keras_patchmix.cli.main:main"]},
     install_requires=["keras>=3.10", "numpy>=1.26", "ml-dtypes>=0.5.1"],
     extras_require={
         "tensorflow": TENSORFLOW,
@@ -78,6 +79,7 @@ setup(
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
         "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
         "recipes": RECIPES,
+        "all": RECIPES,
         "tensorboard": TENSORBOARD,
         "tests": TESTS,
         "tests-backends": [*PYTEST, *JAX, *TORCH],  # without TensorFlow

@@ -81,10 +81,9 @@ def train(root, output, flags, delay):
     log = os.open(root / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    from keras_patchmix.cli.train import main as recipe
+    from keras_patchmix.cli.main import main
 
-    sys.argv = ["train_convnext.py"]
-    sys.exit(recipe(arguments_of(root, output, flags)))
+    sys.exit(main(["train", *arguments_of(root, output, flags)]))
 
 
 def start(target, *arguments):

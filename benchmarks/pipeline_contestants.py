@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_patchmix.cli.train import TrainOptions
+from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.training import pipeline
 from keras_patchmix.training.augmentation import crop_window, decode_crop
 from keras_patchmix.training.mixing_steps import MixingSteps

@@ -101,11 +101,11 @@ def smd_archives(monkeypatch, folder):
 def made_data_set(monkeypatch, folder):
     """The data set that the first command of data_sets/your_own.md makes."""
     few_records(monkeypatch, folder, count=64)
-    from keras_patchmix.cli.occlude import main
+    from tests.command_line import subcommand
 
     text = (DOCS / "data_sets" / "your_own.md").read_text("utf-8")
-    command = next(line for line in shell_lines(text) if "make_smd.py" in line)
-    assert main(description="", argv=shlex.split(command)[2:]) == 0
+    command = next(line for line in shell_lines(text) if "keras-patchmix occlude" in line)
+    assert subcommand("occlude")(shlex.split(command)[2:]) == 0
 
 
 def _small_model(name, num_classes, input_shape, **kwargs):

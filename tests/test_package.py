@@ -124,8 +124,8 @@ print("done")
         ("kpm.datasets.load('shapes')", "'shapes' .*needs .*'tensorflow_datasets'"),
         ("kpm.datasets.load('folder:.')", "folder of images needs .*'tensorflow'"),
         (
-            "from keras_patchmix.cli import train as t; "
-            "t.run(t.parse_options(['--output', FOLDER]))",
+            "from keras_patchmix.cli.train import command, options; "
+            "command.run(options.TrainOptions.parse(['--output', FOLDER]))",
             "needs the package 'tensorflow",
         ),
     ],

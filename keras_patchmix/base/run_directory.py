@@ -133,8 +133,7 @@ class RunDirectory:
             return  # nothing was computed yet
         options, files = there
         different = [
-            f"{self._flags.get(name, name)} "
-            f"({_text(options.get(name))} there, {_text(value)} now)"
+            f"{self._flags.get(name, name)} ({_text(options.get(name))} there, {_text(value)} now)"
             for name, value in self._options.items()
             if options.get(name) != value
         ]

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from keras_patchmix import datasets
 from keras_patchmix.base import state_files
-from keras_patchmix.cli.flags import named
+from keras_patchmix.cli.messages import naming
 from keras_patchmix.cli.occluded_sets import occluded_sets, prepare_sets
-from keras_patchmix.cli.shared_options import flag
 from keras_patchmix.corruptions.member import Member
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.loading import parse_source
@@ -14,10 +13,6 @@ from keras_patchmix.occlusion import DatasetOcclusion, default_suite, deserializ
 from keras_patchmix.occlusion.suite import check_suite
 from keras_patchmix.scoring import objects
 
-_FLAGS = {
-    "name": "--dataset",
-    **{field: flag(field) for field in ("split", "image_size", "data_dir", "suite", "class_map")},
-}
 _SUITES = {"default": default_suite, "extended": extended_suite}
 
 
@@ -41,11 +36,10 @@ def open_data(options, loaded):
         return datasets.load_for_scoring(
             options.dataset, split, size, options.data_dir, options.batch_size
         )
-    except ValueError as error:
-        message = with_flags(str(error))
-        if isinstance(error, EmptySplitError) and options.split is None:
-            message += ". --split all takes all images"
-        raise ValueError(message) from error
+    except EmptySplitError as error:
+        if options.split is not None:
+            raise
+        raise ValueError(f"{error}. --split all takes all images") from error
 
 
 def common_size(options, loaded):
@@ -91,16 +85,11 @@ def open_suite(options, image_size):
         ValueError: The file cannot be read or holds no suite, or two members share a row.
     """
     if options.suite in _SUITES:
-        try:
+        with naming(f"--suite {options.suite}: "):
             suite = _SUITES[options.suite](image_size)
-        except ValueError as error:
-            raise ValueError(f"--suite {options.suite}: {with_flags(str(error))}") from error
     else:
         suite = _of_file(options)
-    try:
-        suite = list(check_suite([*suite, *occluded_sets(options)]))
-    except ValueError as error:
-        raise ValueError(with_flags(str(error))) from error
+    suite = list(check_suite([*suite, *occluded_sets(options)]))
     prepare_sets(suite)
     return suite
 
@@ -151,8 +140,3 @@ def _default_split(options):
         names = ", ".join(source.split_names())
         raise ValueError(f"--split: the data set {options.dataset!r} has only {names}")
     return split
-
-
-def with_flags(message):
-    """Returns a message of the library with flags in place of its arguments."""
-    return named(message, _FLAGS)

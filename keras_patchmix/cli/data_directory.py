@@ -4,7 +4,6 @@ from keras_patchmix.base import run_directory
 from keras_patchmix.base.printable import say
 from keras_patchmix.base.schema import conform
 from keras_patchmix.cli.listing import Listing, difference
-from keras_patchmix.cli.shared_options import flag
 
 _REPORT, _BACKUP = "report.json", "backup.json"
 _SPREAD, _FIRST = "spread over the data set", "the first ones"
@@ -22,6 +21,7 @@ class DataDirectory(run_directory.RunDirectory):
         options: As in `RunDirectory`.
         files: As in `RunDirectory`.
         results: As in `RunDirectory`.
+        flags: As in `RunDirectory`.
 
     Raises:
         FileExistsError: See `RunDirectory`.
@@ -29,11 +29,12 @@ class DataDirectory(run_directory.RunDirectory):
         OSError: See `RunDirectory`.
     """
 
-    def __init__(self, path, recipe, options, files, results):
+    def __init__(self, path, recipe, options, files, results, flags):
         self._stored = self._data = None
         if options.get("max_examples") is not None:
             options = {**options, "choice": _SPREAD}
-        super().__init__(path, recipe, options, files, results, _named)
+        flags = {**flags, "choice": "the images that --max-examples takes"}
+        super().__init__(path, recipe, options, files, results, flags)
 
     @property
     def data(self):
@@ -79,10 +80,6 @@ class DataDirectory(run_directory.RunDirectory):
         return recipe, {"choice": _FIRST, **options}, files
 
 
-def _named(field):
-    return f"the images that {flag('max_examples')} takes" if field == "choice" else flag(field)
-
-
 def files_of(specs, *others):
     """Returns the paths that models and their settings name, for the digests of a directory.
 
@@ -94,12 +91,11 @@ def files_of(specs, *others):
     return [*named, *others]
 
 
-class RunDirectory(DataDirectory):
+class ScoreDirectory(DataDirectory):
     """The directory of an evaluation.
 
     Args:
-        path: The directory, which is created.
-        options: An `EvaluationOptions`.
+        options: A `ScoreOptions`, whose `output` is the directory.
         specs: List of `ModelSpec`.
 
     Raises:
@@ -108,13 +104,14 @@ class RunDirectory(DataDirectory):
         OSError: It is not writable.
     """
 
-    def __init__(self, path, options, specs):
+    def __init__(self, options, specs):
         super().__init__(
-            path,
+            options.output,
             "evaluate_occlusion",
             options.deciding(),
             files_of(specs, *options.imports, options.suite),
             (_REPORT, _BACKUP),
+            options.flags(),
         )
         self._several = len(specs) > 1
 

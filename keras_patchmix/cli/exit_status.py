@@ -14,12 +14,20 @@ from keras_patchmix.base.printable import say
 class Status(enum.IntEnum):
     """Exit statuses of all commands."""
 
-    DONE = 0
-    FAILED = 1  # an error, printed in a line
-    USAGE = 2  # wrong flags
-    DIVERGED = 3  # the loss was not finite
-    INTERRUPTED = 130  # Ctrl-C
-    TERMINATED = 143  # SIGTERM
+    meaning: str
+
+    DONE = 0, "done"
+    FAILED = 1, "error"
+    USAGE = 2, "wrong flags"
+    DIVERGED = 3, "the loss was not finite"
+    INTERRUPTED = 130, "Ctrl-C"
+    TERMINATED = 143, "SIGTERM"
+
+    def __new__(cls, value: int, meaning: str) -> "Status":
+        """Makes a status of its number and what it means."""
+        status = int.__new__(cls, value)
+        status._value_, status.meaning = value, meaning
+        return status
 
 
 class CommandError(Exception):
@@ -35,7 +43,11 @@ class CommandError(Exception):
 
 
 def exit_status(
-    work: Callable[[], object], program: str, notice: str, going_on: Callable[[], str]
+    work: Callable[[], object],
+    program: str,
+    notice: str,
+    going_on: Callable[[], str],
+    named: Callable[[str], str] = str,
 ) -> Status:
     """Does the work of a command, and says in a line how it ended.
 
@@ -44,6 +56,7 @@ def exit_status(
         program: Such as `"keras-patchmix score"`, which begins the line.
         notice: String, printed at once when a signal to stop comes.
         going_on: Function that says how to go on after an interruption.
+        named: Function of an error's message that returns what to print. Defaults to `str`.
 
     Returns:
         The `Status`. Errors other than of input, files and packages are raised.
@@ -56,7 +69,7 @@ def exit_status(
         terminated = isinstance(interrupt, _Terminated)
         return Status.TERMINATED if terminated else Status.INTERRUPTED
     except (CommandError, ValueError, OSError, ImportError) as error:
-        say(f"{program}: {error}", file=sys.stderr)
+        say(f"{program}: {named(str(error))}", file=sys.stderr)
         return getattr(error, "status", Status.FAILED)
     return Status.DONE
 

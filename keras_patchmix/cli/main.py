@@ -13,28 +13,29 @@ from keras_patchmix.base import keras_backend
 from keras_patchmix.base.printable import printable, say
 from keras_patchmix.base.suggestions import meant
 from keras_patchmix.cli.exit_status import Status, exit_status
+from keras_patchmix.cli.messages import named
+from keras_patchmix.cli.options import Options
 
-# Subcommands: a package of `cli`, the class of its options, what it does.
+# Subcommands, each a package of `cli`: the class of its options, what it does.
 COMMANDS = {
-    "train": ("train", "TrainOptions", "train a classifier that stands occlusion"),
-    "harden": ("harden", "HardenOptions", "make a trained classifier stand occlusion"),
-    "score": ("score", "ScoreOptions", "score trained classifiers under occlusion"),
-    "explain": ("explain", "ExplainOptions", "show what trained classifiers look at"),
-    "occlude": ("occlude", "OccludeOptions", "put objects in front of a data set's images"),
-    "records": ("records", "RecordsOptions", "write a data set as sharded TFRecords"),
+    "train": ("TrainOptions", "train a classifier that stands occlusion"),
+    "harden": ("HardenOptions", "make a trained classifier stand occlusion"),
+    "score": ("ScoreOptions", "score trained classifiers under occlusion"),
+    "explain": ("ExplainOptions", "show what trained classifiers look at"),
+    "occlude": ("OccludeOptions", "put objects in front of a data set's images"),
+    "records": ("RecordsOptions", "write a data set as sharded TFRecords"),
 }
-_HELP = f"""\
+_HELP = """\
 usage: keras-patchmix COMMAND [flags]
 
 Image classifiers that survive occlusion.
 
 commands:
-{{}}
+{commands}
 
 keras-patchmix COMMAND --help lists the flags of a command; keras-patchmix --version the version.
 
-exit statuses: {Status.FAILED} error, {Status.USAGE} wrong flags, {Status.DIVERGED} the loss was not \
-finite, {Status.INTERRUPTED} Ctrl-C, {Status.TERMINATED} SIGTERM"""
+exit statuses: {statuses}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,8 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
-        lines = (f"  {key:<10}{text}" for key, (_, _, text) in COMMANDS.items())
-        say(_HELP.format("\n".join(lines)))
+        lines = (f"  {key:<10}{text}" for key, (_, text) in COMMANDS.items())
+        statuses = ", ".join(f"{status.value} {status.meaning}" for status in Status)
+        say(_HELP.format(commands="\n".join(lines), statuses=statuses))
         return Status.DONE if arguments else Status.USAGE
     if name == "--version":
         say(f"keras-patchmix {__version__}")
@@ -68,20 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Status.USAGE
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_backend.choose()
-    package, cls, _ = COMMANDS[name]
-    module = importlib.import_module(f"keras_patchmix.cli.{package}.options")
-    options = getattr(module, cls).parse(arguments[1:])
-    return _run(package, options, arguments[1:])
+    return _run(name, options_class(name).parse(arguments[1:]), arguments[1:])
 
 
-def _run(package, options, arguments):
+def options_class(name: str) -> type[Options]:
+    """Returns the `Options` of a subcommand."""
+    module = importlib.import_module(f"keras_patchmix.cli.{name}.options")
+    return getattr(module, COMMANDS[name][0])
+
+
+def _run(name, options, arguments):
     """Runs a command in a directory of its own; returns the exit status."""
 
     def work():
         nonlocal options
         keras_backend.require()
         importlib.import_module("keras_patchmix.models.registered")
-        run = importlib.import_module(f"keras_patchmix.cli.{package}.command").run
+        run = importlib.import_module(f"keras_patchmix.cli.{name}.command").run
         if options.output is None:
             options = dataclasses.replace(options, output=str(options.new_directory()))
         run(options)
@@ -91,6 +96,7 @@ def _run(package, options, arguments):
         f"keras-patchmix {options.COMMAND}",
         options.NOTICE,
         lambda: _going_on(options, arguments),
+        lambda message: named(message, {**options.flags(), **options.ARGUMENTS}),
     )
 
 

@@ -1,10 +1,8 @@
 """Sets of occluded images that a command line names, beside the corruptions of its suite."""
 
-import contextlib
-
 from keras_patchmix import datasets
-from keras_patchmix.cli.flags import named
 from keras_patchmix.cli.listing import listing_of
+from keras_patchmix.cli.messages import naming
 from keras_patchmix.datasets import loading
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import DatasetOcclusion
@@ -29,7 +27,7 @@ def occluded_sets(options):
     for text in options.occluded:
         name, split = name_and_split(text)
         wanted = splits.setdefault(name, {})
-        with _flag_in_errors(name):
+        with naming(f"--occluded {name}: ", name="NAME"):
             source = loading.parse_source(name, options.data_dir)
             wanted.update(dict.fromkeys([split] if split else source.occluded_splits()))
     return [
@@ -61,18 +59,8 @@ def prepare_sets(suite):
     """
     for member in suite:
         if isinstance(member, DatasetOcclusion):
-            with _flag_in_errors(member.dataset):
+            with naming(f"--occluded {member.dataset}: ", name="NAME"):
                 datasets.split_names(member.dataset, member.data_dir)
-
-
-@contextlib.contextmanager
-def _flag_in_errors(name):
-    try:
-        yield
-    except ValueError as error:
-        # Not with_flags, which would name the flag of the other data.
-        message = named(str(error), {"name": "NAME"})
-        raise ValueError(f"--occluded {name}: {message}") from error
 
 
 def set_listings(suite):

@@ -33,7 +33,7 @@ class OptionError(ValueError):
 
 def option(
     default: Any = dataclasses.MISSING,
-    help: str = "",  # noqa: A002 as argparse has it
+    help: str = "",
     *,
     group: str = "results",
     kind: Callable[[str], Any] | None = None,
@@ -87,6 +87,8 @@ class Options:
         RETIRED: Dict from options of earlier versions to what replaces them.
         PURPOSE: Last word of the name of a directory of results, where none is given.
         NOTICE: Printed at once where the command is told to stop.
+        ARGUMENTS: Dict from arguments of the library to flags, for messages, where the option has
+            another name.
         GOES_ON: Whether the same command goes on where it was interrupted.
     """
 
@@ -96,11 +98,12 @@ class Options:
     RETIRED: ClassVar[dict[str, str]] = {}
     PURPOSE: ClassVar[str] = ""
     NOTICE: ClassVar[str] = "stopping"
+    ARGUMENTS: ClassVar[dict[str, str]] = {"name": "--dataset", "from_logits": "--scores"}
     GOES_ON: ClassVar[bool] = True
 
     def new_directory(self) -> Path:
         """Makes the directory of the results, where none was given."""
-        return new_directory(self.dataset, self.PURPOSE)
+        return new_directory(getattr(self, "dataset", ""), self.PURPOSE)
 
     def check(self) -> None:
         """Raises an `OptionError` where options do not go together."""
@@ -145,7 +148,7 @@ class Options:
         Raises:
             SystemExit: With status 2, after a message that names the flag; 0 after the help.
         """
-        parser = cls._parser()
+        parser = cls.parser()
         given = vars(parser.parse_args(arguments))
         config = given.pop("config", None)
         try:
@@ -161,9 +164,7 @@ class Options:
         ]
         if required:
             parser.error(f"the following arguments are required: {', '.join(required)}")
-        options = cls(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-        )
+        options = cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
         try:
             options.check()
         except OptionError as error:
@@ -171,7 +172,8 @@ class Options:
         return options
 
     @classmethod
-    def _parser(cls):
+    def parser(cls) -> argparse.ArgumentParser:
+        """Returns the parser of the flags; those that are not given are not in its result."""
         required = [f for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
         shown = "".join(f" {flag_of(f)} {f.metadata['metavar']}" for f in required)
         parser = _Parser(

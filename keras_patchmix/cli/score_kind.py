@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
-from keras_patchmix.cli.flags import named
+from keras_patchmix.cli.messages import naming
 from keras_patchmix.scoring.forward import forward_function
 from keras_patchmix.scoring.logits import ends_in_logits, is_single_logit, returns_logits
 
@@ -14,7 +14,6 @@ _REASONS = {
     False: "the last layer is a sigmoid or a softmax",
 }
 _BY_LOSS = "the loss that it is compiled with says so"
-KINDS = ("auto", "logits", "probabilities")
 _SUM_SLACK = 0.01  # of half precision over 1,000 classes
 
 
@@ -65,11 +64,8 @@ def score_kind(loaded, images, asked="auto"):
             return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
         if np.abs(sums - 1).max() <= _SUM_SLACK:
             return ScoreKind(False, "scores that sum to 1")
-    try:
+    with naming(model=f"--model {name}"):
         said = (is_single_logit if one else returns_logits)(loaded.model, given)
-    except ValueError as error:
-        flags = {"from_logits": "--scores", "model": f"--model {name}"}
-        raise ValueError(named(str(error), flags)) from error
     if asked != "auto":
         return ScoreKind(said, "as --scores says")
     if said is not None:

@@ -80,9 +80,7 @@ class DataOptions(Options):
         group="data",
         metavar="NAME",
     )
-    data_dir: str | None = option(
-        None, "where prepared data sets are", group="data", metavar="DIR"
-    )
+    data_dir: str | None = option(None, "where prepared data sets are", group="data", metavar="DIR")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,7 +130,7 @@ class ThreeSplitOptions(DataOptions):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions(Options):
-    """What is drawn, where results go, and what is shown on the way."""
+    """What is drawn, and where results go."""
 
     seed: int = option(
         0, "of everything that is drawn", group="results", kind=whole(0), metavar="N"
@@ -145,6 +143,12 @@ class RunOptions(Options):
         metavar="DIR",
         decides=False,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProgressOptions(RunOptions):
+    """What is shown on the way."""
+
     progress: str = option(
         "auto",
         "bars with the time left",

@@ -39,7 +39,7 @@ def load(
       each, by a hash of the file's name relative to the class folders, so that a file stays in its
       split whatever is added. The split `"all"` is all images together. The order is that of the
       hash: classes come mixed.
-    - `"records:PATH"`: what `write_records` (or `recipes/make_records.py`) has written to a
+    - `"records:PATH"`: what `write_records` (or `keras-patchmix records`) has written to a
       directory, or any directory of TFDS with a dataset_info.json.
 
     Grey images become RGB, an alpha channel is dropped, and of several frames or pages the first is

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import sys
 import warnings
 from pathlib import Path
@@ -52,8 +51,7 @@ def fit(data, options, directory, strategy):
         return Report.load(report)
     directory.mkdir(parents=True, exist_ok=True)
     if strategy.is_chief:
-        for leftover in directory.rglob(".*.tmp*"):
-            leftover.unlink(missing_ok=True)
+        atomic.remove_leftovers(directory)
     keras.config.set_dtype_policy(options.precision)
     keras.utils.set_random_seed(options.seed)
     suite = occlusion.default_suite(data.info.image_shape[0])
@@ -186,7 +184,7 @@ def _train(data, options, directory, suite, strategy):
         epoch = f"epoch {saving.epoch + 1} of {options.epochs}"
         say(f"\nStopped in {epoch}. The run will go on from the start of it.", file=sys.stderr)
         raise
-    _save_model(model, directory / "model.keras", writes)
+    atomic.save_model(directory / "model.keras", model, writes)
 
 
 def _score(data, options, directory, suite, model):
@@ -204,17 +202,6 @@ def _score(data, options, directory, suite, model):
     report.to_csv(directory / "report.csv")
     report.to_html(directory / "report.html", scoring.examples())
     report.to_json(directory / "report.json")  # last: it marks the run as finished
-
-
-def _save_model(model, path, writes):
-    """Saves the model atomically; a worker that does not write reads its variables all the same."""
-    # Keras wants the ending; the leading dot marks what a killed process left.
-    temporary = path.with_name(f".{secrets.token_hex(6)}.tmp{path.suffix}")
-    model.save(temporary)
-    if writes:
-        os.replace(temporary, path)
-    else:
-        temporary.unlink()
 
 
 def _versions():

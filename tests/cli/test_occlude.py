@@ -14,11 +14,11 @@ pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
-from keras_patchmix.cli.occlude import main, parse_options  # noqa: E402
+from keras_patchmix.cli.occlude.options import OccludeOptions  # noqa: E402
 from keras_patchmix.datasets.superimposing import Superimposer, running  # noqa: E402
 from keras_patchmix.occlusion import Superimpose  # noqa: E402
 from tests import odd_names  # noqa: E402
-from tests.command_line import result  # noqa: E402
+from tests.command_line import result, subcommand  # noqa: E402
 from tests.datasets.listing import list_images  # noqa: E402
 from tests.datasets.superimposed import (  # noqa: E402
     COUNT,
@@ -136,7 +136,7 @@ def test_a_tfds_set_is_a_source_and_a_damaged_one_is_told_so(made, tmp_path, cap
     data = shutil.copytree(made.output, tmp_path / "data")
     flags = ["--dataset", "mine", "--split", "coverage_20", "--data-dir", data, "--seed", "1"]
     flags += ["--coverage", "30", "--name", "again", "--output", tmp_path]
-    assert main([str(part) for part in flags]) == 0
+    assert subcommand("occlude")([str(part) for part in flags]) == 0
     source = datasets.load("mine", "coverage_20", data_dir=data).as_numpy_iterator()
     images = list(source)
     superimpose = Superimposer(coverage=("30",), seed=1)
@@ -149,7 +149,7 @@ def test_a_tfds_set_is_a_source_and_a_damaged_one_is_told_so(made, tmp_path, cap
     capsys.readouterr()
     damaged = next((data / "mine" / "1.0.0").glob("*coverage_20*"))
     damaged.write_bytes(damaged.read_bytes()[:-3000])
-    assert main([str(part) for part in [*flags, "--name", "other"]]) == 1
+    assert subcommand("occlude")([str(part) for part in [*flags, "--name", "other"]]) == 1
     err = capsys.readouterr().err
     assert "--dataset 'mine', split 'coverage_20', cannot be read: " in err
     assert err.count("\n") == 1
@@ -290,15 +290,15 @@ def test_images_too_small_are_told_so(tmp_path, capsys):
 )
 def test_flags_are_strict(capsys, flags, message):
     with pytest.raises(SystemExit) as stop:
-        parse_options(["--dataset", "shapes", "--split", "test", "--output", "out", *flags])
+        OccludeOptions.parse(["--dataset", "shapes", "--split", "test", "--output", "out", *flags])
     assert stop.value.code == 2
     assert re.search(message, capsys.readouterr().err)
 
 
 def test_the_name_follows_from_the_source():
     flags = ["--dataset", "folder:my photos", "--split", "all", "--output", "out"]
-    assert parse_options(flags).called() == "superimposed_my_photos"
-    assert parse_options([*flags, "--name", "mine"]).called() == "mine"
+    assert OccludeOptions.parse(flags).called() == "superimposed_my_photos"
+    assert OccludeOptions.parse([*flags, "--name", "mine"]).called() == "mine"
 
 
 def test_no_name_ends_a_run_or_turns_a_terminal(made, tmp_path, capsys):

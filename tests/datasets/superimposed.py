@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from keras_patchmix.cli.occlude import main
 from keras_patchmix.datasets.image_files import read_image
+from tests.command_line import subcommand
 from tests.datasets.listing import list_images
 
 SIZE, COUNT = 24, 30
@@ -38,7 +38,7 @@ def write_occluders(root):
 def make(capsys, photos, output, *flags):
     """Returns exit status, standard output and standard error of the command."""
     asked = ["--dataset", f"folder:{photos}", "--split", "all", "--output", output, *flags]
-    status = main([str(part) for part in asked])
+    status = subcommand("occlude")([str(part) for part in asked])
     said = capsys.readouterr()
     return status, said.out, said.err
 
@@ -64,5 +64,5 @@ def make_data_set(root):
     output = root / "data"
     asked = ["--dataset", f"folder:{photos}", "--split", "all", "--output", output, *flags]
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert main([str(part) for part in asked]) == 0
+        assert subcommand("occlude")([str(part) for part in asked]) == 0
     return Made(photos, occluders, flags, output, output / "mine" / "1.0.0", out.getvalue())

@@ -14,9 +14,9 @@ tf = pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
-from keras_patchmix.cli import records as command  # noqa: E402
 from keras_patchmix.datasets import records as writing  # noqa: E402
 from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
+from tests.command_line import subcommand  # noqa: E402
 
 tfds.disable_progress_bar()
 RECIPE = Path(__file__).parents[2] / "recipes" / "make_records.py"
@@ -349,7 +349,7 @@ def test_the_recipe_names_what_it_left_out_and_ends_with_a_result(
     status, _, err = run_recipe(monkeypatch, capsys, *arguments)
     assert status == 1
     last = err.splitlines()[-1]
-    assert last.startswith("make_records.py: --output must be new or empty")
+    assert last.startswith("keras-patchmix records: --output must be new or empty")
     assert f"Received: --output '{tmp_path}'" in last
 
 
@@ -367,6 +367,6 @@ def test_the_recipe_names_what_it_left_out_and_ends_with_a_result(
 )
 def test_the_command_names_flags_in_place_of_arguments(photos, tmp_path, capsys, flags, message):
     given = ["--dataset", f"folder:{photos}", "--output", str(tmp_path), *flags]
-    assert command.main(given) == 1
+    assert subcommand("records")(given) == 1
     assert re.search(message, capsys.readouterr().err)
     assert not list(tmp_path.iterdir())

@@ -12,21 +12,25 @@ import types
 
 import pytest
 
+from keras_patchmix.cli.main import COMMANDS as COMMANDS_OF_MAIN
+from keras_patchmix.cli.main import options_class
 from tests.page_blocks import ROOT, name_of, pages, shell_lines
 
 pytest.importorskip("tensorflow")
 
 PYTHON = re.compile(r"(?:\w+=\S+ )*(?:\.venv/bin/)?python3? (?P<arguments>.+)")
+COMMAND = re.compile(r"(?:\w+=\S+ )*(?P<arguments>keras-patchmix .+)")
 TEXTS = {name_of(page): page.read_text("utf-8") for page in pages()}
 SCRIPTS = sorted(
     str(path.relative_to(ROOT))
-    for room in ("recipes", "benchmarks", "tools", "tests/compat")
+    for room in ("benchmarks", "tools", "tests/compat")
     for path in (ROOT / room).glob("*.py")
-    if room == "recipes" or "ArgumentParser" in path.read_text("utf-8")
+    if "ArgumentParser" in path.read_text("utf-8")
 )
 # Flags of other programs that pages name in their text.
 OF_OTHERS = {"--strict", "--upgrade-deps"}
-MODULES = {"mkdocs", "pytest", "venv"}
+MODULES = {"mkdocs", "pytest", "venv", "keras_patchmix"}
+OPTIONS = {name: options_class(name) for name in COMMANDS_OF_MAIN}
 
 
 class Parsed(BaseException):
@@ -62,10 +66,22 @@ def start(script, arguments, monkeypatch, help_only=False):
     raise AssertionError(f"{script} has not read its flags")
 
 
+def left_over(arguments):
+    """Returns the arguments of `keras-patchmix` that its parser leaves over.
+
+    Raises:
+        SystemExit: It has refused a value.
+    """
+    name, *flags = arguments
+    if name.startswith("--"):
+        return []
+    return OPTIONS[name].parser().parse_known_args(flags)[1]
+
+
 def commands_of(text):
-    """Returns the arguments of every call of Python in a page's shell blocks."""
+    """Returns the arguments of every call of Python, and every `keras-patchmix`, in a page."""
     calls = [call for line in shell_lines(text) for call in line.split(" && ")]
-    found = [PYTHON.fullmatch(call.strip()) for call in calls]
+    found = [form.fullmatch(call.strip()) for call in calls for form in (PYTHON, COMMAND)]
     return [shlex.split(match["arguments"], comments=True) for match in found if match]
 
 
@@ -74,12 +90,12 @@ COMMANDS = {name: commands for name, text in TEXTS.items() if (commands := comma
 
 def test_the_commands_of_the_pages_are_found():
     assert sum(map(len, COMMANDS.values())) > 50
-    assert ["recipes/train_vit.py", "--config", "deit_small_300"] in [
-        command[:3] for command in COMMANDS["training.md"]
+    assert ["keras-patchmix", "train", "--config", "deit_small_300"] in [
+        command[:4] for command in COMMANDS["training.md"]
     ]
     # Of a block that is indented, over two lines.
     assert ["--occluded", "shapes/32px_occluded"] in [
-        command[5:7] for command in COMMANDS["occlusion.md"]
+        command[6:8] for command in COMMANDS["occlusion.md"]
     ]
 
 
@@ -89,14 +105,16 @@ def test_commands_name_what_exists_and_flags_that_it_takes(page, monkeypatch):
         script, arguments = command[0], command[1:]
         if script == "-m" and arguments[0].startswith("tools."):
             script, arguments = f"{arguments[0].replace('.', '/')}.py", arguments[1:]
-        if script == "-m":
+        if script == "keras-patchmix":
+            assert not left_over(arguments), command
+        elif script == "-m":
             assert arguments[0] in MODULES, command
             files = [name for name in arguments if name.startswith("tests")]
             assert all((ROOT / name).exists() for name in files), command
         elif script in SCRIPTS:
             left = start(script, arguments, monkeypatch)
             if script == "benchmarks/kill_test.py":  # passes the others on
-                left = start("recipes/train_convnext.py", left, monkeypatch)
+                left = left_over(["train", *left])
             assert not left, command
         else:
             assert (ROOT / script).exists(), command
@@ -104,10 +122,9 @@ def test_commands_name_what_exists_and_flags_that_it_takes(page, monkeypatch):
 
 
 def test_a_flag_or_a_value_that_a_script_does_not_take_is_found(monkeypatch, capsys):
-    script = "recipes/train_convnext.py"
-    assert start(script, ["--epoch", "3"], monkeypatch) == ["--epoch", "3"]
+    assert left_over(["train", "--epoch", "3"]) == ["--epoch", "3"]
     with pytest.raises(SystemExit):
-        start(script, ["--strategy", "auto|cpu"], monkeypatch)
+        left_over(["train", "--strategy", "auto|cpu"])
     assert "invalid choice: 'auto|cpu'" in capsys.readouterr().err
 
 
@@ -115,6 +132,8 @@ def test_flags_in_the_text_are_flags_of_some_script(monkeypatch):
     known = set(OF_OTHERS)
     for script in SCRIPTS:
         known |= set(re.findall(r"--[a-z][\w-]*", start(script, [], monkeypatch, help_only=True)))
+    for options in OPTIONS.values():
+        known |= {"--help", "--version", "--config", *options.flags().values()}
     for page, text in TEXTS.items():
         for code in re.findall(r"`([^`\n]+)`", text):
             flags = re.findall(r"(?<![\w-])--[a-z][\w-]*", code)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.cli.train import TrainOptions
+from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.devices.batches import LocalBatches
 from keras_patchmix.training import pipeline

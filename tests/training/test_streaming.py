@@ -16,7 +16,7 @@ tf = pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from keras_patchmix import datasets  # noqa: E402
-from keras_patchmix.cli.train import TrainOptions  # noqa: E402
+from keras_patchmix.cli.train.options import TrainOptions  # noqa: E402
 from keras_patchmix.datasets import encoded as encoded_sets  # noqa: E402
 from keras_patchmix.devices.batches import LocalBatches  # noqa: E402
 from keras_patchmix.training import augmentation, caching, pipeline  # noqa: E402

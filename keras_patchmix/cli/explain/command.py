@@ -1,41 +1,22 @@
 """The command that explains saved models: options in, files and an exit status out."""
 
-from collections.abc import Sequence
-
 from keras_patchmix.base.printable import say
 from keras_patchmix.cli import remarks
 from keras_patchmix.cli.explain import results
 from keras_patchmix.cli.explain.dataset_explainer import DatasetExplainer
 from keras_patchmix.cli.explain.explanation import Explanation, ExplanationDirectory
 from keras_patchmix.cli.explain.image_explainer import ImageExplainer
-from keras_patchmix.cli.explain.options import ExplanationOptions, naming_flags, parse_options
+from keras_patchmix.cli.explain.options import ExplainOptions
 from keras_patchmix.cli.explain.pictures import describe_files, list_pictures
 from keras_patchmix.cli.listing import data_listing
+from keras_patchmix.cli.messages import naming
 from keras_patchmix.cli.model_specs import model_specs
-from keras_patchmix.cli.score.command import status_of
 from keras_patchmix.cli.shared_options import PROGRESS
 from keras_patchmix.scoring import objects
 from keras_patchmix.scoring.loading import load_model, probe
 
 
-def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
-    """Runs the command line of `recipes/explain.py`.
-
-    Args:
-        argv: List of strings. Defaults to `None`, the arguments of the process.
-        description: The help's first paragraph.
-
-    Returns:
-        The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
-        after a signal to terminate, after a line that says how to go on.
-
-    Raises:
-        SystemExit: With status 2, where the flags are wrong.
-    """
-    return status_of(run, parse_options(argv, description), argv)
-
-
-def run(options: ExplanationOptions) -> dict[str, Explanation]:
+def run(options: ExplainOptions) -> dict[str, Explanation]:
     """Explains models, and writes the directory of results.
 
     It holds config.json, rows.csv, explain.png, curves.png and, of a data set, selectivity.png;
@@ -44,7 +25,7 @@ def run(options: ExplanationOptions) -> dict[str, Explanation]:
     interrupted goes on where it was.
 
     Args:
-        options: An `ExplanationOptions`.
+        options: An `ExplainOptions`, with `output`.
 
     Returns:
         Dict from a model's name to its `Explanation`.
@@ -57,7 +38,12 @@ def run(options: ExplanationOptions) -> dict[str, Explanation]:
     specs = model_specs(options)
     pictures = list_pictures(options.image, options.mask)
     files = [path for picture in pictures for path in (picture.path, picture.mask) if path]
-    directory = ExplanationDirectory(options.directory(), options, specs, files)
+    directory = ExplanationDirectory(options, specs, files)
+    with directory.locked():
+        return _run(options, specs, directory, pictures)
+
+
+def _run(options, specs, directory, pictures):
     figure = directory.path / "explain.png"
     if all(directory.has(spec) for spec in specs):
         directory.check_data(
@@ -103,9 +89,11 @@ def _explain_model(options, directory, explainer, model):
         return Explanation.load(directory.folder(spec))
     backup = directory.backup(spec)
     say(f"{spec.name}: {'goes on' if backup.exists() else 'begins'}")
-    with naming_flags(f"{spec.name}: "):
+    with naming(f"{spec.name}: "):
         explanation = explainer.explain(model, backup, PROGRESS[options.progress])
-    explanation.settings.update(command=options.command(), **spec.described(), scores=model.scores)
+    explanation.settings.update(
+        command=options.command_line(), **spec.described(), scores=model.scores
+    )
     explanation.save(directory.folder(spec))
     backup.unlink(missing_ok=True)
     return explanation

@@ -3,8 +3,8 @@
 from keras_patchmix.base.printable import distinct
 from keras_patchmix.cli.data import open_data
 from keras_patchmix.cli.explain.explanation import Explanation, PreparedModel
-from keras_patchmix.cli.explain.options import naming_flags
 from keras_patchmix.cli.listing import data_listing
+from keras_patchmix.cli.messages import naming
 from keras_patchmix.cli.remarks import split_line
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.datasets.class_names import class_lines
@@ -78,7 +78,7 @@ class DatasetExplainer:
         """
         outputs = class_map(loaded, num_outputs, self._info.class_names)
         if self._first_images is None:
-            with naming_flags(levels="--level", grid_size="--patches"):
+            with naming(levels="--level", grid_size="--patches"):
                 self._first_images = next(iter(self._images)).images[:8]
         kind = score_kind(loaded, self._first_images, self._options.scores)
         return PreparedModel(loaded, classifier(loaded, outputs, kind.from_logits), kind, outputs)
@@ -138,7 +138,7 @@ class DatasetExplainer:
 
 def _corruption(options):
     where = f"--corruption {options.corruption}: "
-    with naming_flags(where, levels="--level", grid_size="--patches"):
+    with naming(where, levels="--level", grid_size="--patches"):
         if options.corruption == "superimpose":
             return Superimpose(levels=options.level)
         return PatchReplacement(options.patches, options.level)

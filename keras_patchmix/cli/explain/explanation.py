@@ -54,8 +54,7 @@ class ExplanationDirectory(DataDirectory):
     """The directory of the results: a new one, or that of an interrupted command.
 
     Args:
-        path: The directory. It is created, and tried to be written to.
-        options: An `ExplanationOptions`.
+        options: An `ExplainOptions`, whose `output` is the directory.
         specs: List of `ModelSpec`.
         files: Paths of images and masks.
 
@@ -65,9 +64,12 @@ class ExplanationDirectory(DataDirectory):
         OSError: It cannot be written to.
     """
 
-    def __init__(self, path, options, specs, files=()):
+    def __init__(self, options, specs, files=()):
         paths = files_of(specs, *options.imports, *map(str, files))
-        super().__init__(path, "explain", options.deciding(), paths, (_EXPLANATION, _BACKUP))
+        results = (_EXPLANATION, _BACKUP)
+        super().__init__(
+            options.output, "explain", options.deciding(), paths, results, options.flags()
+        )
         self._several = len(specs) > 1
 
     def folder(self, spec):

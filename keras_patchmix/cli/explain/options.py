@@ -9,7 +9,7 @@ from keras_patchmix.cli.options import OptionError, option, part, whole
 from keras_patchmix.cli.shared_options import (
     MODELS_HELP,
     ModelOptions,
-    RunOptions,
+    ProgressOptions,
     SplitOptions,
 )
 
@@ -27,11 +27,18 @@ _IMAGES, _DATA = "images, for --image", "a data set with foreign parts, for --da
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExplainOptions(RunOptions, SplitOptions, ModelOptions):
+class ExplainOptions(ProgressOptions, SplitOptions, ModelOptions):
     """All settings of an explanation; `config.json` in its directory holds them."""
 
     COMMAND: ClassVar[str] = "explain"
     NOTICE: ClassVar[str] = "stopping; what has been explained is saved"
+    ARGUMENTS: ClassVar[dict[str, str]] = {
+        "name": "--dataset",
+        "from_logits": "--scores",
+        "class_ids": "--class",
+        "contrast_ids": "--contrast",
+        "out_of_context_mask": "--mask",
+    }
     DESCRIPTION: ClassVar[str] = r"""
 Shows what saved image classifiers look at: maps side by side, and how selective they are.
 
@@ -135,12 +142,8 @@ results, in the directory of --output:
         group="maps",
         choices=("c-rise", "rise"),
     )
-    num_masks: int = option(
-        4000, "random masks an image", group="maps", kind=whole(1), metavar="N"
-    )
-    grid_size: int = option(
-        7, "cells of a mask, N by N", group="maps", kind=whole(1), metavar="N"
-    )
+    num_masks: int = option(4000, "random masks an image", group="maps", kind=whole(1), metavar="N")
+    grid_size: int = option(7, "cells of a mask, N by N", group="maps", kind=whole(1), metavar="N")
     keep_probability: float = option(
         0.5,
         "expected share of the image that a mask shows",
@@ -155,12 +158,8 @@ results, in the directory of --output:
         kind=part,
         metavar="PART",
     )
-    batch_size: int = option(
-        64, "images a forward pass", group="maps", kind=whole(1), metavar="N"
-    )
-    figures: int = option(
-        4, "images in explain.png, the first N", kind=whole(1), metavar="N"
-    )
+    batch_size: int = option(64, "images a forward pass", group="maps", kind=whole(1), metavar="N")
+    figures: int = option(4, "images in explain.png, the first N", kind=whole(1), metavar="N")
 
     def __post_init__(self):
         if self.dataset is not None:

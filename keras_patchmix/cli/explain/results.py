@@ -5,7 +5,7 @@ import numpy as np
 from keras_patchmix.base import atomic, csv_text
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
-from keras_patchmix.cli import command_line
+from keras_patchmix.cli import messages
 from keras_patchmix.explain import plot_saliency
 from keras_patchmix.report.selectivity import Strip, draw_strips
 from keras_patchmix.report.style import add_legend, line_style, wrapped
@@ -296,7 +296,7 @@ def result_line(options, directory, explanations):
             name: [round(value, 4) for value in difference]
             for name, difference in _differences(reports).items()
         }
-    return command_line.result_line(result)
+    return messages.result_line(result)
 
 
 def _numbers(explanation):

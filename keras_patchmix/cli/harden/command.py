@@ -1,21 +1,18 @@
 """The hardening command: from a saved model and a data set to a hardened model."""
 
-import dataclasses
 import functools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from keras_patchmix.base import atomic
 from keras_patchmix.base.printable import say
 from keras_patchmix.base.run_directory import RunDirectory
 from keras_patchmix.cli import remarks
-from keras_patchmix.cli.command_line import result_line
 from keras_patchmix.cli.data import common_size
-from keras_patchmix.cli.flags import named
-from keras_patchmix.cli.harden.options import HardenOptions, parse_options
+from keras_patchmix.cli.harden.options import HardenOptions
+from keras_patchmix.cli.messages import result_line
 from keras_patchmix.cli.model_specs import model_specs
-from keras_patchmix.cli.score.command import status_of
 from keras_patchmix.cli.score_kind import score_kind
-from keras_patchmix.cli.shared_options import PROGRESS, flag
+from keras_patchmix.cli.shared_options import PROGRESS
 from keras_patchmix.cli.train.experiment import top1_by_row
 from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.datasets.class_names import class_lines
@@ -38,26 +35,6 @@ _MODEL, _LINE, _REPORT, _PAGE = "hardened.keras", "line.json", "report.json", "r
 _FEW = 50
 
 
-def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
-    """Runs the command line of `recipes/harden.py`.
-
-    Args:
-        argv: List of strings. Defaults to `None`, the arguments of the process.
-        description: The help's first paragraph.
-
-    Returns:
-        The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
-        after a signal to terminate, after a line that says how to go on.
-
-    Raises:
-        SystemExit: With status 2, where the flags are wrong.
-    """
-    options = parse_options(argv, description)
-    flags = {field.name: flag(field.name) for field in dataclasses.fields(options)}
-    flags["from_logits"] = "--scores"
-    return status_of(run, options, argv, notice=None, named=lambda message: named(message, flags))
-
-
 def run(options: "HardenOptions") -> "Hardened | None":
     """Hardens a model, and writes the directory of results.
 
@@ -66,7 +43,7 @@ def run(options: "HardenOptions") -> "Hardened | None":
     folder "backup" holds the state of the training, from which an interrupted run resumes.
 
     Args:
-        options: A `keras_patchmix.cli.harden.HardenOptions`.
+        options: A `HardenOptions`, with `output`.
 
     Returns:
         The `Hardened`; None if the run was finished before, and is only printed again.
@@ -80,9 +57,11 @@ def run(options: "HardenOptions") -> "Hardened | None":
     (spec,) = model_specs(options)
     files = [spec.source, *options.imports]
     results = (_MODEL, "epoch-*.npz")
-    directory = RunDirectory(options.output, "harden", options.deciding(), files, results, flag)
+    directory = RunDirectory(
+        str(options.output), "harden", options.deciding(), files, results, options.flags()
+    )
     path, result = directory.path, None
-    with directory.lock():
+    with directory.locked():
         if (path / _PAGE).exists():
             say(f"This run is finished: {path}")
         else:
@@ -172,7 +151,7 @@ def _harden(options, spec, directory):
     )
     for report in (before, after):
         report.settings.update(
-            command=options.command(), dataset=info.name, way=result.chosen.share
+            command=options.command_line(), dataset=info.name, way=result.chosen.share
         )
     _write(path, result)
     hardening.forget()
@@ -180,9 +159,7 @@ def _harden(options, spec, directory):
 
 
 def _write(path, result):
-    part = path / f".part.{_MODEL}"  # a name that ends as Keras wants it
-    result.model.save(part)
-    part.replace(path / _MODEL)
+    atomic.save_model(path / _MODEL, result.model)
     result.to_json(path / _LINE)
     line = WeightLine(result.line, result.settings["max_clean_drop"])
     line.draw(path / "line.png")

@@ -7,14 +7,14 @@ from keras_patchmix.cli.options import OptionError, not_negative, option, positi
 from keras_patchmix.cli.shared_options import (
     MODELS_HELP,
     ModelOptions,
-    RunOptions,
+    ProgressOptions,
     ThreeSplitOptions,
 )
 from keras_patchmix.cli.train.options import AUGMENTATIONS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HardenOptions(RunOptions, ThreeSplitOptions, ModelOptions):
+class HardenOptions(ProgressOptions, ThreeSplitOptions, ModelOptions):
     """All settings of a hardening; `config.json` in its directory holds them."""
 
     COMMAND: ClassVar[str] = "harden"
@@ -110,9 +110,7 @@ on the second, and the reports before and after are of the third, which decides 
     def check(self):
         """Raises an `OptionError` where options do not go together."""
         if len(self.model) > 1:
-            raise OptionError(
-                "--model", f"one model is hardened at a time, got {len(self.model)}"
-            )
+            raise OptionError("--model", f"one model is hardened at a time, got {len(self.model)}")
         if self.foreign + self.black > 1:
             raise OptionError(
                 "--foreign and --black",

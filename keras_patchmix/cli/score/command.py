@@ -1,27 +1,21 @@
 """The command that scores saved models: options in, files and an exit status out."""
 
-import dataclasses
 import json
-import sys
-from collections.abc import Sequence
 
 from keras_patchmix.base.printable import say
 from keras_patchmix.cli import remarks
-from keras_patchmix.cli.command_line import again
 from keras_patchmix.cli.data import (
     open_data,
     open_suite,
     saliency_function,
     sets_of,
-    with_flags,
 )
-from keras_patchmix.cli.data_directory import RunDirectory
-from keras_patchmix.cli.exit_status import exit_status
+from keras_patchmix.cli.data_directory import ScoreDirectory
 from keras_patchmix.cli.listing import data_listing
 from keras_patchmix.cli.model_specs import model_specs
 from keras_patchmix.cli.occluded_sets import set_class_lines, set_listings, with_class_maps
 from keras_patchmix.cli.score import results
-from keras_patchmix.cli.score.options import EvaluationOptions, parse_options
+from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.cli.score.selectivity import SelectivityScorer, load_selectivity
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.cli.shared_options import PROGRESS
@@ -36,46 +30,7 @@ from keras_patchmix.scoring.loading import load_model, probe
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing
 
 
-def main(argv: Sequence[str] | None = None, description: str | None = None) -> int:
-    """Runs the command line of `recipes/evaluate_occlusion.py`.
-
-    Args:
-        argv: List of strings. Defaults to `None`, the arguments of the process.
-        description: The help's first paragraph.
-
-    Returns:
-        The exit status: 0; 1 after an error, which is printed in a line; 130 after Ctrl-C and 143
-        after a signal to terminate, after a line that says how to go on.
-
-    Raises:
-        SystemExit: With status 2, where the flags are wrong.
-    """
-    return status_of(run, parse_options(argv, description), argv)
-
-
-def status_of(
-    work, options, argv=None, notice="stopping; what has been scored is saved", named=str
-):
-    """Does the work of a command, prints in a line how it ended, and returns the exit status.
-
-    Args:
-        work: Function of the options, whose `output` is then the directory of the results.
-        options: A dataclass with a field `output` and a method `directory`.
-        argv: As in `main`.
-        notice: As of `keras_patchmix.cli.exit_status.exit_status`.
-        named: As of `exit_status`.
-    """
-    options = dataclasses.replace(options, output=options.directory())
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    return exit_status(
-        lambda: work(options),
-        f". To go on: {again(arguments, options.output)}",
-        notice=notice,
-        named=named,
-    )
-
-
-def run(options: EvaluationOptions) -> dict[str, Report]:
+def run(options: ScoreOptions) -> dict[str, Report]:
     """Scores models under occlusion, and writes the directory of results.
 
     It holds config.json, report.json, report.csv, curves.png and report.html; with several models
@@ -85,7 +40,7 @@ def run(options: EvaluationOptions) -> dict[str, Report]:
     goes on where it was.
 
     Args:
-        options: A `keras_patchmix.cli.score.EvaluationOptions`.
+        options: A `ScoreOptions`, with `output`.
 
     Returns:
         Dict from a model's name to its `keras_patchmix.occlusion.Report`.
@@ -96,7 +51,12 @@ def run(options: EvaluationOptions) -> dict[str, Report]:
         ImportError: A package that the data set needs is not installed.
     """
     specs = model_specs(options)
-    directory = RunDirectory(options.directory(), options, specs)
+    directory = ScoreDirectory(options, specs)
+    with directory.locked():
+        return _run(options, specs, directory)
+
+
+def _run(options, specs, directory):
     page = directory.path / "report.html"
     if page.exists() and all(directory.report(spec).exists() for spec in specs):
         directory.check_data(lambda split: _listing(options, split, sets_of(options)))
@@ -217,7 +177,7 @@ def _check_sets(model, benchmark, progress):
         name, reason = "", str(error)
         if isinstance(error, SetError):
             name, reason = f"{error.name!r}: ", error.reason
-        message = f"--model {model.spec.name}, {name}{with_flags(reason)}"
+        message = f"--model {model.spec.name}, {name}{reason}"
         raise ValueError(message) from error
 
 
@@ -234,7 +194,7 @@ def _report(options, directory, info, model, benchmark):
     )
     report.settings.update(
         model=spec.name,
-        command=options.command(),
+        command=options.command_line(),
         **spec.described(),
         dataset=info.name,
         split=info.split,

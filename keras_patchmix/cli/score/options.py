@@ -7,13 +7,13 @@ from keras_patchmix.cli.options import option, whole
 from keras_patchmix.cli.shared_options import (
     MODELS_HELP,
     ModelOptions,
-    RunOptions,
+    ProgressOptions,
     SplitOptions,
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScoreOptions(RunOptions, SplitOptions, ModelOptions):
+class ScoreOptions(ProgressOptions, SplitOptions, ModelOptions):
     """All settings of an evaluation; `config.json` in its directory holds them."""
 
     COMMAND: ClassVar[str] = "score"

@@ -1,7 +1,7 @@
 """The results of all models together: what is written and printed once they are scored."""
 
 from keras_patchmix.base import atomic, csv_text
-from keras_patchmix.cli import command_line
+from keras_patchmix.cli import messages
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.occlusion.report_text import csv_lines, skipped_line
@@ -142,7 +142,7 @@ def result_line(options, split, directory, reports, selectivity=None):
         result["selectivity"] = {
             name: round(report.mean, 4) for name, report in selectivity.items()
         }
-    return command_line.result_line(result)
+    return messages.result_line(result)
 
 
 def _heading(report):

@@ -10,7 +10,7 @@ from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.explain.selectivity import SelectivityReport
 from keras_patchmix.scoring.scorer import classifier
 
-_NUM_MASKS = 2000  # as in `selectivity_benchmark`; recipes/explain.py takes other settings
+_NUM_MASKS = 2000  # as in `selectivity_benchmark`; keras-patchmix explain takes other settings
 _NUM_KEPT = 4
 _REPORT, _MAPS, _BACKUP = "selectivity.json", "selectivity.npz", "selectivity_backup.json"
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from keras_patchmix.base.printable import say
 from keras_patchmix.base.run_directory import RunDirectory
-from keras_patchmix.cli.command_line import result_line
-from keras_patchmix.cli.shared_options import flag
+from keras_patchmix.cli.messages import result_line
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.occlusion import Report
@@ -26,14 +25,15 @@ class TrainDirectory(RunDirectory):
     """The directory of a training run; its config.json is the options, flat.
 
     Args:
-        path: The directory.
-        options: A `TrainOptions`.
+        options: A `TrainOptions`, whose `output` is the directory.
     """
 
-    def __init__(self, path, options):
+    def __init__(self, options):
         self._all_options = options.to_dict()
         results = ("epoch-*.npz", "model.keras", "report.json")
-        super().__init__(path, "train", options.deciding(), [options.init], results, flag)
+        super().__init__(
+            options.output, "train", options.deciding(), [options.init], results, options.flags()
+        )
 
     def _encode(self, recipe, options, files):
         return {"recipe": recipe, **self._all_options, "files": files}
@@ -64,7 +64,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
         keras_patchmix.training.fit_callbacks.Diverged: The loss is no longer finite.
     """
     strategy = open_strategy(options.strategy)
-    directory = TrainDirectory(options.directory(), options)
+    directory = TrainDirectory(options)
     strategy.barrier("directory")
     path = directory.path
     folders = {options.mixing: path}
@@ -77,7 +77,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
             mixing: Report.load(folder / "report.json") for mixing, folder in folders.items()
         }
     else:
-        with directory.lock() if strategy.is_chief else contextlib.nullcontext():
+        with directory.locked() if strategy.is_chief else contextlib.nullcontext():
             reports = _train_all(options, directory, folders, strategy)
     say("\n" + comparison(reports) + "\n")
     say(f"Picture: {path / 'curves.png'}   Data: {path / 'report.json'}")

@@ -146,9 +146,7 @@ same --output goes on after the last whole epoch.
         kind=below_one,
         metavar="RATE",
     )
-    precision: str = option(
-        "float32", "what layers compute in", group="model", choices=PRECISIONS
-    )
+    precision: str = option("float32", "what layers compute in", group="model", choices=PRECISIONS)
     xla: str = option(
         "auto",
         "compile steps with XLA; auto does so on accelerators",
@@ -221,9 +219,7 @@ same --output goes on after the last whole epoch.
         kind=share,
         metavar="SHARE",
     )
-    label_smoothing: float = option(
-        0.1, "after mixing", group="mixing", kind=share, metavar="E"
-    )
+    label_smoothing: float = option(0.1, "after mixing", group="mixing", kind=share, metavar="E")
     epochs: int = option(
         12, "passes over the training images", group="training", kind=whole(1), metavar="N"
     )
@@ -234,9 +230,7 @@ same --output goes on after the last whole epoch.
         kind=whole(1),
         metavar="N",
     )
-    batch_size: int = option(
-        128, "images a step", group="training", kind=whole(1), metavar="N"
-    )
+    batch_size: int = option(128, "images a step", group="training", kind=whole(1), metavar="N")
     learning_rate: float = option(
         3e-3,
         "peak of the cosine schedule",
@@ -299,7 +293,7 @@ same --output goes on after the last whole epoch.
         Raises:
             ValueError: Several workers train the model, each of which would make another one.
         """
-        from keras_patchmix.devices.multiworker import task_of_this_process
+        from keras_patchmix.devices.workers import task_of_this_process
 
         if os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
             raise ValueError("--output must be given, the same on all workers that TF_CONFIG names")

@@ -1,11 +1,10 @@
-"""A whole run of `recipes/make_smd.py`, from the options to the result."""
+"""A whole run of `keras-patchmix occlude`, from the options to the result."""
 
 import dataclasses
 import itertools
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from keras_patchmix.datasets.loading import load_for_scoring, parse_source
 from keras_patchmix.datasets.superimposing.contact_sheet import outlined, write_contact_sheet
 from keras_patchmix.datasets.superimposing.superimposer import (
     Superimposer,
-    check_coverage,
     make_example,
     make_features,
 )
@@ -27,56 +25,20 @@ _PROGRESS = {"auto": "auto", "on": True, "off": False}
 _ROWS = 6  # of the contact sheet
 
 
-@dataclass(frozen=True)
-class SuperimposingOptions:
-    """All settings of a superimposed data set.
-
-    Attributes are described by `python recipes/make_smd.py --help`.
-    """
-
-    dataset: str
-    split: str
-    output: str
-    name: str | None = None
-    data_dir: str | None = None
-    image_size: int | None = None
-    max_examples: int | None = None
-    occluders: str = "drawn"
-    coverage: tuple = ("10", "20", "30", "40", "50")
-    seed: int = 0
-    format: str = "png"
-    quality: int = 95
-    progress: str = "auto"
-
-    def __post_init__(self):
-        if not re.fullmatch("[a-z][a-z0-9_]*", self.called()):
-            raise ValueError(
-                "`name` must begin with a small letter and hold small letters, digits and _ only. "
-                f"Received: name={self.name!r}"
-            )
-        if self.name is not None:
-            tfds = require("tensorflow_datasets", "make_smd")
-            if self.name in tfds.list_builders(with_community_datasets=False):
-                raise ValueError(
-                    "`name` must not be that of a data set that TensorFlow Datasets knows. "
-                    f"Received: name={self.name!r}"
-                )
-        check_coverage(self.coverage)
-
-    def called(self):
-        """Returns the name of the data set: `name`, or one from that of its source."""
-        if self.name is not None:
-            return self.name
-        title = parse_source(self.dataset).title
-        plain = re.sub("[^0-9a-z]+", "_", title.lower()).strip("_")
-        return f"superimposed_{plain or 'images'}"
+def name_of(options):
+    """Returns the name of the data set: that of the options, or one from that of its source."""
+    if options.name is not None:
+        return options.name
+    title = parse_source(options.dataset).title
+    plain = re.sub("[^0-9a-z]+", "_", title.lower()).strip("_")
+    return f"superimposed_{plain or 'images'}"
 
 
-def run(options: SuperimposingOptions) -> dict[str, Any]:
+def run(options: Any) -> dict[str, Any]:
     """Makes a superimposed data set.
 
     Args:
-        options: A `SuperimposingOptions`.
+        options: Dataclass with the fields of the options of `keras-patchmix occlude`.
 
     Returns:
         Dict of the result line: directory, name, number of images, true coverage of each split, and
@@ -88,13 +50,14 @@ def run(options: SuperimposingOptions) -> dict[str, Any]:
         OSError: The directory is not writable, or the disk is full.
         ImportError: TensorFlow, TFDS or Pillow is not installed.
     """
-    require("PIL.Image", "make_smd")  # of the contact sheet, which comes last
+    require("PIL.Image", "occlude")  # of the contact sheet, which comes last
     from keras_patchmix.datasets.tfds_writer import VERSION  # needs TFDS
 
+    _check_name(options.name)
     superimposer = Superimposer(options.occluders, options.coverage, options.seed)
     data = load_for_scoring(options.dataset, options.split, options.image_size, options.data_dir)
     count = min(data.num_examples, options.max_examples or data.num_examples)
-    path = os.path.join(options.output, options.called(), VERSION)
+    path = os.path.join(options.output, name_of(options), VERSION)
     say(f"{options.dataset} {options.split}: {count} images, results go to {path}")
     start = time.monotonic()
     metadata, rows = _write(options, superimposer, data, count, path)
@@ -103,7 +66,7 @@ def run(options: SuperimposingOptions) -> dict[str, Any]:
     for name, reason in metadata["skipped"].items():
         say(f"left out: {name}: {reason}")
     return {
-        "name": options.called(),
+        "name": name_of(options),
         "data_dir": str(options.output),
         "directory": path,
         "images": count - len(metadata["skipped"]),
@@ -111,6 +74,15 @@ def run(options: SuperimposingOptions) -> dict[str, Any]:
         "splits": {split: shares["mean"] for split, shares in metadata["coverage"].items()},
         "images_per_second": round(speed, 1),
     }
+
+
+def _check_name(name):
+    tfds = require("tensorflow_datasets", "occlude")
+    if name is not None and name in tfds.list_builders(with_community_datasets=False):
+        raise ValueError(
+            "The name must not be that of a data set that TensorFlow Datasets knows. "
+            f"Received: {name!r}"
+        )
 
 
 def _write(options, superimposer, data, count, path):
@@ -149,11 +121,11 @@ def _write(options, superimposer, data, count, path):
         broken = dict(itertools.islice(data.skipped.items(), count - len(shares)))
         metadata["skipped"].update(zip(distinct(broken), broken.values(), strict=True))
 
-    with Progress(_PROGRESS[options.progress], options.called()) as progress:
+    with Progress(_PROGRESS[options.progress], name_of(options)) as progress:
         progress.start(count * len(superimposer.coverage))
         write_examples(
             path,
-            name=options.called(),
+            name=name_of(options),
             features=make_features(data.info.image_shape[:2], names, options.format),
             splits={one.split: examples(one) for one in superimposer.coverage},
             description=f"Occluders in front of {options.dataset}, {options.split}.",
@@ -164,7 +136,7 @@ def _write(options, superimposer, data, count, path):
 
 def _images(data, count):
     """Yields (index, image, label) of the first `count` positions that can be read."""
-    tf = require("tensorflow", "make_smd")
+    tf = require("tensorflow", "occlude")
     try:
         for batch in data:
             images, labels = batch["images"], batch["labels"].tolist()

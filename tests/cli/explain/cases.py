@@ -1,12 +1,10 @@
 """Photos of one colour each, and models that tell colours apart pixel by pixel."""
 
-import functools
-
 import keras
 import numpy as np
 
-from keras_patchmix.cli.explain import main, results
-from tests.command_line import run_command
+from keras_patchmix.cli.explain import results
+from tests.command_line import runner
 
 SIZE = 12
 CLASSES = ("blue", "green", "red")  # as folders are sorted; class k is the channel 2 - k
@@ -61,4 +59,4 @@ def without_pictures(monkeypatch):
     )
 
 
-run = functools.partial(run_command, main)
+run = runner("explain")

@@ -11,7 +11,6 @@ pytest.importorskip("tensorflow")
 pytest.importorskip("matplotlib")
 
 from keras_patchmix import datasets, explain, occlusion
-from keras_patchmix.cli.explain import main
 from keras_patchmix.explain import benchmark
 from keras_patchmix.occlusion import backup
 from tests.cli.explain.cases import (
@@ -22,7 +21,7 @@ from tests.cli.explain.cases import (
     without_pictures,
     write_folder,
 )
-from tests.command_line import result
+from tests.command_line import result, subcommand
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def flags(place):
 
 @pytest.fixture(scope="module")
 def finished(place, flags):
-    assert main([*flags, "--output", str(place / "two")]) == 0
+    assert subcommand("explain")([*flags, "--output", str(place / "two")]) == 0
     return place / "two"
 
 

@@ -10,7 +10,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 
 from keras_patchmix.base.state_files import sealed
-from keras_patchmix.cli.explain import image_explainer, main
+from keras_patchmix.cli.explain import image_explainer
 from keras_patchmix.explain import map_archive
 from keras_patchmix.occlusion import backup
 from tests.cli.explain.cases import (
@@ -22,7 +22,7 @@ from tests.cli.explain.cases import (
     save,
     without_pictures,
 )
-from tests.command_line import result
+from tests.command_line import result, subcommand
 
 FOREIGN = np.zeros((SIZE, SIZE), bool)
 FOREIGN[:, SIZE // 2 :] = True
@@ -55,7 +55,7 @@ def flags(place):
 
 @pytest.fixture(scope="module")
 def finished(place, flags):
-    assert main([*flags, "--output", str(place / "out")]) == 0
+    assert subcommand("explain")([*flags, "--output", str(place / "out")]) == 0
     return place / "out"
 
 

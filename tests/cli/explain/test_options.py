@@ -5,20 +5,20 @@ import shlex
 
 import pytest
 
-from keras_patchmix.cli.explain import ExplanationOptions, parse_options
-from keras_patchmix.cli.explain.options import naming_flags
+from keras_patchmix.cli.explain.options import ExplainOptions
+from keras_patchmix.cli.messages import naming
 
 IMAGE = "--model a.keras --image b.png"
 DATA = "--model a.keras --dataset shapes"
 
 
 def options(text):
-    return parse_options(shlex.split(text))
+    return ExplainOptions.parse(shlex.split(text))
 
 
 def test_defaults_are_those_of_the_dataclass():
-    assert options(IMAGE) == ExplanationOptions(("a.keras",), ("b.png",))
-    expected = ExplanationOptions(("a.keras",), dataset="shapes", max_examples=100)
+    assert options(IMAGE) == ExplainOptions(model=("a.keras",), image=("b.png",))
+    expected = ExplainOptions(model=("a.keras",), dataset="shapes", max_examples=100)
     found = dict(corruption="replacement", patches=7, level=0.4)
     assert options(DATA) == dataclasses.replace(expected, **found)
     assert options(f"{DATA} --corruption superimpose").patches is None
@@ -28,16 +28,19 @@ def test_defaults_are_those_of_the_dataclass():
     ("flags", "message"),
     [
         ("--image b.png", "the following arguments are required: --model"),
-        ("--model a.keras", "give either --image or --dataset"),
-        (f"{IMAGE} --dataset shapes", "give either --image or --dataset"),
-        (f"{IMAGE} --split test", "--split is for --dataset"),
-        (f"{IMAGE} --max-examples 100", "--max-examples is for --dataset"),
-        (f"{IMAGE} --level 0.4", "--level is for --dataset"),
-        (f"{DATA} --class 3", "--class is for --image"),
-        (f"{DATA} --mask m.png", "--mask is for --image"),
-        (f"{DATA} --method rise", "--method rise is for --image"),
-        (f"{IMAGE} --method rise --contrast 3", "--contrast is for --method c-rise"),
-        (f"{DATA} --corruption superimpose --patches 7", "--patches is for --corruption replace"),
+        ("--model a.keras", "argument --image and --dataset: give one of them"),
+        (f"{IMAGE} --dataset shapes", "argument --image and --dataset: give one of them"),
+        (f"{IMAGE} --split test", "--split: is for --dataset"),
+        (f"{IMAGE} --max-examples 100", "--max-examples: is for --dataset"),
+        (f"{IMAGE} --level 0.4", "--level: is for --dataset"),
+        (f"{DATA} --class 3", "--class: is for --image"),
+        (f"{DATA} --mask m.png", "--mask: is for --image"),
+        (f"{DATA} --method rise", "--method: rise is for --image"),
+        (f"{IMAGE} --method rise --contrast 3", "--contrast: is for --method c-rise"),
+        (
+            f"{DATA} --corruption superimpose --patches 7",
+            "--patches: is for --corruption replacement",
+        ),
         (f"{DATA} --level 1", "argument --level: must be a number between 0 and 1, got '1'"),
         (f"{DATA} --patches 1", "argument --patches: must be a whole number of at least 2"),
         (f"{IMAGE} --num-masks 0", "argument --num-masks: must be a whole number of at least 1"),
@@ -60,22 +63,23 @@ def test_the_command_reads_back_as_the_options_that_decide():
         DATA,
     ):
         found = options(text)
-        program, recipe, *parts = shlex.split(found.command())
-        assert (program, recipe) == ("python", "recipes/explain.py")
-        assert parse_options(parts).deciding() == found.deciding()
-    assert shlex.split(options(DATA).command())[2:] == DATA.split()
+        program, name, *parts = shlex.split(found.command_line())
+        assert (program, name) == ("keras-patchmix", "explain")
+        assert ExplainOptions.parse(parts).deciding() == found.deciding()
+    assert "--seed" not in options(DATA).command_line()
 
 
-def test_the_directory_names_time_and_source():
-    assert options(f"{IMAGE} --output here").directory() == "here"
-    assert options(IMAGE).directory().endswith("-b-explanation")
-    folder = options("--model a.keras --dataset 'folder:/a/b c'").directory()
-    assert folder.endswith("-a-b-c-explanation")
+def test_the_directory_names_time_and_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert options(IMAGE).new_directory().name.endswith("-b-explanation")
+    folder = options("--model a.keras --dataset 'folder:/a/b c'").new_directory()
+    assert folder.name.endswith("-a-b-c-explanation")
 
 
 def test_arguments_of_the_library_are_named_as_flags():
+    own = {"grid_size": "--patches"}
     with (
         pytest.raises(ValueError, match=r"^a: --class, --num-masks and --patches, `other`$"),
-        naming_flags("a: ", grid_size="--patches"),
+        naming("a: ", **(ExplainOptions.flags() | ExplainOptions.ARGUMENTS | own)),
     ):
         raise ValueError("`class_ids`, `num_masks` and `grid_size`, `other`")

@@ -9,10 +9,9 @@ from PIL import Image
 
 pytest.importorskip("tensorflow")
 
-from keras_patchmix.cli.harden import command
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fine_tuning
-from tests.command_line import result
+from tests.command_line import result, subcommand
 from tests.training.test_hardening import SIZE, blind, data, network
 
 
@@ -40,7 +39,7 @@ def flags(place, output, *more):
 
 @pytest.fixture(scope="module")
 def finished(place):
-    assert command.main(flags(place, place / "out")) == 0
+    assert subcommand("harden")(flags(place, place / "out")) == 0
     return place / "out"
 
 
@@ -65,11 +64,11 @@ def test_it_writes_a_model_that_loads_and_reports_before_and_after(finished, pla
 
 
 def test_the_same_command_prints_a_finished_run_again(finished, place, capsys):
-    assert command.main(flags(place, finished)) == 0
+    assert subcommand("harden")(flags(place, finished)) == 0
     out = capsys.readouterr().out
     assert "This run is finished" in out
     assert set(result(out)["top1"]) == {"before", "after"}
-    assert command.main(flags(place, finished, "--seed", "5")) == 1
+    assert subcommand("harden")(flags(place, finished, "--seed", "5")) == 1
     assert "--seed" in capsys.readouterr().err
 
 
@@ -84,9 +83,9 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_model(finished, place, monk
 
     monkeypatch.setattr(fine_tuning.FineTuning, "step", stopping)
     output = place / "again"
-    assert command.main(flags(place, output)) == 130
+    assert subcommand("harden")(flags(place, output)) == 130
     assert "To go on: " in capsys.readouterr().err
-    assert command.main(flags(place, output)) == 0
+    assert subcommand("harden")(flags(place, output)) == 0
     assert calls[20] == 15  # an epoch has fifteen batches
     one, other = (keras.saving.load_model(d / "hardened.keras") for d in (finished, output))
     for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
@@ -98,11 +97,11 @@ def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):
     three = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
     three.save(tmp_path / "three.keras")
     wrong = [*flags(place, tmp_path / "a")[2:], "--model", str(tmp_path / "three.keras")]
-    assert command.main(wrong) == 1
+    assert subcommand("harden")(wrong) == 1
     assert "--model three: tells 3 classes apart, but the data set has 2" in capsys.readouterr().err
     blind().save(tmp_path / "blind.keras")
     wrong = [*flags(place, tmp_path / "b")[2:], "--model", str(tmp_path / "blind.keras")]
-    assert command.main(wrong) == 1
+    assert subcommand("harden")(wrong) == 1
     assert "must be better than chance" in capsys.readouterr().err
     few = tmp_path / "few"
     for name in ("left", "right"):
@@ -111,10 +110,10 @@ def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):
             Image.fromarray(data(1, number)[0][0]).save(few / name / f"{number}.png")
     wrong = flags(place, tmp_path / "c", "--batch-size", "8")
     wrong[wrong.index("--dataset") + 1] = f"folder:{few}"
-    assert command.main(wrong) == 1
+    assert subcommand("harden")(wrong) == 1
     assert "--dataset" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        command.main([*flags(place, tmp_path / "d"), "--model", "other.keras"])
+        subcommand("harden")([*flags(place, tmp_path / "d"), "--model", "other.keras"])
     assert "one model is hardened at a time" in capsys.readouterr().err
 
 
@@ -122,7 +121,7 @@ def test_shares_of_images_that_exceed_one_are_refused_before_anything_is_written
     output = tmp_path / "results"
     flags = ["--model", "m.keras", "--dataset", "shapes", "--output", str(output)]
     with pytest.raises(SystemExit) as error:
-        command.main([*flags, "--foreign", "0.8"])
+        subcommand("harden")([*flags, "--foreign", "0.8"])
     assert error.value.code == 2
     said = capsys.readouterr().err
     assert "--foreign and --black" in said

@@ -1,14 +1,12 @@
 """A folder of small images, small models, and the command in this process."""
 
-import functools
 import json
 
 import keras
 import numpy as np
 
-from keras_patchmix.cli.score import main
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement, serialize
-from tests.command_line import run_command
+from tests.command_line import runner
 
 SIZE = 24
 CLASSES = ("cat", "dog", "owl")
@@ -47,4 +45,4 @@ def small_model(seed=0, classes=3, size=SIZE, name="small"):
     )
 
 
-run = functools.partial(run_command, main)
+run = runner("score")

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets
 from keras_patchmix.callbacks import OcclusionBenchmark
-from keras_patchmix.cli.score import command, main
+from keras_patchmix.cli.score import command
 from keras_patchmix.occlusion import PatchDrop, Report, evaluate
 from keras_patchmix.occlusion.benchmark import Benchmark
 from tests.cli.score.cases import (
@@ -24,7 +24,7 @@ from tests.cli.score.cases import (
     write_folder,
     write_suite,
 )
-from tests.command_line import result
+from tests.command_line import result, subcommand
 from tests.datasets.listing import list_images
 
 BROKEN = {"cat/broken.png": "no image of a known format", "owl/empty.jpg": "the file is empty"}
@@ -53,7 +53,7 @@ def flags(place):
 def finished(place, flags):
     """The outcome of the command on one model, and on two."""
     for more, name in (([], "one"), (["--model", f"second={place / 'b.keras'}"], "two")):
-        assert main([*flags, *more, "--output", str(place / name)]) == 0
+        assert subcommand("score")([*flags, *more, "--output", str(place / name)]) == 0
     return place
 
 

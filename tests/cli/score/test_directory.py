@@ -4,20 +4,24 @@ import json
 
 import pytest
 
-from keras_patchmix.cli.data_directory import RunDirectory
+from keras_patchmix.cli.data_directory import ScoreDirectory
 from keras_patchmix.cli.explain.explanation import ExplanationDirectory
-from keras_patchmix.cli.explain.options import ExplanationOptions
-from keras_patchmix.cli.score import EvaluationOptions
+from keras_patchmix.cli.explain.options import ExplainOptions
+from keras_patchmix.cli.score.options import ScoreOptions
 
 
 def evaluation(path, max_examples):
-    options = EvaluationOptions(("a.keras",), "shapes", max_examples=max_examples)
-    return RunDirectory(path, options, []), "report.json"
+    options = ScoreOptions(
+        model=("a.keras",), dataset="shapes", max_examples=max_examples, output=path
+    )
+    return ScoreDirectory(options, []), "report.json"
 
 
 def explanation(path, max_examples):
-    options = ExplanationOptions(("a.keras",), dataset="shapes", max_examples=max_examples)
-    return ExplanationDirectory(path, options, []), "explanation.json"
+    options = ExplainOptions(
+        model=("a.keras",), dataset="shapes", max_examples=max_examples, output=path
+    )
+    return ExplanationDirectory(options, []), "explanation.json"
 
 
 def made_by_an_older_version(opened, path, max_examples):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ pytest.importorskip("tensorflow")
 from keras_patchmix.cli.score import command
 from keras_patchmix.occlusion import Report
 from tests.cli.score.cases import run, small_model, write_folder, write_suite
-from tests.command_line import result
+from tests.command_line import result, subcommand
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "evaluate_occlusion.py"
 BATCHES, ROWS = 8, 4  # 30 images of batches of 4, and the rows of the suite
@@ -71,12 +72,11 @@ FLAGS = """--dataset folder:photos --split all --suite suite.json --preprocess s
 @pytest.fixture(scope="module")
 def undisturbed(place):
     """The reports of a run that nothing interrupts."""
-    from keras_patchmix.cli.score import main
 
     before = os.getcwd()
     os.chdir(place)
     try:
-        assert main([*FLAGS, "--output", "undisturbed"]) == 0
+        assert subcommand("score")([*FLAGS, "--output", "undisturbed"]) == 0
     finally:
         os.chdir(before)
     return place / "undisturbed"
@@ -110,7 +110,12 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     found, _, err = run([*FLAGS, "--output", output], capsys)
     assert found == status
     assert err.strip().count("\n") == 0
-    assert f"interrupted. To go on: {sys.executable} {sys.argv[0]} --dataset" in err
+    program = (
+        "keras-patchmix"
+        if shutil.which("keras-patchmix")
+        else f"{sys.executable} -m keras_patchmix"
+    )
+    assert f"interrupted. To go on: {program} score --dataset" in err
     assert err.strip().endswith(f"--output {output}")
     backup = json.loads((place / output / "b" / "backup.json").read_text())
     assert (place / output / "a" / "report.json").exists()
@@ -140,7 +145,7 @@ def test_ctrl_c_is_answered_at_once(capfd):
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(command, "run", work)
-            assert command.main(FLAGS) == 130
+            assert subcommand("score")(FLAGS) == 130
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)

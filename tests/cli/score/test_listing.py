@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from keras_patchmix.cli.listing import data_listing, difference
-from keras_patchmix.cli.score import EvaluationOptions
+from keras_patchmix.cli.score.options import ScoreOptions
 from tests.cli.score.cases import run, small_model, write_folder, write_suite
 from tests.command_line import result
 
@@ -64,7 +64,7 @@ def test_results_are_shown_again_once_the_photos_are_gone(capsys):
 
 def test_a_data_set_of_tfds_is_known_by_version_split_and_count(tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
-    options = EvaluationOptions(("m",), "shapes/64px", data_dir=str(tmp_path))
+    options = ScoreOptions(model=("m",), dataset="shapes/64px", data_dir=str(tmp_path))
     config = tfds.download.DownloadConfig(max_examples_per_split=5, try_download_gcs=False)
     builder = tfds.builder("shapes/64px", data_dir=tmp_path)
     builder.download_and_prepare(download_config=config)

@@ -10,7 +10,7 @@ import pytest
 from keras_patchmix.cli.data import common_size
 from keras_patchmix.cli.model_specs import ModelSpec
 from keras_patchmix.cli.remarks import input_line
-from keras_patchmix.cli.score import EvaluationOptions
+from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.models import applications
 from keras_patchmix.scoring import objects, preprocessing
 from keras_patchmix.scoring.loading import cause, load_model, probe
@@ -215,7 +215,7 @@ def subclassed():
 def test_a_subclassed_model_is_given_the_size_it_was_built_with(tmp_path):
     one = load_model(saved(subclassed(), tmp_path / "sub.keras"))
     assert (one.image_size, one.built_size) == (None, (24, 20))
-    options = EvaluationOptions(("net",), "shapes")
+    options = ScoreOptions(model=("net",), dataset="shapes")
     assert common_size(options, [one]) == (24, 20)
     assert common_size(dataclasses.replace(options, image_size=32), [one]) == (32, 32)
     fixed = load_model(saved(small_model(), tmp_path / "small.keras"))

@@ -26,7 +26,7 @@ from keras_patchmix.occlusion import (
     serialize,
 )
 from tests.cli.score.cases import CLASSES, SIZE, run, small_model, write_folder
-from tests.command_line import result
+from tests.command_line import result, subcommand
 from tests.occlusion.occluded_data import NAMES, write_set
 
 SPLITS = ("coverage_20", "coverage_100")
@@ -64,15 +64,13 @@ def finished(place):
     import io
     import os
 
-    from keras_patchmix.cli.score import main
-
     before, said = os.getcwd(), io.StringIO()
     os.chdir(place)
     flags = "--dataset folder:photos --split all --suite suite.json --data-dir tfds --batch-size 8"
     flags += " --model a.keras --model b.keras --occluded folder:hidden --occluded smd --per-class"
     try:
         with contextlib.redirect_stdout(said):
-            assert main([*flags.split(), "--output", "both"]) == 0
+            assert subcommand("score")([*flags.split(), "--output", "both"]) == 0
     finally:
         os.chdir(before)
     return place / "both", said.getvalue(), flags.split()

@@ -8,11 +8,9 @@ from PIL import Image
 pytest.importorskip("tensorflow")
 
 from keras_patchmix.callbacks import OcclusionBenchmark, SelectivityBenchmark
-from keras_patchmix.cli import explain
-from keras_patchmix.cli.score import main
 from keras_patchmix.explain import selectivity_benchmark
 from keras_patchmix.occlusion import PatchDrop, Report
-from tests.command_line import result
+from tests.command_line import result, subcommand
 
 SIZE = 16
 SUITE = '[{"class_name": "PatchDrop", "config": {"grid_size": 2, "levels": 0.25}}]'
@@ -55,13 +53,15 @@ def place(tmp_path_factory):
 def test_the_command_scores_them(kind, place, tmp_path, capsys):
     flags = ["--dataset", f"folder:{place / 'photos'}", "--split", "all", "--batch-size", "4"]
     flags += ["--model", str(place / f"{kind}.keras"), "--suite", str(place / "suite.json")]
-    assert main([*flags, "--output", str(tmp_path / "out")]) == 0
+    assert subcommand("score")([*flags, "--output", str(tmp_path / "out")]) == 0
     report = Report.load(tmp_path / "out")
     assert report.rows[0].top1 == 1
     assert report.settings["one_output"] == kind
     assert result(capsys.readouterr().out)["top1"][kind]["clean"] == 1
     wrong = {"logit": "probabilities", "probability": "logits"}[kind]
-    assert main([*flags, "--scores", wrong, "--output", str(tmp_path / "other")]) == 1
+    assert (
+        subcommand("score")([*flags, "--scores", wrong, "--output", str(tmp_path / "other")]) == 1
+    )
     assert "--scores" in capsys.readouterr().err
 
 
@@ -79,7 +79,7 @@ def test_the_command_explains_them(kind, place, tmp_path, capsys):
         "--output",
         str(tmp_path / "x"),
     ]
-    assert explain.main(flags) == 0
+    assert subcommand("explain")(flags) == 0
     word = {"logit": "logits", "probability": "probabilities"}[kind]
     assert f"returns {word}" in capsys.readouterr().out
 

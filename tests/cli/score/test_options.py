@@ -5,18 +5,18 @@ import shlex
 import pytest
 
 from keras_patchmix.cli.model_specs import model_specs
-from keras_patchmix.cli.score import EvaluationOptions, parse_options
+from keras_patchmix.cli.score.options import ScoreOptions
 
 NEEDED = "--model keras.applications:VGG16 --dataset shapes".split()
 
 
 def options(text):
-    return parse_options([*NEEDED, *shlex.split(text)])
+    return ScoreOptions.parse([*NEEDED, *shlex.split(text)])
 
 
 def test_defaults_are_those_of_the_dataclass():
-    expected = EvaluationOptions(model=("keras.applications:VGG16",), dataset="shapes")
-    assert parse_options(NEEDED) == expected
+    expected = ScoreOptions(model=("keras.applications:VGG16",), dataset="shapes")
+    assert ScoreOptions.parse(NEEDED) == expected
 
 
 def test_flags_arrive_and_repeat():
@@ -45,14 +45,14 @@ def test_flags_arrive_and_repeat():
 )
 def test_errors_name_the_flag(flags, message, capsys):
     with pytest.raises(SystemExit) as error:
-        parse_options(flags.split())
+        ScoreOptions.parse(flags.split())
     assert error.value.code == 2
     assert message in capsys.readouterr().err
 
 
 def test_help_shows_defaults_and_every_flag(capsys):
     with pytest.raises(SystemExit) as error:
-        parse_options(["--help"])
+        ScoreOptions.parse(["--help"])
     assert error.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "of everything that is drawn (default: 0)" in text
@@ -60,11 +60,12 @@ def test_help_shows_defaults_and_every_flag(capsys):
     assert "'test[:50%]'" in text
 
 
-def test_the_directory_names_time_and_data():
-    directory = EvaluationOptions(("m",), "folder:/a/my photos/").directory()
-    assert directory.startswith("runs/")
-    assert directory.endswith("-a-my-photos-occlusion")
-    assert EvaluationOptions(("m",), "shapes", output="here").directory() == "here"
+def test_the_directory_names_time_and_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    directory = ScoreOptions(model=("m",), dataset="folder:/a/my photos/").new_directory()
+    assert directory.is_dir()
+    assert directory.parent.name == "runs"
+    assert directory.name.endswith("-a-my-photos-occlusion")
 
 
 def test_where_results_go_and_what_is_printed_decide_nothing():
@@ -74,11 +75,11 @@ def test_where_results_go_and_what_is_printed_decide_nothing():
 
 def test_the_command_reads_back_as_the_options_that_decide():
     found = options("--seed 3 --import 'a b' --import c --unsafe-load --split=-x --per-class")
-    program, recipe, *parts = shlex.split(found.command())
-    assert (program, recipe) == ("python", "recipes/evaluate_occlusion.py")
-    assert parse_options(parts).deciding() == found.deciding()
+    program, name, *parts = shlex.split(found.command_line())
+    assert (program, name) == ("keras-patchmix", "score")
+    assert ScoreOptions.parse(parts).deciding() == found.deciding()
     assert "--per-class" not in parts
-    assert shlex.split(options("").command())[2:] == NEEDED
+    assert ScoreOptions.parse(shlex.split(options("").command_line())[2:]) == options("")
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def files(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("files")
 def test_models_are_named_by_their_files_or_as_asked():
     def named(*models):
-        return [spec.name for spec in model_specs(EvaluationOptions(models, "shapes"))]
+        return [spec.name for spec in model_specs(ScoreOptions(model=models, dataset="shapes"))]
 
     assert named("a/model.keras") == ["model"]
     assert named("plain=a/model.keras", "my net=b/model.keras") == ["plain", "my net"]
@@ -106,8 +107,12 @@ def test_models_are_named_by_their_files_or_as_asked():
 def test_a_setting_holds_for_all_models_or_for_the_one_named():
     models = ("a=a/model.keras", "b=keras.applications:VGG16", "c=keras.applications:VGG16")
     found = model_specs(
-        EvaluationOptions(
-            models, "x", weights=("none", "c=imagenet"), preprocess=("a=unit",), class_map=("b=m",)
+        ScoreOptions(
+            model=models,
+            dataset="x",
+            weights=("none", "c=imagenet"),
+            preprocess=("a=unit",),
+            class_map=("b=m",),
         )
     )
     assert [spec.weights for spec in found] == ["none", "none", "imagenet"]
@@ -128,7 +133,7 @@ def test_a_setting_holds_for_all_models_or_for_the_one_named():
 )
 def test_models_that_do_not_fit_are_named(models, more, message):
     with pytest.raises(ValueError, match=message):
-        model_specs(EvaluationOptions(models, "shapes", **more))
+        model_specs(ScoreOptions(model=models, dataset="shapes", **more))
 
 
 @pytest.mark.parametrize(
@@ -143,4 +148,4 @@ def test_a_directory_is_no_model(tmp_path, monkeypatch, holds, message):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / holds).write_bytes(b"")
     with pytest.raises(ValueError, match=f"^--model must be a file.*{message}"):
-        model_specs(EvaluationOptions(("made",), "shapes"))
+        model_specs(ScoreOptions(model=("made",), dataset="shapes"))

@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from keras_patchmix.cli.remarks import chance_lines, split_line
-from keras_patchmix.cli.score import EvaluationOptions, results
+from keras_patchmix.cli.score import results
+from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.occlusion import Report, Row
 from tests.cli.score.cases import write_folder
 
@@ -15,7 +16,7 @@ def test_what_is_scored_of_a_folder_without_splits_is_said(tmp_path):
 
     def said(**settings):
         settings = {"dataset": f"folder:{tmp_path / 'photos'}", **settings}
-        return split_line(EvaluationOptions(("m",), **settings))
+        return split_line(ScoreOptions(model=("m",), **settings))
 
     assert said() == (
         "No --split: about 10 % of the 6 images are scored, chosen by a hash of their names. "

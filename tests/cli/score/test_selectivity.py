@@ -7,11 +7,11 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from keras_patchmix import datasets
-from keras_patchmix.cli.score import main, selectivity
-from keras_patchmix.cli.score.options import EvaluationOptions, parse_options
+from keras_patchmix.cli.score import selectivity
+from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.explain import selectivity_benchmark
 from tests.cli.score.cases import CLASSES, run, small_model, write_folder, write_suite
-from tests.command_line import result
+from tests.command_line import result, subcommand
 from tests.occlusion.page_reader import Page
 
 MASKS = 30
@@ -43,7 +43,7 @@ def flags(place):
 def finished(place, flags):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selectivity, "_NUM_MASKS", MASKS)
-        assert main([*flags, "--output", str(place / "out")]) == 0
+        assert subcommand("score")([*flags, "--output", str(place / "out")]) == 0
     return place / "out"
 
 
@@ -117,7 +117,7 @@ def test_interrupted_it_goes_on_with_the_models_that_are_left(
 
 
 def test_without_the_flag_directories_from_before_it_go_on():
-    options = EvaluationOptions(("m",), "shapes")
+    options = ScoreOptions(model=("m",), dataset="shapes")
     assert "selectivity" not in options.deciding()
     asked = dataclasses.replace(options, selectivity=7)
     assert asked.deciding() != options.deciding()
@@ -140,5 +140,5 @@ def test_what_cannot_be_told_of_scores_is_an_error_of_one_line(
 
 def test_numbers_out_of_range_name_the_flag(capsys):
     with pytest.raises(SystemExit):
-        parse_options(["--model", "m", "--dataset", "shapes", "--selectivity", "0"])
+        ScoreOptions.parse(["--model", "m", "--dataset", "shapes", "--selectivity", "0"])
     assert "--selectivity" in capsys.readouterr().err

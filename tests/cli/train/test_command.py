@@ -6,8 +6,9 @@ pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
-from keras_patchmix.cli.train import command, main
+from keras_patchmix.cli.train import experiment
 from keras_patchmix.datasets.errors import BrokenImageFile
+from tests.command_line import subcommand
 
 
 def test_a_broken_image_is_known_by_its_error_not_by_words(monkeypatch, capsys):
@@ -27,11 +28,11 @@ def test_a_broken_image_is_known_by_its_error_not_by_words(monkeypatch, capsys):
         raise RuntimeError("out of memory")
 
     for run, kind in ((pipeline, tf.errors.InvalidArgumentError), (something_else, RuntimeError)):
-        monkeypatch.setattr(command, "run", run)
+        monkeypatch.setattr(experiment, "run", run)
         with pytest.raises(kind):
-            main(["--output", "out"])
-    monkeypatch.setattr(command, "run", noted)
-    assert main(["--output", "out"]) == 1
+            subcommand("train")(["--output", "out"])
+    monkeypatch.setattr(experiment, "run", noted)
+    assert subcommand("train")(["--output", "out"]) == 1
     assert (
         r"Cannot decode the image file 'caf\xe9/torn.png': damaged. Take the file"
         in capsys.readouterr().err

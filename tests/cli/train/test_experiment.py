@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 
 from keras_patchmix import datasets
-from keras_patchmix.cli.command_line import again
-from keras_patchmix.cli.train import main
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fitting
 from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.fit_callbacks import EpochCheckpoint
 from tests import odd_names
+from tests.command_line import subcommand
 
 pytest.importorskip("tensorflow")
 
@@ -73,7 +72,7 @@ def run_here(finished, monkeypatch, capsys):
     monkeypatch.chdir(finished[0])
 
     def run(*flags):
-        status = main(list(map(str, flags)))
+        status = subcommand("train")(list(map(str, flags)))
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -329,7 +328,7 @@ def test_a_photograph_that_is_broken_ends_it_with_a_line_that_names_it(run_here,
     assert status == 1
     last = errors.strip().splitlines()[-1]
     assert "torn.png" in last
-    assert "make_records.py" in last
+    assert "keras-patchmix records --dataset" in last
 
 
 def test_a_test_photograph_that_is_broken_is_left_out_and_named(run_here, tmp_path):

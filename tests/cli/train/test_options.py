@@ -5,16 +5,17 @@ import json
 
 import pytest
 
-from keras_patchmix.cli.train import TrainOptions, parse_options
-from keras_patchmix.cli.train.config_files import preset_names
+from keras_patchmix.cli.train.options import TrainOptions
+
+PUBLISHED = sorted(set(TrainOptions.presets()) - {"vit_mini"})
 
 
 def test_defaults_are_those_of_the_dataclass():
-    assert parse_options([]) == TrainOptions()
+    assert TrainOptions.parse([]) == TrainOptions()
 
 
 def test_flags_arrive():
-    options = parse_options(
+    options = TrainOptions.parse(
         "--dataset cifar10 --mixing cutmix --compare none --epochs 3 --mixing-ratio 0.2 0.5".split()
     )
     assert (options.dataset, options.mixing, options.compare) == ("cifar10", "cutmix", "none")
@@ -40,7 +41,7 @@ def test_flags_arrive():
     ],
 )
 def test_every_flag_sets_its_field_alone(flags, field, value):
-    options = parse_options(flags.split())
+    options = TrainOptions.parse(flags.split())
     assert getattr(options, field) == value
     assert value != getattr(TrainOptions(), field)
     changed = {f.name for f in dataclasses.fields(options)} - {field, "mixing"}
@@ -74,7 +75,7 @@ def test_every_flag_sets_its_field_alone(flags, field, value):
 )
 def test_errors_name_the_flag(flags, message, capsys):
     with pytest.raises(SystemExit) as error:
-        parse_options(flags.split())
+        TrainOptions.parse(flags.split())
     assert error.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -90,16 +91,16 @@ def test_settings_come_from_a_file_and_flags_win(tmp_path):
     path = written(tmp_path, {"about": "a test", **settings})
     for order in (["--config", path, "--epochs", "3"], ["--epochs", "3", f"--config={path}"]):
         expected = TrainOptions(epochs=3, batch_size=16, mixing_ratio=(0.1, 0.2))
-        assert parse_options(order) == expected
+        assert TrainOptions.parse(order) == expected
 
 
 def test_the_settings_of_a_run_are_settings(tmp_path):
-    options = parse_options("--mixing cutmix+mixup --mixing-weights 1 3 --seed 5".split())
+    options = TrainOptions.parse("--mixing cutmix+mixup --mixing-weights 1 3 --seed 5".split())
     path = written(tmp_path, {"recipe": "train", **options.to_dict(), "files": {}, "output": "x"})
-    assert parse_options(["--config", path]) == options
+    assert TrainOptions.parse(["--config", path]) == options
     # As runs of earlier versions wrote it.
     path = written(tmp_path, {**options.to_dict(), "checkpoint_every": None})
-    assert parse_options(["--config", path]) == options
+    assert TrainOptions.parse(["--config", path]) == options
 
 
 @pytest.mark.parametrize(
@@ -114,33 +115,39 @@ def test_the_settings_of_a_run_are_settings(tmp_path):
 )
 def test_files_are_checked_as_strictly_as_flags(content, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
-        parse_options(["--config", written(tmp_path, content)])
+        TrainOptions.parse(["--config", written(tmp_path, content)])
     assert error.value.code == 2
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_published_recipes_can_be_read_and_name_their_source(name):
-    options = parse_options(["--config", name])
+    options = TrainOptions.parse(["--config", name])
     assert options.epochs == 300
     assert options.batch_size in (1024, 4096)
-    from keras_patchmix.cli.train import config_files
-
-    content = json.loads((config_files._PRESETS / f"{name}.json").read_text())
+    content = json.loads(TrainOptions.presets()[name].read_text())
     assert "arxiv.org" in content["source"]
     assert content["not_covered"]
 
 
 def test_there_are_recipes_of_both_families():
-    assert {name.partition("_")[0] for name in preset_names()} == {"convnext", "deit"}
+    assert {name.partition("_")[0] for name in PUBLISHED} == {"convnext", "deit"}
 
 
-def test_the_directory_names_time_data_and_mixing():
-    directory = TrainOptions(dataset="folder:/a/photos/").directory()
-    assert directory.startswith("runs/")
-    assert directory.endswith("-a-photos-patchmix")
-    assert TrainOptions(mixing="cutmix+mixup").directory().endswith("-shapes-cutmix-mixup")
-    assert TrainOptions(output="here").directory() == "here"
+def test_the_directory_names_time_data_and_mixing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    directory = TrainOptions(dataset="folder:/a/photos/").new_directory()
+    assert directory.parent.name == "runs"
+    assert directory.name.endswith("-a-photos-patchmix")
+    directory = TrainOptions(mixing="cutmix+mixup").new_directory()
+    assert directory.name.endswith("-shapes-cutmix-mixup")
+
+
+def test_the_recipe_of_the_transformer_is_a_preset_that_another_one_replaces():
+    mini = TrainOptions.parse(["--config", "vit_mini"])
+    assert mini == TrainOptions(model="vit_mini4", learning_rate=1e-3, warmup_epochs=2.0)
+    other = TrainOptions.parse(["--config", "vit_mini", "--config", "deit_tiny_300"])
+    assert other == TrainOptions.parse(["--config", "deit_tiny_300"])
 
 
 def test_where_is_written_decides_nothing():
@@ -150,7 +157,7 @@ def test_where_is_written_decides_nothing():
 
 def test_the_help_names_every_setting(capsys):
     with pytest.raises(SystemExit):
-        parse_options(["--help"])
+        TrainOptions.parse(["--help"])
     text = capsys.readouterr().out
     for field in dataclasses.fields(TrainOptions):
         assert "--" + field.name.replace("_", "-") in text

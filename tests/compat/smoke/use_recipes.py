@@ -3,11 +3,12 @@
 import tempfile
 from pathlib import Path
 
-from keras_patchmix.cli.train import parse_options, run
+from keras_patchmix.cli.train.command import run
+from keras_patchmix.cli.train.options import TrainOptions
 
 with tempfile.TemporaryDirectory() as folder:
     flags = "--dataset shapes --model convnext_mini --epochs 1 --steps-per-epoch 4 --batch-size 16"
-    options = parse_options(
+    options = TrainOptions.parse(
         [*flags.split(), "--test-examples", "64", "--occlusion-examples", "32", "--output", folder]
     )
     run(options)

@@ -1,0 +1,1 @@
+"""Sets of occluded images written."""
