@@ -286,7 +286,7 @@ def _arguments(settings, fields):
             arguments.append(name)
         elif field.metadata["nargs"] and value is not None:
             arguments += [name, *map(str, value if isinstance(value, list) else [value])]
-        elif value not in (None, False):
+        elif value is not None and value is not False:
             values = value if isinstance(value, list) else [value]
             arguments += [f"{name}={one}" for one in values]
     return arguments

@@ -119,4 +119,6 @@ def test_a_flag_is_one_field(capsys):
     assert Toy.parse(shlex.split(toy.command_line())[2:]) == dataclasses.replace(toy, fast=False)
     with pytest.raises(SystemExit):
         Toy.parse(["--help"])
-    assert "--size N     how large (default: 3)" in capsys.readouterr().out
+    assert "--size N          how large (default: 3)" in capsys.readouterr().out
+    nought = Toy.parse(["--size", "0"])
+    assert Toy.parse(shlex.split(nought.command_line())[2:]) == nought

@@ -164,10 +164,9 @@ results, in the directory of --output:
     def __post_init__(self):
         if self.dataset is not None:
             for field, default in _OF_DATA.items():
-                if getattr(self, field) is None:
+                drawn = field == "patches" and self.corruption == "superimpose"
+                if getattr(self, field) is None and not drawn:
                     object.__setattr__(self, field, default)
-        if self.corruption == "superimpose" and self.patches == _OF_DATA["patches"]:
-            object.__setattr__(self, "patches", None)
 
     def new_directory(self):
         """Makes a directory under `runs/`, named after the data set or the first image."""

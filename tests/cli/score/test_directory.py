@@ -18,9 +18,10 @@ def evaluation(path, max_examples):
 
 
 def explanation(path, max_examples):
-    options = ExplainOptions(
-        model=("a.keras",), dataset="shapes", max_examples=max_examples, output=path
-    )
+    source = {"image": ("a.png",)}  # of data some examples are taken, if not otherwise asked for
+    if max_examples is not None:
+        source = {"dataset": "shapes", "max_examples": max_examples}
+    options = ExplainOptions(model=("a.keras",), **source, output=path)
     return ExplanationDirectory(options, []), "explanation.json"
 
 

@@ -216,7 +216,8 @@ def test_a_signal_stops_at_once_and_says_from_where_and_how_the_run_goes_on(
     assert trained == [(0, 0), (0, 1), (1, 0)]
     (directory,) = Path("runs").iterdir()
     assert "Stopped in epoch 2 of 2." in error
-    assert error.strip().endswith(f"interrupted. To go on: {again(flags, str(directory))}")
+    assert "interrupted. To go on: " in error
+    assert error.strip().endswith(f"--output {directory}")
     status, printed, _ = run_here(*flags, "--output", directory)
     assert status == 0
     assert "Going on after epoch 1 of 2\n" in printed
