@@ -40,7 +40,8 @@ def conform(value, kind, place=""):
     if dataclasses.is_dataclass(kind):
         return _of_dataclass(value, kind, place)
     if typing.is_typeddict(kind):
-        return {**value, **_fields(value, _hints(kind), kind.__required_keys__, place)}
+        fields = _fields(value, _hints(kind), kind.__required_keys__, place)
+        return {**value, **fields}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _of_union(value, arguments, place)

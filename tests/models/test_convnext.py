@@ -46,7 +46,7 @@ def test_layers_round_trip_their_config(layer):
         ({"num_classes": 1}, "`num_classes` must be at least 2"),
         ({"input_shape": (32, 32)}, "`input_shape` must be"),
         ({"input_shape": (8, 32, 3)}, "at least 16 pixels"),
-        ({"depths": (1, 2)}, "one entry a stage"),
+        ({"depths": (1, 2)}, "one entry per stage"),
     ],
 )
 def test_errors(arguments, message):
