@@ -44,14 +44,14 @@ def pack_explanation(path, data):
 
 
 def measured(path):
-    return Backup(path, SETTINGS).load(nothing_measured().of_state).stacked()
+    return Backup(path, SETTINGS).load(nothing_measured().from_state).arrays()
 
 
 TARGETS = {
     "selectivity.npz": (
         write_maps,
         lambda path, data: path.write_bytes(data),
-        lambda path: selectivity.load(path.parent).examples,
+        lambda path: selectivity.load_selectivity(path.parent).examples,
         {1, 2, 3},
     ),
     "maps.npz": (
