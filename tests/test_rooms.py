@@ -56,7 +56,10 @@ def room(name):
 
 
 def test_every_file_is_in_a_room():
-    assert {name for name in FILES if room(name) is None} <= {"keras_patchmix._version", "keras_patchmix.__main__"}
+    assert {name for name in FILES if room(name) is None} <= {
+        "keras_patchmix._version",
+        "keras_patchmix.__main__",
+    }
 
 
 def test_no_room_imports_from_one_above_it():

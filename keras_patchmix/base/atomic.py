@@ -112,7 +112,7 @@ def save_model(path, model, writes=True):
         writes: Whether the file is kept: workers that do not write read their variables all the
             same. Defaults to `True`.
     """
-    variables = [*model.variables, *getattr(model.optimizer, "variables", ())]
+    variables = [*model.variables, *getattr(getattr(model, "optimizer", None), "variables", ())]
     needed = sum(math.prod(one.shape) * _size_of(one.dtype) for one in variables)
     if writes:
         with replacing(path, needed) as temporary:

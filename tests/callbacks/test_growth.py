@@ -83,6 +83,7 @@ def long_run():
     return gauge, dataset, Counting.traces
 
 
+@pytest.mark.slow
 def test_one_trace_in_all_epochs(long_run):
     assert long_run[2] == (0 if BACKEND == "torch" else 1)
 

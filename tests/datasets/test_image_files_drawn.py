@@ -15,6 +15,7 @@ from hypothesis import settings
 pytestmark = pytest.mark.needs("tensorflow", "PIL")
 
 
+@pytest.mark.slow
 def test_bombs_and_files_that_are_drawn_are_read_right_or_refused():
     number = settings.default.max_examples
     command = [sys.executable, "-m", "tests.datasets.drawn_image_files", "0", str(number)]

@@ -164,6 +164,7 @@ def _prepare_in_process(path, barrier, results):
     results.put(len(list(datasets.load("patchmix_fake", "test", data_dir=path))))
 
 
+@pytest.mark.slow
 def test_two_processes_may_prepare_at_once(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2, timeout=120), context.Queue()

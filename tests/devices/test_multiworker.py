@@ -19,6 +19,7 @@ from keras_patchmix.devices import multiworker
 from keras_patchmix.devices.strategies import Strategy
 from tests.devices import worker
 
+pytestmark = pytest.mark.slow
 TIMEOUT = 300
 KINDS = ("mirrored", "worker 0", "worker 1")
 

@@ -71,6 +71,7 @@ def shown(name):
     return (NOTEBOOKS / f"{name}.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_it_runs_and_shows_outputs_of_the_kinds_that_its_page_shows(run):
     name, notebook = run
     text, figures = notebook_pages.page(name, notebook)

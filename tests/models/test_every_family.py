@@ -117,6 +117,7 @@ def test_stochastic_depth_grows_linearly_to_the_rate_asked_for(name):
     np.testing.assert_allclose(rates, np.repeat([0.1, 0.2, 0.3, 0.4], each))
 
 
+@pytest.mark.slow
 @FAMILIES
 @ON_TENSORFLOW
 def test_xla_trains_to_the_same_weights(name):
@@ -133,6 +134,7 @@ def test_xla_trains_to_the_same_weights(name):
         np.testing.assert_allclose(compiled, plain, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @FAMILIES
 @ON_TENSORFLOW
 def test_an_exported_model_computes_the_same(name, tmp_path):

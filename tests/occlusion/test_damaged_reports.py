@@ -178,6 +178,7 @@ for damage in (labels, top1, with_as_many_rows):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 def test_a_small_file_does_not_take_much_memory(content, tmp_path):
     path = tmp_path / "report.json"

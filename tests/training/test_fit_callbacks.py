@@ -213,6 +213,7 @@ def test_loss_scales_and_averages_are_kept_too(settings, tmp_path):
     assert rest["val_loss"] == history["val_loss"][1:]
 
 
+@pytest.mark.slow
 def test_averages_are_scored_and_the_weights_come_back_to_the_last_bit():
     model = make_model(use_ema=True, ema_momentum=0.5)
     for _ in range(3):

@@ -352,6 +352,7 @@ def test_a_test_photograph_that_is_broken_is_left_out_and_named(run_here, tmp_pa
     assert all(f"{name} (" in line for name in broken)
 
 
+@pytest.mark.slow
 def test_no_name_of_a_class_ends_a_run_or_turns_a_terminal(run_here, tmp_path):
     photos = tmp_path / os.fsdecode(b"d\xe9\x1b[31m")
     write_folder(photos)

@@ -30,6 +30,7 @@ def killed_twice(tmp_path_factory):
     return directory, json.loads(process.stdout.strip().splitlines()[-1].removeprefix("RESULT "))
 
 
+@pytest.mark.slow
 def test_kills_change_no_weight_and_no_line(killed_twice):
     _, result = killed_twice
     assert result["different"] == []
