@@ -287,8 +287,9 @@ def _arguments(settings, fields):
         elif field.metadata["nargs"] and value is not None:
             arguments += [name, *map(str, value if isinstance(value, list) else [value])]
         elif value is not None and value is not False:
-            values = value if isinstance(value, list) else [value]
-            arguments += [f"{name}={one}" for one in values]
+            for one in map(str, value if isinstance(value, list) else [value]):
+                # "--flag=-x", as "-x" alone would be taken for a flag.
+                arguments += [f"{name}={one}"] if one.startswith("-") else [name, one]
     return arguments
 
 

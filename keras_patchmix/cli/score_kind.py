@@ -64,7 +64,7 @@ def score_kind(loaded, images, asked="auto"):
             return ScoreKind(True, f"scores from {low:.4g} to {high:.4g}")
         if np.abs(sums - 1).max() <= _SUM_SLACK:
             return ScoreKind(False, "scores that sum to 1")
-    with naming(model=f"--model {name}"):
+    with naming(from_logits="--scores", model=f"--model {name}"):
         said = (is_single_logit if one else returns_logits)(loaded.model, given)
     if asked != "auto":
         return ScoreKind(said, "as --scores says")

@@ -78,7 +78,7 @@ def test_a_full_disk_is_said_in_megabytes_with_the_place(tmp_path, monkeypatch, 
 
 def test_other_errors_of_the_system_stay_what_they_are(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError) as error:
+    with pytest.raises(FileExistsError) as error:
         atomic.write_text(tmp_path / "file" / "below", "text")
     assert not isinstance(error.value, atomic.NoRoomError)
 

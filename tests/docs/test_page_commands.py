@@ -27,8 +27,8 @@ SCRIPTS = sorted(
     for path in (ROOT / room).glob("*.py")
     if "ArgumentParser" in path.read_text("utf-8")
 )
-# Flags of other programs that pages name in their text.
-OF_OTHERS = {"--strict", "--upgrade-deps"}
+# Flags of other programs, and of an example, that pages name in their text.
+OF_OTHERS = {"--strict", "--upgrade-deps", "--top-k"}
 MODULES = {"mkdocs", "pytest", "venv", "keras_patchmix"}
 OPTIONS = {name: options_class(name) for name in COMMANDS_OF_MAIN}
 

@@ -1,5 +1,6 @@
 """The command that writes a set of occluded images."""
 
+import contextlib
 from pathlib import Path
 
 from keras_patchmix.base.printable import say
@@ -22,5 +23,9 @@ def run(options: OccludeOptions) -> None:
     """
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    with locked(output):
-        say(result_line(running.run(options)))
+    try:
+        with locked(output):
+            say(result_line(running.run(options)))
+    finally:
+        with contextlib.suppress(OSError):
+            output.rmdir()  # only one that is empty

@@ -80,7 +80,7 @@ def _check_name(name):
     tfds = require("tensorflow_datasets", "occlude")
     if name is not None and name in tfds.list_builders(with_community_datasets=False):
         raise ValueError(
-            "The name must not be that of a data set that TensorFlow Datasets knows. "
+            "The name of the set must not be that of a data set that TensorFlow Datasets knows. "
             f"Received: {name!r}"
         )
 

@@ -121,7 +121,7 @@ def test_without_the_flag_directories_from_before_it_go_on():
     assert "selectivity" not in options.deciding()
     asked = dataclasses.replace(options, selectivity=7)
     assert asked.deciding() != options.deciding()
-    assert "--selectivity 7" in asked.command()
+    assert "--selectivity 7" in asked.command_line()
 
 
 def test_what_cannot_be_told_of_scores_is_an_error_of_one_line(
