@@ -82,7 +82,7 @@ def harden(
         mixing: What happens to training batches: a `PatchOcclusion`, or a layer of this package,
             whose plans follow from `seed` and the step. Any other callable takes a dict with
             `"images"` and `"labels"` `(batch, classes)` float32, returns such a dict, and draws by
-            itself, as `keras.layers.CutMix()` does. None is `PatchOcclusion` on the coarser grid of
+            itself, as layers of Keras do. None is `PatchOcclusion` on the coarser grid of
             `default_suite`: half of the images get patches of other images, a quarter black ones.
         distillation: Weight, in [0, 1], of what the original says of the unmixed image in its
             label.

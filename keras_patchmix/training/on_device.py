@@ -31,8 +31,8 @@ def mix_on_device(model: Any, layer: Any, seed: int | None = None) -> Any:
     Args:
         model: A `keras.Model`. Its optimizer counts the batches. A model with several, for a
             custom train step, holds them as attributes.
-        layer: A `keras_patchmix.PatchMixing`, or another layer with its `sample_plan`,
-            `apply_plan` and `compute_output_shape`. It takes the place of the one of an earlier
+        layer: A mixing layer of this package, or another one with `sample_plan`, `apply_plan` and
+            `compute_output_shape`. It takes the place of the one of an earlier
             call. `None` takes mixing off the model again.
         seed: Integer or `None`. Defaults to `None`, the seed of the layer; where that is `None`
             too, a number drawn from Python's `random`, which `keras.utils.set_random_seed` seeds.

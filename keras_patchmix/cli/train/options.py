@@ -198,9 +198,9 @@ def _add_mixing(parser, add):
     add(mixing, "--mixing-weights", text, type=_positive, nargs="+", metavar="W")
     text = "patches a side for Patch Mixing; by default 7 or 8, which divides the image, else 7"
     add(mixing, "--grid-size", text, type=flags.whole(1), metavar="N")
-    text = "share of images (Patch Mixing) or batches (CutMix, MixUp) that are mixed"
+    text = "share of images that are mixed"
     add(mixing, "--mixing-probability", text, type=_fraction, metavar="P")
-    text = "the ratio mixed follows Beta(alpha, alpha); CutMix takes up to 1"
+    text = "the ratio mixed follows Beta(alpha, alpha)"
     add(mixing, "--mixing-alpha", text, type=_positive, metavar="ALPHA")
     text = "alpha of MixUp, where another one"
     add(mixing, "--mixup-alpha", text, type=_positive, metavar="ALPHA")
@@ -264,9 +264,6 @@ def _check_together(values, parser):
         )
     if weights is not None and values["compare"] not in (None, *MIXINGS):
         parser.error("argument --mixing-weights: --compare must be one way of mixing then")
-    ways = [*parts, *parts_of(values["compare"] or "none")]
-    if "cutmix" in ways and values["mixing_alpha"] > 1:
-        parser.error(f"argument --mixing-alpha: CutMix takes up to 1, got {values['mixing_alpha']}")
 
 
 def _mixing(text):
