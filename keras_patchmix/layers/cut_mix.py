@@ -49,6 +49,8 @@ class CutMix(PlanMixing):
     >>> train = train.batch(128).map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     """
 
+    _plan_type = mixing.BoxPlan
+
     def __init__(
         self,
         alpha: float = 1.0,
@@ -76,5 +78,5 @@ class CutMix(PlanMixing):
     def _move(self, images, plan):
         return boxes.apply_to_images(images, plan, self.data_format)
 
-    def _plan_part(self, size):
-        return "box", (size[0], 4)
+    def _plan_shape(self, size):
+        return size[0], 4

@@ -50,6 +50,8 @@ class MixUp(PlanMixing):
     >>> train = train.batch(128).map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     """
 
+    _plan_type = mixing.BlendPlan
+
     def __init__(
         self,
         alpha: float = 0.2,
@@ -86,5 +88,5 @@ class MixUp(PlanMixing):
     def _move(self, images, plan):
         return blends.apply_to_images(images, plan)
 
-    def _plan_part(self, size):
-        return "share", (size[0],)
+    def _plan_shape(self, size):
+        return (size[0],)

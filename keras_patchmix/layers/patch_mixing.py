@@ -94,6 +94,8 @@ class PatchMixing(PlanMixing):
     >>> validation = validation.batch(128).map(lambda x, y: mix(x, y, training=False))
     """
 
+    _plan_type = mixing.MixingPlan
+
     def __init__(
         self,
         grid_size: Size | None = None,
@@ -139,8 +141,8 @@ class PatchMixing(PlanMixing):
     def _move(self, images, plan):
         return mixing.apply_to_images(images, plan, self.grid, self.data_format)
 
-    def _plan_part(self, size):
-        return "mask", (size[0], *self.grid.shape(*size[1:]))
+    def _plan_shape(self, size):
+        return size[0], *self.grid.shape(*size[1:])
 
     def _grid_shape(self, batch, height, width):
         """The numbers of rows and columns, where a patch is no larger than the image."""

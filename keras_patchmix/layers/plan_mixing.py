@@ -9,9 +9,9 @@ from keras_patchmix.layers.labels import mix_labels
 class PlanMixing(MixingLayer):
     """A layer that draws plans of one method, each good for all parts of a batch.
 
-    A subclass has `_sample(seed, size, like)`, which draws a plan, `_move(images, plan)`, which
-    applies it to images and masks, and `_plan_part(size)`, the name and the shape of what tells its
-    plans from others.
+    A subclass has `_sample(seed, size, like)`, which draws a plan of the class `_plan_type`,
+    `_move(images, plan)`, which applies it to images and masks, and `_plan_shape(size)`, the shape
+    of the plan's second part.
 
     Args:
         settings: A `keras_patchmix.mixing.Settings`.
@@ -32,9 +32,9 @@ class PlanMixing(MixingLayer):
             # Both steps are linear: smoothing first is smoothing after the blend, and leaves
             # compilers one rounding less to differ in.
             labels = mixing.smooth_labels(labels, self.label_smoothing)
-        return batch.pack(**self.mixed_parts(plan, batch, size, labels))
+        return batch.pack(**self._mixed_parts(plan, batch, size, labels))
 
-    def mixed_parts(self, plan, batch, size, labels):
+    def _mixed_parts(self, plan, batch, size, labels):
         """Mixes a batch, and smooths nothing.
 
         Args:
@@ -52,16 +52,16 @@ class PlanMixing(MixingLayer):
         return parts if labels is None else {**parts, **mix_labels(batch, labels, plan)}
 
     def _check_plan(self, plan, size):
-        name, expected = self._plan_part(size)
-        found = tuple(getattr(getattr(plan, name, None), "shape", ()))
+        message = "`plan` must be one that this layer's `sample_plan` drew for images of this size"
+        if not isinstance(plan, self._plan_type):
+            raise ValueError(f"{message}. Received: plan of type {type(plan).__name__}")
+        name, expected = plan._fields[1], self._plan_shape(size)
+        found = tuple(plan[1].shape)
         if len(found) != len(expected) or any(
             isinstance(one, int) and isinstance(other, int) and one != other
             for one, other in zip(found, expected, strict=True)
         ):
-            raise ValueError(
-                "`plan` must be one that this layer's `sample_plan` drew for images of this size. "
-                f"Received: plan.{name}.shape={found}, not {expected}"
-            )
+            raise ValueError(f"{message}. Received: plan.{name}.shape={found}, not {expected}")
 
     def get_config(self):
         """Returns all arguments of the constructor."""

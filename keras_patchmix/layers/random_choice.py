@@ -209,7 +209,7 @@ def _mix(layer, batch, size, seed):
         return parts
     if isinstance(layer, PlanMixing):
         plan = layer._draw(batch, seed, size)
-        return {**parts, **layer.mixed_parts(plan, batch, size, batch.labels)}
+        return {**parts, **layer._mixed_parts(plan, batch, size, batch.labels)}
     return _mix_by_foreign(layer, parts)
 
 
