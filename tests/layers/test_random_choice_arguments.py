@@ -12,7 +12,7 @@ from tests.layers.cases import BATCH, IDS, assert_exact, images
 from tests.layers.choices import choice, four
 
 ARGUMENTS = {
-    "weights": [2.0, 1.0, 0.5],
+    "weights": [2.0, 1.0, 0.5, 3.0],
     "num_classes": 9,
     "label_smoothing": 0.2,
     "seed": 5,
@@ -143,7 +143,7 @@ ERRORS = {
     "no dict returned": (
         lambda: choice(lambda data: data["images"])(images(), IDS),
         ValueError,
-        "must return a dict with 'images' and 'labels'",
+        "must return a dict with 'images', 'labels'",
     ),
     "another shape returned": (
         lambda: choice(keras.layers.CenterCrop(14, 14))(images(), IDS),

@@ -175,8 +175,8 @@ def test_a_batch_of_one_and_what_the_coin_leaves_out_have_an_empty_box(kind):
 
 
 def test_batch_mode_has_one_box_for_all_and_sample_mode_has_not(kind):
-    for mode, distinct in (("batch", 1), ("sample", 16)):
+    for mode, least, most in (("batch", 1, 1), ("sample", 12, 16)):
         plan = draw_plan((1, 2), 16, (99, 99), mixing.Settings(mode=mode), kind)
-        assert len(np.unique(plan.box, axis=0)) == distinct
+        assert least <= len(np.unique(plan.box, axis=0)) <= most
         assert plan.box.shape == (16, 4)
         assert plan.share.shape == (16,)
