@@ -1,4 +1,4 @@
-"""Peak memory of one call of Patch Mixing, against a plain copy of the batch and Keras' CutMix.
+"""Peak memory of one call of a mixing layer, against a plain copy and Keras' CutMix.
 
     python benchmarks/mixing_memory.py
     python benchmarks/mixing_memory.py --repeats 5 --json memory.json
@@ -34,7 +34,7 @@ BATCH_SIZES = {"float32": 384, "uint8": 1536}
 IMAGE_SIZE = 224
 COPY = "copy"
 KERAS_CUT_MIX = "keras CutMix"
-PATCH_MIXINGS = {
+LAYERS = {
     "PatchMixing": {},
     "PatchMixing, mode='batch'": {"mode": "batch"},
     "PatchMixing, 14x14": {"grid_size": 14},
@@ -42,8 +42,10 @@ PATCH_MIXINGS = {
     "PatchMixing, 13x13 (does not divide)": {"grid_size": 13},
     "PatchMixing, patch_size=30": {"patch_size": 30},
     "PatchMixing, channels_first": {"data_format": "channels_first"},
+    "CutMix": {},
+    "MixUp": {},
 }
-CONTESTANTS = (COPY, *PATCH_MIXINGS, KERAS_CUT_MIX)
+CONTESTANTS = (COPY, *LAYERS, KERAS_CUT_MIX)
 
 
 def memory():
@@ -76,7 +78,8 @@ def call_once(name, dtype):
         def mix(x, y):
             return layer({"images": x, "labels": y}, training=True)
     else:
-        mix = kpm.PatchMixing(probability=1.0, **PATCH_MIXINGS[name])
+        layer = getattr(kpm.layers, name.partition(",")[0])
+        mix = layer(probability=1.0, **LAYERS[name])
 
     function = tf.function(mix, autograph=False, jit_compile=False)
     function(images[:2], labels[:2])

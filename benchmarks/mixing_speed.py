@@ -1,4 +1,4 @@
-"""Speed of Patch Mixing against its peers and against a plain copy of the batch.
+"""Speed of mixing layers against their peers and against a plain copy of the batch.
 
     python benchmarks/mixing_speed.py
     python benchmarks/mixing_speed.py --repeats 60 --json speed.json
@@ -12,7 +12,8 @@ that is slowed down by others slows all of them alike. Three ways of calling:
 - "tf.data, 2 parallel calls": `map(num_parallel_calls=2)`, several batches in each repeat. This is
   how such a layer is used; tf.data gives every call one thread.
 
-The copy is `tf.gather(images, range)`: every pixel read once and written once. Keras' and
+The copy is `tf.gather(images, range)`: every pixel read once and written once. "two read, one
+written" is the greater of the pixels of two batches, the least that a blend costs. Keras' and
 keras-cv's layers get float32 images and one-hot labels in a dict, as they want; for uint8 input
 their own cast to float32 is part of their time. The contestant with channels first gets the same
 pixels in that order. "apply_to_images alone" has a plan that is ready, with none, half or all of
@@ -40,8 +41,13 @@ from keras_patchmix import mixing
 CHANNELS_FIRST = "PatchMixing, channels_first"
 
 
-def contestants(names):
-    """Dict from a name to a function (images, one-hot labels) -> mixed images."""
+def contestants(names, images):
+    """Dict from a name to a function (images, one-hot labels) -> mixed images.
+
+    Args:
+        names: The names wanted; all when None.
+        images: The images that will be mixed.
+    """
 
     def from_dict(layer):
         return lambda x, y: layer({"images": x, "labels": y}, training=True)["images"]
@@ -61,6 +67,10 @@ def contestants(names):
         grid = mixing.Grid(7)
         return mix
 
+    def of(layer):
+        return lambda x, y: layer(x, y)[0]
+
+    other = tf.reverse(images, axis=[0])
     patch_mixing = kpm.PatchMixing(seed=1, probability=1.0)
     batch_mode = kpm.PatchMixing(seed=1, mode="batch", probability=1.0)
     variants = {
@@ -72,8 +82,11 @@ def contestants(names):
     }
     makers = {
         "copy": lambda: lambda x, y: tf.gather(x, tf.range(tf.shape(x)[0])),
-        "PatchMixing": lambda: lambda x, y: patch_mixing(x, y)[0],
-        "PatchMixing, mode='batch'": lambda: lambda x, y: batch_mode(x, y)[0],
+        "two read, one written": lambda: lambda x, y: tf.maximum(x, other),
+        "PatchMixing": lambda: of(patch_mixing),
+        "PatchMixing, mode='batch'": lambda: of(batch_mode),
+        "CutMix": lambda: of(kpm.layers.CutMix(seed=1)),
+        "MixUp": lambda: of(kpm.layers.MixUp(seed=1)),
         **{name: functools.partial(variant, **kw) for name, kw in variants.items()},
         **{
             f"apply_to_images alone, {foreign:.0%} foreign": functools.partial(
@@ -148,7 +161,7 @@ def main():
         for way, wrap in ways.items():
             names = options.only and ["copy", *options.only]
             turns = {}
-            for name, mix in contestants(names).items():
+            for name, mix in contestants(names, images).items():
                 batch = channels_first if name == CHANNELS_FIRST else images
                 turns[name] = wrap(mix, batch, labels)
             times = take_turns(turns, shown(options.repeats))

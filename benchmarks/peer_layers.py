@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from peer_measures import batch_of
-from peer_table import CLASSES, OURS, Cell
+from peer_table import CLASSES, FAMILY, Cell
 from turns import nothing_ahead, seconds, two_ahead
 
 
@@ -19,7 +19,7 @@ class KerasPeer:
     def __init__(self, name, make, visible, other):
         self.name, self.make, self.visible, self.other = name, make, visible, other
         self.blends = "MixUp" in name
-        self.with_classes = {"num_classes": CLASSES} if name == OURS else {}
+        self.with_classes = {"num_classes": CLASSES} if name in FAMILY else {}
 
     def set_global_seeds(self):
         """Seeds all that the program can seed."""
@@ -33,7 +33,7 @@ class KerasPeer:
 
         data = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
         layer = self.make(**arguments)
-        if self.name == OURS and parallel and not plain:
+        if self.name in FAMILY and parallel and not plain:
             import keras_patchmix as kpm
 
             mixed = kpm.layers.map_seeded(data, layer, seed=1, num_parallel_calls=parallel)
@@ -163,16 +163,23 @@ def keras_peers():
     import keras_patchmix as kpm
 
     last = {"data_format": "channels_last"}
-    other = {"grid_size": (5, 6), "alpha": 0.4, "probability": 0.7, "mode": "batch", "seed": 3}
+    other = {"alpha": 0.4, "probability": 0.7, "mode": "batch", "seed": 3}
     other.update(num_classes=9, label_smoothing=0.2, data_format="channels_first")
-    ours = functools.partial(
-        kpm.PatchMixing, **{"label_smoothing": 0.0, "probability": 1.0, **last}
-    )
+    plain = {"label_smoothing": 0.0, "probability": 1.0, **last}
+    ours = {"PatchMixing": {"grid_size": (5, 6)}, "CutMix": {}, "MixUp": {}}
     first = {"seed": 3, "data_format": "channels_first"}
     cut_mix = functools.partial(keras.layers.CutMix, **last)
     mix_up = functools.partial(keras.layers.MixUp, **last)
     peers = [
-        KerasPeer(OURS, ours, {"ratio": 0.5}, other),
+        *(
+            KerasPeer(
+                name,
+                functools.partial(getattr(kpm.layers, name), **plain),
+                {"ratio": 0.5},
+                {**other, **more},
+            )
+            for name, more in ours.items()
+        ),
         KerasPeer("keras CutMix", cut_mix, {"factor": (1.0, 1.0)}, {"factor": (0.2, 0.5), **first}),
         KerasPeer("keras MixUp", mix_up, {"alpha": 1.0}, {"alpha": 0.5, **first}),
     ]

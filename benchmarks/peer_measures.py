@@ -7,7 +7,7 @@ import hashlib
 import re
 
 import numpy as np
-from peer_table import CLASSES, OURS, Cell
+from peer_table import CLASSES, FAMILY, Cell
 
 
 def pasted_shares(images):
@@ -132,7 +132,7 @@ def parallel(peer):
     """Whether three runs are equal that mix eight batches at a time."""
     equal = _equal([digest_of_run(peer, parallel=8) for _ in range(3)])
     text = "yes" if equal else "no"
-    if peer.name == OURS:
+    if peer.name in FAMILY:
         plain = _equal([digest_of_run(peer, parallel=8, plain=True) for _ in range(3)])
         text += f" (plain map: {'yes' if plain else 'no'})"
     return Cell(text, equal)

@@ -1,30 +1,32 @@
-"""What layers that mix batches share: their calls, their labels, their seeds."""
+"""What layers that mix batches share: their calls, their plans, their labels, their seeds."""
 
 import copy
 import dataclasses
 import inspect
 import numbers
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from keras_patchmix.base.suggestions import meant
+from keras_patchmix.base.types import Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.labels import check_mask_dtype, encode_labels, encode_weights
 from keras_patchmix.layers.sizes import check_sizes
 from keras_patchmix.mixing import arrays
 from keras_patchmix.mixing.arrays.lineage import Lineage
-from keras_patchmix.mixing.patches import is_number
+from keras_patchmix.mixing.settings import is_number
 
-_CHANNELS = (1, 3, 4)
 _STREAM = "_seeds_of_"
 
 
 class MixingLayer(keras.layers.Layer):
     """A layer that takes batches in every structure that `structures` knows.
 
-    A subclass has `call(data, labels=None, sample_weight=None, training=None)`, which begins with
-    `_read` and `_trains`.
+    A subclass says how a plan is drawn (`_draw`), what it does to a batch (`_apply`), and which
+    batches it does not suit (`_check`).
 
     Args:
         num_classes: Integer or `None`.
@@ -101,6 +103,64 @@ class MixingLayer(keras.layers.Layer):
         foreign = arrays.is_foreign(*structures.leaves(data), *kwargs.values())
         return put_back((self.call if foreign else super().__call__)(data, **kwargs))
 
+    def call(self, data, labels=None, sample_weight=None, training=None):
+        """Mixes a batch; see the class for the arguments."""
+        batch, size = self._read(data, labels, sample_weight)
+        if not self._trains(batch, training):
+            return batch.pack()
+        self._check(batch, size)
+        return self._apply(self._draw(batch, None, size), batch, size)
+
+    def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> Any:
+        """Draws the plan for a batch, without applying it.
+
+        Args:
+            data: Images, or any structure that the layer takes; only shapes are read.
+            seed: Two integers, or an integer tensor `(2,)`: the plan is then a pure function of
+                it. Defaults to `None`, the layer's own stream of seeds.
+
+        Returns:
+            A named tuple of tensors: `keras_patchmix.mixing.MixingPlan`, `BoxPlan` or
+            `BlendPlan`, or the choice of a `RandomChoice`.
+        """
+        batch = structures.unpack(data)
+        size = self._check_images(batch)
+        self._check(batch, size)
+        return self._draw(batch, seed, size)
+
+    def apply_plan(
+        self,
+        plan: Any,
+        data: Any,
+        labels: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+    ) -> Any:
+        """Mixes a batch as `plan` says; draws nothing.
+
+        Args:
+            plan: What `sample_plan` returned for images of this shape.
+            data: As in a call of the layer.
+            labels: As in a call of the layer.
+            sample_weight: As in a call of the layer.
+
+        Returns:
+            What a call of the layer returns.
+        """
+        batch, size = self._read(data, labels, sample_weight)
+        self._check(batch, size)
+        return self._apply(plan, batch, size)
+
+    def _check(self, batch, size):
+        """Finds that a batch can be mixed.
+
+        Args:
+            batch: A `structures.Batch`.
+            size: `(batch, height, width)` of its images, each an integer or a tensor.
+
+        Raises:
+            ValueError: It cannot; a graph that learns sizes when it runs raises then.
+        """
+
     def _read(self, data, labels=None, sample_weight=None):
         """Takes a call's arguments apart and finds them valid.
 
@@ -124,12 +184,7 @@ class MixingLayer(keras.layers.Layer):
         """Whether a call mixes; images alone are passed through unless it says that it trains."""
         if training is None:
             return batch.labels is not None or batch.masks is not None
-        if training:
-            self._check_mixable(batch)
-        return bool(training)
-
-    def _check_mixable(self, batch):
-        if batch.labels is None and batch.masks is None:
+        if training and batch.labels is None and batch.masks is None:
             raise ValueError(
                 "Mixing images changes what they show, so it needs `labels` (or, in a dict, "
                 "'segmentation_masks'). Among the layers of a model it gets none: put the layer "
@@ -142,6 +197,7 @@ class MixingLayer(keras.layers.Layer):
                 "`call` hands `training` on to each of them. "
                 "Received: images alone and training=True"
             )
+        return bool(training)
 
     def _next_seed(self, ops):
         """The next of the layer's own seeds, for tensors of the kind that `ops` is for."""
@@ -196,18 +252,6 @@ class MixingLayer(keras.layers.Layer):
             shape[:3] if self.data_format == "channels_last" else (shape[0], *shape[2:])
         )
         return batch_size, height, width
-
-    def _other_format(self, images):
-        """A hint, for messages, where images look as if they had the other data format, else ""."""
-        _, *sides, last = images.shape
-        here, there = (last, sides[0]) if self.data_format == "channels_last" else (sides[0], last)
-        if there not in _CHANNELS or here in _CHANNELS:
-            return ""
-        other = {"channels_last": "channels_first", "channels_first": "channels_last"}
-        return (
-            f". With data_format={self.data_format!r}: give data_format="
-            f"{other[self.data_format]!r} if {there} is the number of channels"
-        )
 
     def _checked_masks(self, batch, size):
         masks, ops = batch.masks, batch.ops

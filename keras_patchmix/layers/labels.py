@@ -3,8 +3,10 @@
 import ml_dtypes
 import numpy as np
 
+from keras_patchmix.layers import structures
 from keras_patchmix.layers.sizes import check_sizes
 from keras_patchmix.mixing import arrays
+from keras_patchmix.mixing.labels import apply_to_labels
 
 
 def encode_labels(labels, num_classes, batch_size):
@@ -83,6 +85,25 @@ def encode_weights(sample_weight, batch_size):
     valid = (weights >= 0) & (weights < float("inf"))
     ops.check(ops.all(valid), "`sample_weight` must be finite and >= 0. Received:", weights)
     return ops.where(valid, weights, float("nan"))
+
+
+def mix_labels(batch, labels, plan):
+    """The labels of a batch, and its weights if there are any, blended as its plan says.
+
+    Args:
+        batch: A `structures.Batch`.
+        labels: Float32 `(batch, classes)`, in place of the batch's own.
+        plan: A plan of any method.
+
+    Returns:
+        A dict of parts of the batch.
+    """
+    if batch.sample_weight is None:
+        return {structures.LABELS: apply_to_labels(labels, plan)}
+    reshape, shape = batch.ops.reshape, batch.ops.shape(batch.sample_weight)
+    weights = reshape(batch.sample_weight, (-1,))
+    labels, weights = apply_to_labels(labels, plan, weights)
+    return {structures.LABELS: labels, structures.WEIGHTS: reshape(weights, shape)}
 
 
 def check_mask_dtype(dtype):

@@ -112,10 +112,9 @@ class MaskMix(PatchMixing):
         return rows, columns
 
     def _warn_if_idle(self, num_patches):
-        settings = self.settings
-        if count_table(num_patches, settings.alpha, settings.ratio, settings.rounding)[0] >= 1:
+        if count_table(num_patches, self.settings)[0] >= 1:
             warnings.warn(
-                f"MaskMix will never replace a cell: ratio={settings.ratio} of {num_patches} "
+                f"MaskMix will never replace a cell: ratio={self.settings.ratio} of {num_patches} "
                 "cells, rounded down, is none.",
                 stacklevel=3,
             )

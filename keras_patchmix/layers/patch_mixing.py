@@ -2,25 +2,22 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from keras_patchmix import mixing
-from keras_patchmix.base.types import Size, Tensor
-from keras_patchmix.layers import structures
-from keras_patchmix.layers.base import MixingLayer
+from keras_patchmix.base.types import Size
+from keras_patchmix.layers.plan_mixing import PlanMixing
 from keras_patchmix.layers.sizes import check_size
 from keras_patchmix.mixing.ratio import count_table
 
-if TYPE_CHECKING:
-    from keras_patchmix.mixing import MixingPlan
-
 _DEFAULT_GRID = 7
+_CHANNELS = (1, 3, 4)
 
 
 @keras.saving.register_keras_serializable(package="keras_patchmix")
-class PatchMixing(MixingLayer):
+class PatchMixing(PlanMixing):
     """Replaces random grid patches of every image by those of another image of the batch.
 
     The labels are blended by the share of pixels replaced, then smoothed. A convolutional network
@@ -97,6 +94,8 @@ class PatchMixing(MixingLayer):
     >>> validation = validation.batch(128).map(lambda x, y: mix(x, y, training=False))
     """
 
+    _plan_type = mixing.MixingPlan
+
     def __init__(
         self,
         grid_size: Size | None = None,
@@ -111,81 +110,39 @@ class PatchMixing(MixingLayer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(num_classes, label_smoothing, seed, data_format, **kwargs)
+        super().__init__(
+            mixing.Settings(alpha, ratio, probability, mode),
+            num_classes=num_classes,
+            label_smoothing=label_smoothing,
+            seed=seed,
+            data_format=data_format,
+            **kwargs,
+        )
         if grid_size is None and patch_size is None:
             grid_size = _DEFAULT_GRID
         self.grid = mixing.Grid(grid_size, patch_size)
-        self.settings = mixing.Settings(alpha, ratio, probability, mode)
         if self.grid.grid_size is not None:
             self._warn_if_idle(self.grid.grid_size[0] * self.grid.grid_size[1])
 
-    def call(self, data, labels=None, sample_weight=None, training=None):
-        """Mixes a batch; see the class for the arguments."""
-        batch, size = self._read(data, labels, sample_weight)
-        if not self._trains(batch, training):
-            return batch.pack()
-        return self._apply(self._draw(batch, None, size), batch, size)
-
-    def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> "MixingPlan":
-        """Draws the plan for a batch, without applying it.
-
-        Args:
-            data: Images, or any structure that the layer takes; only shapes are read.
-            seed: Two integers, or an integer tensor `(2,)`: the plan is then a pure function of
-                it. Defaults to `None`, the layer's own stream of seeds.
-
-        Returns:
-            A `keras_patchmix.mixing.MixingPlan`.
-        """
-        batch = structures.unpack(data)
-        return self._draw(batch, seed, self._check_images(batch))
-
-    def apply_plan(
-        self,
-        plan: "MixingPlan",
-        data: Any,
-        labels: Tensor | None = None,
-        sample_weight: Tensor | None = None,
-    ) -> Any:
-        """Mixes a batch as `plan` says; draws nothing.
-
-        Args:
-            plan: What `sample_plan` returned for images of this shape.
-            data: As in a call of the layer.
-            labels: As in a call of the layer.
-            sample_weight: As in a call of the layer.
-
-        Returns:
-            What a call of the layer returns.
-        """
-        return self._apply(plan, *self._read(data, labels, sample_weight))
-
-    def _check_grid(self, batch, size):
-        """Finds that the grid fits the images.
-
-        Args:
-            batch: A `structures.Batch`.
-            size: `(batch, height, width)` of its images, each an integer or a tensor.
-
-        Raises:
-            ValueError: It does not; a graph that learns sizes when it runs raises then.
-        """
+    def _check(self, batch, size):
         _, height, width = size
         try:
-            rows, columns = self._grid_shape(batch, height, width)
+            self._grid_shape(batch, height, width)
         except ValueError as error:
             raise ValueError(f"{error}{self._other_format(batch.images)}") from error
         self.grid.check_at_run_time(height, width)
+
+    def _sample(self, seed, size, like):
+        rows, columns = self.grid.shape(*size[1:])
         if isinstance(rows, int) and isinstance(columns, int) and self.patch_size is not None:
             self._warn_if_idle(rows * columns)
+        return mixing.sample_plan(seed, size[0], size[1:], self.grid, self.settings, like)
 
-    def _draw(self, batch, seed, size):
-        self._check_grid(batch, size)
-        if seed is None:
-            seed = self._next_seed(batch.ops)
-        return mixing.sample_plan(
-            seed, size[0], size[1:], self.grid, self.settings, like=batch.images
-        )
+    def _move(self, images, plan):
+        return mixing.apply_to_images(images, plan, self.grid, self.data_format)
+
+    def _plan_shape(self, size):
+        return size[0], *self.grid.shape(*size[1:])
 
     def _grid_shape(self, batch, height, width):
         """The numbers of rows and columns, where a patch is no larger than the image."""
@@ -198,39 +155,22 @@ class PatchMixing(MixingLayer):
             check_size(batch, fits, message, height, width)
         return self.grid.shape(height, width)
 
-    def _apply(self, plan, batch, size):
-        self._check_plan(plan, size)
-        parts = {}
-        for name, part, apply in (
-            (structures.IMAGES, batch.images, mixing.apply_to_images),
-            (structures.MASKS, batch.masks, mixing.apply_to_masks),
-        ):
-            if part is not None:
-                parts[name] = apply(part, plan, self.grid, self.data_format)
-        if batch.labels is not None:
-            # Both steps are linear: smoothing first is smoothing after the blend, and leaves
-            # compilers one rounding less to differ in.
-            labels = mixing.smooth_labels(batch.labels, self.label_smoothing)
-            parts.update(mix_labels(batch, labels, plan))
-        return batch.pack(**parts)
-
-    def _check_plan(self, plan, size):
-        expected = (size[0], *self.grid.shape(*size[1:]))
-        found = tuple(plan.mask.shape)
-        if len(found) != 3 or any(
-            isinstance(one, int) and isinstance(other, int) and one != other
-            for one, other in zip(found, expected, strict=True)
-        ):
-            raise ValueError(
-                "`plan` must be one that this layer's `sample_plan` drew for images of this size. "
-                f"Received: plan.mask.shape={found}, not {expected}"
-            )
+    def _other_format(self, images):
+        """A hint, for messages, where images look as if they had the other data format, else ""."""
+        _, *sides, last = images.shape
+        here, there = (last, sides[0]) if self.data_format == "channels_last" else (sides[0], last)
+        if there not in _CHANNELS or here in _CHANNELS:
+            return ""
+        other = {"channels_last": "channels_first", "channels_first": "channels_last"}
+        return (
+            f". With data_format={self.data_format!r}: give data_format="
+            f"{other[self.data_format]!r} if {there} is the number of channels"
+        )
 
     def _warn_if_idle(self, num_patches):
-        settings = self.settings
-        if count_table(num_patches, settings.alpha, settings.ratio)[0] >= 1:
+        if count_table(num_patches, self.settings)[0] >= 1:
             warnings.warn(
-                f"PatchMixing will never replace a patch: ratio={settings.ratio} of "
+                f"PatchMixing will never replace a patch: ratio={self.settings.ratio} of "
                 f"{num_patches} patches rounds to none.",
                 stacklevel=3,
             )
@@ -241,10 +181,6 @@ class PatchMixing(MixingLayer):
             **super().get_config(),
             "grid_size": self.grid_size,
             "patch_size": self.patch_size,
-            "alpha": self.settings.alpha,
-            "ratio": self.settings.ratio,
-            "probability": self.settings.probability,
-            "mode": self.settings.mode,
         }
 
     @property
@@ -256,22 +192,3 @@ class PatchMixing(MixingLayer):
     def patch_size(self):
         """`(height, width)` in pixels, or `None` where `grid_size` is given."""
         return self.grid.patch_size
-
-
-def mix_labels(batch, labels, plan):
-    """The labels of a batch, and its weights if there are any, blended as its plan says.
-
-    Args:
-        batch: A `structures.Batch`.
-        labels: Float32 `(batch, classes)`, in place of the batch's own.
-        plan: A `keras_patchmix.mixing.MixingPlan`.
-
-    Returns:
-        A dict of parts of the batch.
-    """
-    if batch.sample_weight is None:
-        return {structures.LABELS: mixing.apply_to_labels(labels, plan)}
-    reshape, shape = batch.ops.reshape, batch.ops.shape(batch.sample_weight)
-    weights = reshape(batch.sample_weight, (-1,))
-    labels, weights = mixing.apply_to_labels(labels, plan, weights)
-    return {structures.LABELS: labels, structures.WEIGHTS: reshape(weights, shape)}

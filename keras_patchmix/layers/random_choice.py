@@ -11,15 +11,14 @@ import keras
 import numpy as np
 
 from keras_patchmix import mixing
-from keras_patchmix.base.types import Tensor
 from keras_patchmix.layers import structures
 from keras_patchmix.layers.base import MixingLayer
-from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
+from keras_patchmix.layers.plan_mixing import PlanMixing
 from keras_patchmix.mixing import arrays
-from keras_patchmix.mixing.patches import is_number
+from keras_patchmix.mixing.blends import to_dtype
+from keras_patchmix.mixing.settings import is_number
 
-_DEFAULT_SMOOTHING = inspect.signature(PatchMixing).parameters["label_smoothing"].default
-_PLAN = "follow a seed or a plan: others draw from seeds of their own"
+_DEFAULT_SMOOTHING = 0.1
 
 
 class ChoicePlan(NamedTuple):
@@ -27,7 +26,7 @@ class ChoicePlan(NamedTuple):
 
     Attributes:
         index: Int32 scalar, the position of the layer in the list.
-        seed: Int32 `(2,)`, the seed that a `PatchMixing` draws its plan with.
+        seed: Int32 `(2,)`, the seed that the layer draws its plan with.
     """
 
     index: Any
@@ -38,24 +37,17 @@ class ChoicePlan(NamedTuple):
 class RandomChoice(MixingLayer):
     """Mixes every batch by one layer, drawn anew from a list, and smooths labels once.
 
-    It alternates Patch Mixing with other mixing, such as `keras.layers.CutMix` and `MixUp`, and
-    with none. Only the layer drawn is computed, and all of them give one form: labels as float32
-    rows, encoded before and smoothed after, and images in the dtype that they came in. What a
-    layer returns in another dtype (Keras' own return floats) is rounded to integers and clipped to
-    their range where images are integers: batches of one data set then have one type, as a
-    compiled choice needs, and uint8 images stay as small as they were.
+    It alternates Patch Mixing, MaskMix, CutMix, MixUp, and no mixing. Only the layer drawn is
+    computed, and all of them give one form: labels as float32 rows, encoded before and smoothed
+    after, and images in the dtype that they came in.
 
-    A foreign layer, which is any but `PatchMixing`, is called with
-    `{"images": images, "labels": rows}` and must return such a dict of the same shapes. It draws
-    from its own seeds, so that batches repeat in a sequential map where those are given, and
-    `sample_plan`, `map_seeded` and `mix_on_device` take no such layers. Nor does it take sample
-    weights or masks: in Keras 3.15 CutMix and MixUp leave weights unmixed, MixUp fails on masks
-    in `tf.data`, and CutMix returns masks of one channel with as many as the images have; and its
-    CutMix needs a known height and width. Under a policy of half precision give Keras' layers
-    `dtype="float32"`: they compute labels and images in their own dtype.
+    Any other callable may stand in the list that takes a dict with the parts of the batch (images,
+    labels as rows, and masks and weights if there are any) and returns such a dict of the same
+    shapes; what it draws follows no seed of this layer, and what it does to each part is its own.
+    What it returns in another dtype is converted back, to integers by rounding and clipping.
 
     Args:
-        layers: List of layers, and `None` for no mixing. The `num_classes` of a `PatchMixing` must
+        layers: List of layers, and `None` for no mixing. The `num_classes` of a mixing layer must
             be `None` or that of this layer; its `seed` is not used and its `label_smoothing`
             gives way to that of this layer, so another than that, the default or 0 raises.
         weights: List of non-negative numbers, how often each layer is drawn, in proportion.
@@ -73,7 +65,7 @@ class RandomChoice(MixingLayer):
     Call arguments:
         data: As in a call of `PatchMixing`.
         labels: As in a call of `PatchMixing`.
-        sample_weight: As in a call of `PatchMixing`; no foreign layer may be in the list.
+        sample_weight: As in a call of `PatchMixing`.
         training: `False` calls no layer: images stay, labels become rows and are not smoothed.
             Defaults to `None`, as in `PatchMixing`.
 
@@ -87,7 +79,7 @@ class RandomChoice(MixingLayer):
 
     Example:
     >>> mix = keras_patchmix.layers.RandomChoice(
-    ...     [keras_patchmix.PatchMixing(), keras.layers.CutMix(), None],
+    ...     [keras_patchmix.PatchMixing(), keras_patchmix.layers.CutMix(), None],
     ...     weights=[2, 1, 1],
     ...     num_classes=10,
     ... )
@@ -109,72 +101,15 @@ class RandomChoice(MixingLayer):
         self.layers = list(layers)
         self._given_weights = _check_weights(weights, len(self.layers))
 
-    def call(self, data, labels=None, sample_weight=None, training=None):
-        """Mixes a batch; see the class for the arguments."""
-        batch, size = self._read(data, labels, sample_weight)
-        if not self._trains(batch, training):
-            return batch.pack()
-        self._check_batch(batch, size)
-        return self._apply(self._draw(batch.images, None), batch)
-
-    def sample_plan(self, data: Any, seed: Tensor | Sequence[int] | None = None) -> "ChoicePlan":
-        """Draws the plan for a batch, without applying it.
-
-        Args:
-            data: Images, or any structure that the layer takes; only shapes are read.
-            seed: Two integers, or an integer tensor `(2,)`: the plan is then a pure function of
-                it. Defaults to `None`, the layer's own stream of seeds.
-
-        Returns:
-            A `ChoicePlan`.
-
-        Raises:
-            ValueError: There is a layer that draws from seeds of its own.
-        """
-        self._refuse_foreign(_PLAN)
-        batch = structures.unpack(data)
-        self._check_grids(batch, self._check_images(batch))
-        return self._draw(batch.images, seed)
-
-    def apply_plan(
-        self,
-        plan: "ChoicePlan",
-        data: Any,
-        labels: Tensor | None = None,
-        sample_weight: Tensor | None = None,
-    ) -> Any:
-        """Mixes a batch as `plan` says; a pure function of the two.
-
-        Args:
-            plan: What `sample_plan` returned.
-            data: As in a call of the layer.
-            labels: As in a call of the layer.
-            sample_weight: As in a call of the layer.
-
-        Returns:
-            What a call of the layer returns.
-        """
-        self._refuse_foreign(_PLAN)
-        batch, size = self._read(data, labels, sample_weight)
-        self._check_mixable(batch)
-        self._check_batch(batch, size)
-        return self._apply(plan, batch)
-
-    def _check_batch(self, batch, size):
-        self._check_grids(batch, size)
-        for key, part in (("sample_weight", batch.sample_weight), (structures.MASKS, batch.masks)):
-            if part is not None:
-                self._refuse_foreign(f"take {key!r}, which others do not mix as they mix images")
-
-    def _check_grids(self, batch, size):
-        """Finds that every layer fits the images, whichever is drawn."""
+    def _check(self, batch, size):
         for layer in self.layers:
-            if isinstance(layer, PatchMixing):
-                layer._check_grid(batch, size)
+            if isinstance(layer, PlanMixing):
+                layer._check(batch, size)
 
-    def _draw(self, images, seed):
+    def _draw(self, batch, seed, size):
+        images = batch.images
         if seed is None:
-            seed = self._next_seed(arrays.of(images))
+            seed = self._next_seed(batch.ops)
         seed = tuple(seed) if isinstance(seed, list) else seed
         ops = arrays.of(images, *(seed if isinstance(seed, tuple) else (seed,)))
         uniform = ops.match(ops.random_uniform((3,), seed), images)
@@ -183,25 +118,14 @@ class RandomChoice(MixingLayer):
         # Uniforms are multiples of 2^-23 or finer: so many seeds are equally likely.
         return ChoicePlan(index, ops.cast(uniform[1:] * 2.0**23, "int32"))
 
-    def _apply(self, plan, batch):
-        if _is_traced_by_jax(plan.index):
-            self._refuse_foreign("run inside jax.jit, where others lose the state of their seeds")
-        mixers = [functools.partial(_mix, layer, batch, plan.seed) for layer in self.layers]
+    def _apply(self, plan, batch, size):
+        mixers = [functools.partial(_mix, layer, batch, size, plan.seed) for layer in self.layers]
         parts = _run_one(plan.index, mixers)
         if batch.labels is not None:
             parts[structures.LABELS] = mixing.smooth_labels(
                 parts[structures.LABELS], self.label_smoothing
             )
         return batch.pack(**parts)
-
-    def _refuse_foreign(self, what):
-        own = (PatchMixing, type(None))
-        names = [_describe(layer) for layer in self.layers if not isinstance(layer, own)]
-        if names:
-            raise ValueError(
-                f"In RandomChoice only PatchMixing and None can {what}. "
-                f"Received: layers={', '.join(names)}"
-            )
 
     def _check_layers(self, layers):
         if not isinstance(layers, (list, tuple)) or not layers:
@@ -225,7 +149,7 @@ class RandomChoice(MixingLayer):
     def _check_settings(self, layer):
         """Finds settings of a layer that contradict those of this one."""
         allowed = {"data_format": {None, self.data_format}}
-        if isinstance(layer, PatchMixing):
+        if isinstance(layer, PlanMixing):
             allowed["num_classes"] = {None, self.num_classes}
             allowed["label_smoothing"] = {0.0, _DEFAULT_SMOOTHING, self.label_smoothing}
         for name, values in allowed.items():
@@ -276,39 +200,29 @@ def _bounds(weights, count):
     return np.append(shares[:-1] / shares[-1], 2.0).astype("float32")  # no uniform reaches 2
 
 
-def _mix(layer, batch, seed):
+def _mix(layer, batch, size, seed):
     """The parts of a batch that are there, a dict, mixed by one layer."""
     keys = (structures.IMAGES, structures.LABELS, structures.MASKS, structures.WEIGHTS)
     parts = (batch.images, batch.labels, batch.masks, batch.sample_weight)
     parts = {key: part for key, part in zip(keys, parts, strict=True) if part is not None}
     if layer is None:
         return parts
-    if isinstance(layer, PatchMixing):
-        return _mix_by_plan(layer, batch, seed, parts)
-    return _mix_by_foreign(layer, batch)
+    if isinstance(layer, PlanMixing):
+        plan = layer._draw(batch, seed, size)
+        return {**parts, **layer._mixed_parts(plan, batch, size, batch.labels)}
+    return _mix_by_foreign(layer, parts)
 
 
-def _mix_by_plan(layer, batch, seed, parts):
-    """Patch Mixing without its smoothing: pixels by the layer, labels by the plan itself."""
-    plan = layer.sample_plan(batch.images, seed=seed)
-    pixels = {key: parts[key] for key in (structures.IMAGES, structures.MASKS) if key in parts}
-    parts = {**parts, **layer.apply_plan(plan, pixels)}
-    if batch.labels is not None:
-        parts.update(mix_labels(batch, batch.labels, plan))
-    return parts
-
-
-def _mix_by_foreign(layer, batch):
-    given = {structures.IMAGES: batch.images, structures.LABELS: batch.labels}
+def _mix_by_foreign(layer, parts):
     call = getattr(layer, "call", layer)
     training = {"training": True} if "training" in inspect.signature(call).parameters else {}
-    result = layer(dict(given), **training)
-    if not isinstance(result, dict) or not given.keys() <= result.keys():
+    result = layer(dict(parts), **training)
+    if not isinstance(result, dict) or not parts.keys() <= result.keys():
         raise ValueError(
-            "A layer of RandomChoice must return a dict with 'images' and 'labels'. "
+            f"A layer of RandomChoice must return a dict with {', '.join(map(repr, parts))}. "
             f"Received: {type(result).__name__} from {_describe(layer)}"
         )
-    return {key: _restored(layer, key, result[key], like) for key, like in given.items()}
+    return {key: _restored(layer, key, result[key], like) for key, like in parts.items()}
 
 
 def _restored(layer, key, value, like):
@@ -323,23 +237,7 @@ def _restored(layer, key, value, like):
             f"A layer of RandomChoice must keep the shape of {key!r}, {tuple(like.shape)}. "
             f"Received: {tuple(value.shape)} from {_describe(layer)}"
         )
-    return ops.reshape(_as_dtype(ops, value, ops.dtype(like)), ops.shape(like))
-
-
-def _as_dtype(ops, x, dtype):
-    """Converts to another dtype, to integers by rounding and clipping."""
-    if ops.dtype(x) == dtype or "float" in dtype:
-        return ops.cast(x, dtype)
-    x = ops.cast(x, "float32")
-    if dtype == "bool":
-        return x >= 0.5
-    low, high = np.float32(np.iinfo(dtype).min), np.float32(np.iinfo(dtype).max)
-    if int(high) > np.iinfo(dtype).max:  # the float next to it, of those that can be cast
-        high = np.nextafter(high, np.float32(0))
-    if not _is_of(ops, "tensorflow"):
-        return ops.cast(x.round().clip(float(low), float(high)), dtype)
-    tf = sys.modules["tensorflow"]
-    return tf.cast(tf.clip_by_value(tf.round(x), low, high), dtype)
+    return ops.reshape(to_dtype(ops, value, ops.dtype(like)), ops.shape(like))
 
 
 def _describe(layer):

@@ -30,8 +30,7 @@ def map_seeded(
     Args:
         dataset: A batched `tf.data.Dataset` of any structure that the layer takes, in a
             deterministic order.
-        layer: A `keras_patchmix.PatchMixing`, or a `RandomChoice` of such layers and `None`; its
-            own `seed` is not used.
+        layer: A mixing layer of this package; its own `seed` is not used.
         seed: Integer.
         first_step: Integer or `None`. Defaults to `None`.
         num_parallel_calls: As in `tf.data.Dataset.map`. Defaults to `tf.data.AUTOTUNE`.

@@ -98,8 +98,8 @@ def _unpack_dict(data):
         raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={_names(data)}.{hint}")
     if "bounding_boxes" in data:
         raise ValueError(
-            "Patch Mixing has no meaning for 'bounding_boxes': a box would be cut by foreign "
-            "patches. Remove the key from the dict, or mix 'segmentation_masks' instead. "
+            "Mixing has no meaning for 'bounding_boxes': a box would be cut by what is foreign. "
+            "Remove the key from the dict, or mix 'segmentation_masks' instead. "
             f"Received: keys={_names(data)}"
         )
     if WEIGHTS in data and LABELS not in data:

@@ -13,7 +13,7 @@ def move_patches(images, partner, mask, grid, data_format):
     each kind of tensor say which is better there (`prefers_selection`).
 
     Args:
-        images: Tensor of any dtype, of rank 4.
+        images: Tensor of any dtype, of rank 4; or masks, also of rank 3.
         partner: Int32 `(batch,)`, a tensor of the same kind.
         mask: Bool `(batch, rows, columns)`, likewise.
         grid: A `keras_patchmix.mixing.Grid`.
@@ -24,25 +24,20 @@ def move_patches(images, partner, mask, grid, data_format):
     """
     ops = arrays.of(images)
     shape = ops.shape(images)
-    if data_format == "channels_last":
-        batch, height, width, depth = shape
-        layout = _Layout(batch, 1, height, width, depth)
-    else:
-        batch, planes, height, width = shape
-        layout = _Layout(batch, planes, height, width, 1)
+    layout = layout_of(shape, data_format)
 
     def by_gather(periods, strips):
         return ops.reshape(_gather(images, partner, mask, grid, layout, periods, strips), shape)
 
     def by_selection():
-        return ops.reshape(_select(images, partner, mask, grid, layout), shape)
+        return select(images, partner, _pixel_mask(ops, mask, grid, layout), layout)
 
     def in_form_for(equal, strips):
         if ops.prefers_selection(images, equal):
             return by_selection()
-        return by_gather(*strips(width))
+        return by_gather(*strips(layout.width))
 
-    equal = grid.equal_width(width)
+    equal = grid.equal_width(layout.width)
     if isinstance(equal, bool):
         return in_form_for(equal, grid.strips)
     return ops.cond(
@@ -52,7 +47,7 @@ def move_patches(images, partner, mask, grid, data_format):
     )
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """Sizes of images: a pixel of a plane holds `depth` values; one of planes and depth is 1."""
 
     batch: Any
@@ -60,6 +55,44 @@ class _Layout(NamedTuple):
     height: Any
     width: Any
     depth: Any
+
+
+def layout_of(shape, data_format):
+    """The `Layout` of images of a shape, or of masks of rank 3.
+
+    Args:
+        shape: Tuple of integers and scalar tensors.
+        data_format: `"channels_last"` or `"channels_first"`, where the rank is 4.
+    """
+    if len(shape) == 3:
+        batch, height, width = shape
+        return Layout(batch, 1, height, width, 1)
+    if data_format == "channels_last":
+        batch, height, width, depth = shape
+        return Layout(batch, 1, height, width, depth)
+    batch, planes, height, width = shape
+    return Layout(batch, planes, height, width, 1)
+
+
+def select(images, partner, mask, layout):
+    """Selects every value from an image or from its partner.
+
+    Args:
+        images: Tensor of any dtype.
+        partner: Int32 `(batch,)`, a tensor of the same kind.
+        mask: Bool `(batch, height, width * depth)`, likewise: the values of the partner.
+        layout: The `Layout` of the images.
+
+    Returns:
+        A tensor of the same shape and dtype.
+    """
+    ops = arrays.of(images)
+    batch, planes, height, width, depth = layout
+    lines = ops.reshape(images, (batch, planes, height, width * depth))
+    # Of the shape of the images, because TensorFlow is slow where it has to broadcast.
+    mask = ops.repeat(ops.expand_dims(mask, 1), planes, axis=1)
+    mixed = ops.where(mask, ops.take(lines, partner, axis=0), lines)
+    return ops.reshape(mixed, ops.shape(images))
 
 
 def _gather(images, partner, mask, grid, layout, periods, strips):
@@ -98,17 +131,11 @@ def _gather(images, partner, mask, grid, layout, periods, strips):
     return parts[0] if len(parts) == 1 else ops.concat(parts, axis=1)
 
 
-def _select(images, partner, mask, grid, layout):
-    """Selects between every image and its partner, a form without a gather of small pieces."""
-    ops = arrays.of(images)
-    batch, planes, height, width, depth = layout
-    mask = _widen(ops, mask, 2, width, grid.equal_width, grid.column_of_pixel)
-    mask = ops.repeat(mask, depth, axis=2)
-    mask = _widen(ops, mask, 1, height, grid.equal_height, grid.row_of_line)
-    # Of the shape of the images, because TensorFlow is slow where it has to broadcast.
-    mask = ops.repeat(ops.expand_dims(mask, 1), planes, axis=1)
-    images = ops.reshape(images, (batch, planes, height, width * depth))
-    return ops.where(mask, ops.take(images, partner, axis=0), images)
+def _pixel_mask(ops, mask, grid, layout):
+    """Bool `(batch, height, width * depth)`: the values under a mask of patches."""
+    mask = _widen(ops, mask, 2, layout.width, grid.equal_width, grid.column_of_pixel)
+    mask = ops.repeat(mask, layout.depth, axis=2)
+    return _widen(ops, mask, 1, layout.height, grid.equal_height, grid.row_of_line)
 
 
 def _widen(ops, mask, axis, side, equal, patch_of_pixel):

@@ -13,7 +13,7 @@ _BOUNDARY = {"nearest": 0.5, "down": 1.0}
 _TINY = 1e-9
 
 
-def patch_counts(uniform, num_patches, alpha=1.0, ratio=None, rounding="nearest"):
+def patch_counts(uniform, num_patches, settings, root=1):
     """Draws numbers of patches by inverting their distribution.
 
     N1 is discrete, and a tie of r N has probability zero for a continuous r, so that
@@ -24,60 +24,61 @@ def patch_counts(uniform, num_patches, alpha=1.0, ratio=None, rounding="nearest"
     Args:
         uniform: Float32 tensor `(draws,)`, uniform in [0, 1).
         num_patches: Integer or scalar int32 tensor, N.
-        alpha: Positive float: r ~ Beta(alpha, alpha), where `ratio` is `None`.
-        ratio: `None`, a number (fixed r), or `(low, high)` (uniform r).
-        rounding: `"nearest"`, N1 = round-half-even(r N), or `"down"`, N1 = floor(r N) and at most
-            N - 1. Defaults to `"nearest"`.
+        settings: A `Settings`, which says how r is distributed and r N rounded.
+        root: Positive integer: `root=2` draws roundings of sqrt(r) N, the side of a square that
+            covers the share r of a square of side N.
 
     Returns:
         Int32 tensor `(draws,)` in 0..N.
     """
     ops = arrays.of(uniform)
     if isinstance(num_patches, int):
-        table = count_table(num_patches, alpha, ratio, rounding)
+        table = count_table(num_patches, settings, root)
         return ops.searchsorted(ops.match(table, uniform), uniform)
     # The grid of an image of unknown size: the same table, made when the graph runs.
     total = ops.cast(num_patches, "float64")
-    fixed = _fixed(ratio)
+    fixed = fixed_ratio(settings.ratio)
     if fixed is not None:
-        count = ops.round(fixed * total) if rounding == "nearest" else fixed * total + _TINY
+        count = fixed ** (1 / root) * total
+        count = ops.round(count) if settings.rounding == "nearest" else count + _TINY
         count = ops.cast(count, "int32")  # which rounds down
-        if rounding == "down":
+        if settings.rounding == "down":
             count = ops.minimum(count, num_patches - 1)
         return ops.broadcast_to(count, ops.shape(uniform))
-    middle = (ops.cast(ops.arange(num_patches), "float64") + _BOUNDARY[rounding]) / total
-    if ratio is not None:
-        low, high = ratio
-        table = (middle - low) / (high - low)
-    elif alpha == 1:
-        table = middle
+    bounds = ops.cast(ops.arange(num_patches), "float64") + _BOUNDARY[settings.rounding]
+    bounds = (bounds / total) ** root
+    if settings.ratio is not None:
+        low, high = settings.ratio
+        table = (bounds - low) / (high - low)
+    elif settings.alpha == 1:
+        table = bounds
     else:
-        exponent = ops.broadcast_to(ops.cast(alpha, "float64"), ops.shape(middle))
-        table = ops.betainc(exponent, exponent, middle)
+        exponent = ops.broadcast_to(ops.cast(settings.alpha, "float64"), ops.shape(bounds))
+        table = ops.betainc(exponent, exponent, bounds)
     return ops.searchsorted(ops.cast(table, "float32"), uniform)
 
 
 @functools.lru_cache(maxsize=64)
-def count_table(num_patches, alpha=1.0, ratio=None, rounding="nearest"):
+def count_table(num_patches, settings, root=1):
     """P(N1 <= k) for k = 0..N-1, float32 `(num_patches,)`; arguments as in `patch_counts`.
 
     Made once for each setting and shared: not to be written to.
     """
-    fixed = _fixed(ratio)
+    fixed = fixed_ratio(settings.ratio)
     if fixed is not None:
         # Python rounds half to even.
-        count = round(fixed * num_patches)
-        if rounding == "down":
+        count = round(fixed ** (1 / root) * num_patches)
+        if settings.rounding == "down":
             count = min(math.floor(fixed * num_patches + _TINY), num_patches - 1)
         return (np.arange(num_patches) >= count).astype("float32")
-    middle = (np.arange(num_patches) + _BOUNDARY[rounding]) / num_patches
-    if ratio is not None:
-        low, high = ratio
-        table = np.clip((middle - low) / (high - low), 0, 1)
-    elif alpha == 1:
-        table = middle
+    bounds = ((np.arange(num_patches) + _BOUNDARY[settings.rounding]) / num_patches) ** root
+    if settings.ratio is not None:
+        low, high = settings.ratio
+        table = np.clip((bounds - low) / (high - low), 0, 1)
+    elif settings.alpha == 1:
+        table = bounds
     else:
-        table = np.array([beta_distribution(alpha, x) for x in middle])
+        table = np.array([beta_distribution(settings.alpha, x) for x in bounds])
     return table.astype("float32")
 
 
@@ -122,10 +123,9 @@ def _continued_fraction(alpha, x, tolerance=1e-15, max_terms=100_000):
     raise ArithmeticError(f"The beta distribution did not converge at alpha={alpha}, x={x}")
 
 
-def _fixed(ratio):
-    if ratio is None:
-        return None
-    if isinstance(ratio, (tuple, list)):
+def fixed_ratio(ratio):
+    """The one ratio that `Settings.ratio` allows, or `None` where it is drawn."""
+    if isinstance(ratio, tuple):
         low, high = ratio
         return low if low == high else None
     return ratio

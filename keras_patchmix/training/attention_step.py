@@ -12,8 +12,8 @@ from keras import ops
 
 from keras_patchmix import mixing
 from keras_patchmix.layers import structures
-from keras_patchmix.layers.labels import encode_labels, encode_weights
-from keras_patchmix.layers.patch_mixing import PatchMixing, mix_labels
+from keras_patchmix.layers.labels import encode_labels, encode_weights, mix_labels
+from keras_patchmix.layers.patch_mixing import PatchMixing
 from keras_patchmix.mixing.grid import Grid
 from keras_patchmix.models.nesting import leaves
 from keras_patchmix.models.tokens import (

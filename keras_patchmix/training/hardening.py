@@ -76,7 +76,7 @@ def harden(
         mixing: A `PatchOcclusion`, or a layer of this package, whose plans follow from `seed` and
             the step. Any other callable takes a dict with `"images"` and `"labels"`
             `(batch, classes)` float32, returns such a dict, and draws by itself, as
-            `keras.layers.CutMix()` does. None is `PatchOcclusion` on the coarser grid of
+            layers of Keras do. None is `PatchOcclusion` on the coarser grid of
             `default_suite`: half of the images get patches of other images, a quarter black ones.
         distillation: Weight in [0, 1] of the original's answer to the unmixed image in the label.
         freeze_batch_norm: Whether batch normalization stays in inference mode, so that its

@@ -1,14 +1,10 @@
 """Mixing of training batches by name, one way or several in turns, as a function of the step."""
 
-import functools
-
-import keras
-
-from keras_patchmix import mixing
 from keras_patchmix.base.optional import require
-from keras_patchmix.layers.labels import encode_labels
+from keras_patchmix.layers.cut_mix import CutMix
+from keras_patchmix.layers.mix_up import MixUp
 from keras_patchmix.layers.patch_mixing import PatchMixing
-from keras_patchmix.training.step_seeds import seed_of, seeded
+from keras_patchmix.layers.random_choice import RandomChoice
 
 MIXINGS = ("none", "patchmix", "cutmix", "mixup")
 LABELS = {
@@ -42,8 +38,6 @@ def label_of(name):
 class MixingSteps:
     """Mixes every batch as the options say, from some step on.
 
-    `RandomChoice` would mix in turns too, but lets Keras' layers draw from seeds of their own.
-
     Args:
         options: A `TrainOptions`.
         info: A `keras_patchmix.datasets.DatasetInfo`.
@@ -52,17 +46,9 @@ class MixingSteps:
     """
 
     def __init__(self, options, info, plain_steps, seed):
-        self._options, self._classes, self._seed = options, info.num_classes, seed
-        self._plain_steps = plain_steps
-        makers = {"patchmix": self._patch_mixing, "cutmix": self._cutmix, "mixup": self._mixup}
-        parts = [part for part in parts_of(options.mixing) if part != "none"]
-        self._mixers = [makers[part](info) for part in parts]
-        self._floats = bool({"cutmix", "mixup"} & set(parts))
-        weights = options.mixing_weights
-        if weights is None or len(weights) != len(parts):  # those of the other model
-            weights = [1] * len(parts)
-        total = sum(weights)
-        self._bounds = [sum(weights[: i + 1]) / total for i in range(len(weights) - 1)]
+        self._seed, self._plain_steps = seed, plain_steps
+        self._plain = mixing_of("none", info, options)
+        self._mixing = mixing_of(options.mixing, info, options)
 
     def __call__(self, images, labels, step):
         """Mixes a batch.
@@ -73,83 +59,52 @@ class MixingSteps:
             step: Int64 scalar tensor, the step of the training.
 
         Returns:
-            The images, in one dtype at every step, and float32 rows of labels, smoothed.
+            The images, and float32 rows of labels, smoothed.
         """
         tf = require("tensorflow", "Training")
-        rows = encode_labels(labels, self._classes, tf.shape(images)[0])
-        if self._floats:
-            images = tf.cast(images, tf.float32)
-        plain = functools.partial(self._smoothed, images, rows)
-        if not self._mixers:
-            return plain()
-        mixed = functools.partial(self._mixed, tf, images, rows, step)
-        return tf.cond(step < self._plain_steps, plain, mixed) if self._plain_steps else mixed()
+        seed = tf.stack([tf.constant(self._seed, tf.int64), step])
 
-    def _mixed(self, tf, images, rows, step):
-        branches = [functools.partial(mixer, tf, images, rows, step) for mixer in self._mixers]
-        if len(branches) == 1:
-            return branches[0]()
-        draw = tf.random.stateless_uniform((), seed_of(self._seed, "choice", step))
-        index = tf.reduce_sum(tf.cast(draw >= tf.constant(self._bounds), tf.int32))
-        return tf.switch_case(index, branches)
+        def mix(layer):
+            return layer.apply_plan(layer.sample_plan(images, seed=seed), (images, labels))
 
-    def _smoothed(self, images, rows):
-        return images, mixing.smooth_labels(rows, self._options.label_smoothing)
-
-    def _patch_mixing(self, info):
-        layer = patch_mixing(info, self._options)
-
-        def mix(tf, images, rows, step):
-            seed = tf.stack([tf.constant(self._seed, tf.int64), step])
-            return layer.apply_plan(layer.sample_plan(images, seed=seed), (images, rows))
-
-        return mix
-
-    def _cutmix(self, info):
-        # A pair fixes alpha; a single number would be drawn from, up to it.
-        alpha = self._options.mixing_alpha
-        layer = keras.layers.CutMix((alpha, alpha), data_format="channels_last", dtype="float32")
-        return self._keras_mixing(layer, "cutmix")
-
-    def _mixup(self, info):
-        alpha = self._options.mixup_alpha or self._options.mixing_alpha
-        layer = keras.layers.MixUp(alpha, data_format="channels_last", dtype="float32")
-        return self._keras_mixing(layer, "mixup")
-
-    def _keras_mixing(self, layer, stream):
-        layer, generator = seeded(layer, self._seed, stream)
-
-        def mix(tf, images, rows, step):
-            clean = {"images": images, "labels": rows}
-
-            def apply():
-                generator.at(step)
-                return layer(clean, training=True)
-
-            coin = tf.random.stateless_uniform((), seed_of(self._seed, "coin", step))
-            mixed = tf.cond(coin < self._options.mixing_probability, apply, lambda: clean)
-            return self._smoothed(mixed["images"], mixed["labels"])
-
-        return mix
+        if not self._plain_steps:
+            return mix(self._mixing)
+        return tf.cond(
+            step < self._plain_steps, lambda: mix(self._plain), lambda: mix(self._mixing)
+        )
 
 
-def patch_mixing(info, options):
-    """Returns the `PatchMixing` layer that the options describe.
+def mixing_of(name, info, options):
+    """Returns the layer of one way of mixing, or a `RandomChoice` of several or none.
 
     Args:
+        name: What `parts_of` takes.
         info: A `keras_patchmix.datasets.DatasetInfo`.
-        options: A `TrainOptions`.
+        options: A `TrainOptions`, which holds the arguments.
     """
-    height, width = info.image_shape[:2]
-    grid = options.grid_size
-    if grid is None:
-        grid = next((g for g in (7, 8) if height % g == 0 and width % g == 0), 7)
-    return PatchMixing(
-        grid_size=grid,
-        alpha=options.mixing_alpha,
-        ratio=options.mixing_ratio,
-        probability=options.mixing_probability,
-        num_classes=info.num_classes,
-        label_smoothing=options.label_smoothing,
-        seed=options.seed,
-    )
+    labels = {
+        "num_classes": info.num_classes,
+        "label_smoothing": options.label_smoothing,
+        "seed": options.seed,
+        "data_format": "channels_last",
+    }
+    common = {"alpha": options.mixing_alpha, "probability": options.mixing_probability, **labels}
+    mixup_alpha = options.mixup_alpha or options.mixing_alpha
+    grid_size = options.grid_size or _default_grid(*info.image_shape[:2])
+    makers = {
+        "none": lambda: None,
+        "patchmix": lambda: PatchMixing(grid_size, ratio=options.mixing_ratio, **common),
+        "cutmix": lambda: CutMix(**common),
+        "mixup": lambda: MixUp(**{**common, "alpha": mixup_alpha}),
+    }
+    layers = [makers[part]() for part in parts_of(name)]
+    if len(layers) == 1 and layers[0] is not None:
+        return layers[0]
+    weights = options.mixing_weights
+    if weights is not None and len(weights) != len(layers):  # those of the other model
+        weights = None
+    return RandomChoice(layers, weights, **labels)
+
+
+def _default_grid(height, width):
+    return next((grid for grid in (7, 8) if height % grid == 0 and width % grid == 0), 7)

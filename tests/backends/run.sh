@@ -20,6 +20,8 @@ alone)
     fi
     mixing=(
         tests/mixing/test_patches.py
+        tests/mixing/test_boxes.py
+        tests/mixing/test_blends.py
         tests/mixing/test_golden.py
         tests/layers
         tests/training/test_on_device.py
@@ -57,10 +59,12 @@ tf-data)
         tests/layers/test_patch_mixing_tf_data.py
         tests/layers/test_seeded_map.py
         tests/layers/test_random_choice_tf_data.py
+        tests/layers/test_methods.py
         tests/layers/test_compositions.py
         tests/layers/test_unknown_sizes.py
         tests/layers/test_class_ids_as_floats.py
         tests/layers/test_inference.py::test_maps_of_images_alone_pass_them_through_under_every_backend
+        tests/training/test_pipeline.py
         --deselect=tests/layers/test_seeded_map.py::test_another_process_and_parallel_calls_give_bit_identical_batches
     )
     models=(

@@ -190,8 +190,10 @@ def table_of(ours, theirs):
     ("ours", "theirs", "standing"),
     [(1, 0, "yes"), (-0.1, -0.2, "yes"), (1, 1, "shared"), (0, 1, "no"), (1, None, "yes")],
 )
-def test_a_row_says_whether_anyone_is_ahead_of_us(ours, theirs, standing):
-    assert peers.standing("xla", table_of(ours, theirs)) == standing
+def test_a_row_says_whether_anyone_else_is_ahead_of_us(ours, theirs, standing):
+    table = table_of(ours, theirs)
+    table["CutMix"] = {"xla": ["text", 9]}
+    assert peers.standing("xla", table) == standing
 
 
 def test_a_row_in_which_we_are_behind_says_so_and_missing_peers_are_visible():
@@ -223,13 +225,18 @@ def test_a_page_without_marks_is_left_alone(tmp_path):
     assert page.read_text() == "no marks\n"
 
 
-def test_patch_mixing_itself_is_exact_and_never_its_own_partner():
+def test_our_layers_are_exact_and_never_their_own_partners():
     pytest.importorskip("tensorflow")
-    ours, cut_mix, mix_up = peers.keras_peers()[:3]
-    assert peers.exactness(ours).text == "0.000 / 0.000"
-    assert peers.self_pairing(ours).text == "0.000"
-    assert peers.integer_labels(ours).text == "encoded"
-    assert peers.masks(ours).text == "yes"
+    *ours, cut_mix, mix_up = peers.keras_peers()[:5]
+    assert tuple(peer.name for peer in ours) == peers.FAMILY
+    for peer in ours:
+        assert peers.exactness(peer).text == "0.000 / 0.000"
+        assert peers.self_pairing(peer).text == "0.000"
+        assert peers.integer_labels(peer).text == "encoded"
+        assert peer.saving().text == "yes"
+    for peer in ours[:2]:
+        assert peers.masks(peer).text == "yes"
+    assert "MixUp cannot mix" in peers.guarded(lambda: peers.masks(ours[2])).text
     assert peers.exactness(mix_up).score == pytest.approx(0, abs=1e-4)
     assert peers.exactness(cut_mix).score < 0  # a continuous box, so never quite what is pasted
 

@@ -2,9 +2,9 @@
 
     python -m tests.golden.make
 
-The file holds what every backend must reproduce. It shares no code with the package: patches are
-copied one by one, and labels are blended one number at a time in float32, in the order of the
-formulas, so that one rounding follows each operation.
+The file holds what every backend must reproduce. It shares no code with the package: patches, and
+pixels of boxes, are copied one by one, and labels are blended one number at a time in float32, in
+the order of the formulas, so that one rounding follows each operation.
 """
 
 from pathlib import Path
@@ -23,6 +23,16 @@ CASES = {
     "patches in pixels": {"size": (12, 20), "patch": (5, 8), "dtype": "int32"},
     "one patch": {"size": (6, 9), "count": (1, 1), "dtype": "uint8"},
     "a patch each pixel": {"size": (5, 6), "patch": (1, 1), "dtype": "float32"},
+}
+# Of boxes and of blends: a size and a dtype.
+OTHERS = {
+    "boxes, uint8": ((14, 21), "uint8"),
+    "boxes, float32": ((11, 23), "float32"),
+    "boxes, int32": ((6, 9), "int32"),
+    "blends, uint8": ((14, 21), "uint8"),
+    "blends, int16": ((5, 7), "int16"),
+    "blends, float32": ((11, 23), "float32"),
+    "blends, float16": ((6, 9), "float16"),
 }
 
 
@@ -87,10 +97,69 @@ def add_up(values):
     return add_up(pairs + values[2 * half :])
 
 
+def boxes(size, rng):
+    """Boxes (top, left, bottom, right), among them an empty one and the whole image."""
+    height, width = size
+    corners = [np.sort(rng.integers(0, side + 1, (BATCH, 2)), axis=1) for side in size]
+    found = np.stack([corners[0][:, 0], corners[1][:, 0], corners[0][:, 1], corners[1][:, 1]], 1)
+    found[0], found[1] = (2, 3, 2, 3), (0, 0, height, width)
+    return found.astype("int32")
+
+
+def paste(images, partner, box):
+    """Every image with the box of its partner, pixel by pixel."""
+    mixed = images.copy()
+    for a, (top, left, bottom, right) in enumerate(box):
+        for i in range(top, bottom):
+            for j in range(left, right):
+                mixed[a, i, j] = images[partner[a], i, j]
+    return mixed
+
+
+def mixed_up(images, partner, share):
+    """Blends in float64, rounded once."""
+    weight = share.astype("float64")[:, None, None, None]
+    blended = (1 - weight) * images.astype("float64") + weight * images[partner].astype("float64")
+    if np.issubdtype(images.dtype, np.integer):
+        return np.round(blended).astype(images.dtype)
+    return blended.astype(images.dtype)
+
+
+def make_others():
+    """Dict of the arrays of boxes and blends."""
+    rng = np.random.default_rng(1905)
+    arrays = {}
+    for name, (size, dtype) in OTHERS.items():
+        images = pixels({"size": size, "dtype": dtype}, rng)
+        partner = np.roll(rng.permutation(BATCH), 1).astype("int32")
+        arrays |= {f"{name}/images": images, f"{name}/partner": partner}
+        if name.startswith("boxes"):
+            box = boxes(size, rng)
+            area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
+            share = (area / (size[0] * size[1])).astype("float32")
+            arrays |= {f"{name}/box": box, f"{name}/mixed images": paste(images, partner, box)}
+        else:
+            share = ((rng.integers(0, 4096, BATCH) + 0.5) / 4096).astype("float32")
+            share[0] = 0
+            arrays[f"{name}/mixed images"] = mixed_up(images, partner, share)
+        labels = np.eye(CLASSES, dtype="float32")[rng.integers(0, CLASSES, BATCH)]
+        weights = rng.uniform(0.1, 2, BATCH).astype("float32")
+        weighted, mixed_weights = blend(smooth(labels), partner, share, weights)
+        arrays |= {
+            f"{name}/share": share,
+            f"{name}/labels": labels,
+            f"{name}/weights": weights,
+            f"{name}/mixed labels": blend(smooth(labels), partner, share)[0],
+            f"{name}/weighted labels": weighted,
+            f"{name}/mixed weights": mixed_weights,
+        }
+    return arrays
+
+
 def make():
     """Dict of all arrays in the file."""
     rng = np.random.default_rng(2306)
-    arrays = {}
+    arrays = make_others()
     for name, case in CASES.items():
         rows, columns = edges(case)
         mask = rng.random((BATCH, len(rows) - 1, len(columns) - 1)) < rng.random((BATCH, 1, 1))

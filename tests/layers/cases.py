@@ -1,5 +1,6 @@
 """Batches and checks that the tests of the layers share."""
 
+import functools
 import hashlib
 
 import numpy as np
@@ -25,8 +26,15 @@ LABELS = {
 }
 
 
-def layer(**arguments):
-    return kpm.PatchMixing(
+METHODS = {
+    "patches": kpm.PatchMixing,
+    "boxes": kpm.layers.CutMix,
+    "blends": functools.partial(kpm.layers.MixUp, alpha=1.0),
+}
+
+
+def layer(method="patches", **arguments):
+    return METHODS[method](
         **{
             "num_classes": BATCH,
             "probability": 1.0,
@@ -35,6 +43,23 @@ def layer(**arguments):
             **arguments,
         }
     )
+
+
+def coloured(size=(28, 28)):
+    """Image i is 1 in channel i and 0 in the others, so that its mean pixel is its label."""
+    channels = np.eye(BATCH, dtype="float32")[:, None, None, :]
+    return np.broadcast_to(channels, (BATCH, *size, BATCH)).copy()
+
+
+def mean_pixel(mixed):
+    return to_numpy(mixed).astype("float64").mean((1, 2))
+
+
+def assert_fits(mixed, labels):
+    """Coloured images show what their labels say, of two images each, and something was mixed."""
+    np.testing.assert_allclose(mean_pixel(mixed), to_numpy(labels), atol=1e-6)
+    assert ((to_numpy(labels) > 0).sum(1) <= 2).all()
+    assert (to_numpy(labels).max(1) < 1).any()
 
 
 def images(dtype="uint8", size=(28, 28)):

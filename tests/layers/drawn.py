@@ -1,4 +1,4 @@
-"""Strategies that draw calls of PatchMixing, most of them valid, and what they must return."""
+"""Strategies that draw calls of mixing layers, most of them valid."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,7 @@ class Call:
     policy: str = "float32"
     way: str = "layer"  # or "choice", a RandomChoice of it, or "pipeline", one of Keras around it
     strange: Any = None  # a sample whose images, masks or labels are nan or infinite
+    method: str = "patches"  # or "boxes" or "blends"
 
     def __repr__(self):
         parts = ("labels", "masks", "sample_weight")
@@ -43,7 +44,7 @@ class Call:
             for name, value in arrays.items()
         )
         return (
-            f"{self.way} under {self.policy}: {self.structure}({described}, "
+            f"{self.method}, {self.way} under {self.policy}: {self.structure}({described}, "
             f"training={self.training}), strange={self.strange}, {self.arguments}"
         )
 
@@ -110,11 +111,23 @@ RATIOS = st.one_of(
 )
 
 
+# The value of image i at pixel i, of which the blend tells the weight of image i.
+PEAKS = {"uint8": 255, "int16": 2**14, "int32": 2**20}
+
+
+def peaks(batch, size, channels, dtype):
+    """Image i has its peak at pixel i and is 0 elsewhere."""
+    images = np.zeros((batch, size[0] * size[1], channels))
+    images[np.arange(batch), np.arange(batch)] = PEAKS.get(dtype, 1)
+    return images.reshape(batch, *size, channels)
+
+
 @st.composite
-def valid_calls(draw):
-    """A call that the layer must serve."""
+def valid_calls(draw, method):
+    """A call that a layer of the method must serve."""
     batch = draw(st.integers(1, 9))
-    size = draw(st.integers(2, 16)), draw(st.integers(2, 16))
+    least = 3 if method == "blends" else 2
+    size = draw(st.integers(least, 16)), draw(st.integers(least, 16))
     channels = draw(st.integers(1, 4))
     dtype = draw(st.sampled_from(IMAGE_DTYPES))
     form = draw(st.sampled_from(LABEL_FORMS))
@@ -122,7 +135,7 @@ def valid_calls(draw):
     if "ids" in form and draw(st.integers(0, 2)) == 0:
         classes = draw(st.sampled_from(MANY_CLASSES))
     arguments = {
-        **draw(grids(*size)),
+        **(draw(grids(*size)) if method == "patches" else {}),
         "alpha": draw(st.floats(0.05, 5)),
         "ratio": draw(RATIOS),
         "probability": draw(st.sampled_from([1.0, 0.5, 1, 0.0])),
@@ -135,7 +148,9 @@ def valid_calls(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     labels, rows = _labels(draw, form, batch, classes, rng)
     images = oracle.constant_images(batch, *size, channels, dtype="int32")
-    call = Call(arguments, size, images.astype(_dtype(dtype)), labels, rows=rows)
+    if method == "blends":
+        images = peaks(batch, size, channels, dtype)
+    call = Call(arguments, size, images.astype(_dtype(dtype)), labels, rows=rows, method=method)
     call.policy = draw(st.sampled_from(POLICIES))
     call.way = draw(st.sampled_from(["layer", "layer", "choice", "pipeline"]))
     call.structure = draw(st.sampled_from(["arguments", "tuple", "list", "dict"]))
@@ -190,7 +205,9 @@ def _make_strange(draw, call):
     """Makes one sample nan or infinite where its parts are floats."""
     call.strange = draw(st.integers(0, len(call.images) - 1))
     value = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
-    for part in ("images", "labels", "masks"):
+    # A blend with a strange image tells no weight.
+    parts = ("labels",) if call.method == "blends" else ("images", "labels", "masks")
+    for part in parts:
         array = getattr(call, part)
         rows = part != "labels" or getattr(array, "shape", None) == call.rows.shape
         if isinstance(array, np.ndarray) and "float" in array.dtype.name and rows:
@@ -204,8 +221,8 @@ def _make_strange(draw, call):
 def _into_dict(draw, call, images):
     if draw(st.booleans()):
         call.others = {"id": np.arange(3), "meta": {"split": np.array(["a", "b"])}}
-    if draw(st.booleans()):
-        masks = images.astype(_dtype(draw(st.sampled_from(["int32", "float32", "bfloat16"]))))
+    if call.method != "blends" and draw(st.booleans()):
+        masks = images.astype(_dtype(draw(st.sampled_from(["int32", "float32", "float64"]))))
         call.masks = masks[..., 0] if draw(st.booleans()) else masks[..., :1]
         if draw(st.booleans()):
             call.labels = call.sample_weight = None
@@ -267,8 +284,6 @@ FAULTS = [
     rounded_ids("bfloat16"),
     rounded_ids("float16"),
     ("labels", alone),
-    set_argument("grid_size", 0, -1, 2.5, "7", (1, 2, 3), 99),
-    set_argument("patch_size", 0, (3, -1), "4", True, 99),
     set_argument("alpha", 0, -1.0, float("nan"), "1", None),
     set_argument("ratio", -0.1, 1.5, (0.8, 0.2), "half", (0.1,)),
     set_argument("probability", -0.5, 2, None, True),
@@ -297,13 +312,23 @@ FAULTS = [
 ]
 
 
+OF_PATCHES = [
+    set_argument("grid_size", 0, -1, 2.5, "7", (1, 2, 3), 99),
+    set_argument("patch_size", 0, (3, -1), "4", True, 99),
+]
+OF_BLENDS = [
+    set_part("masks", "segmentation_masks", lambda call: np.ones((len(call.images), *call.size))),
+]
+FAULTS_OF = {"patches": FAULTS + OF_PATCHES, "boxes": FAULTS, "blends": FAULTS + OF_BLENDS}
+
+
 @st.composite
-def calls(draw):
+def calls(draw, method):
     """`(call, name)`: a call and the name of its faulty argument, mostly `None`."""
-    call = draw(valid_calls())
+    call = draw(valid_calls(method))
     if draw(st.integers(0, 15)):
         return call, None
-    name, fault = draw(st.sampled_from(FAULTS))
+    name, fault = draw(st.sampled_from(FAULTS_OF[method]))
     if name in ("labels", "sample_weight") and call.labels is None:
         call.labels = np.eye(len(call.images), 3)
         call.arguments.pop("num_classes", None)

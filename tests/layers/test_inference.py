@@ -13,8 +13,9 @@ MAKE = {
         num_classes=BATCH, label_smoothing=0, seed=1, probability=1.0
     ),
     "MaskMix": lambda: kpm.layers.MaskMix(4, 2, num_classes=BATCH, label_smoothing=0, seed=1),
+    "CutMix": lambda: kpm.layers.CutMix(num_classes=BATCH, label_smoothing=0, seed=1),
     "RandomChoice": lambda: kpm.layers.RandomChoice(
-        [kpm.PatchMixing(probability=1.0), keras.layers.MixUp()],
+        [kpm.PatchMixing(probability=1.0), kpm.layers.MixUp(1.0)],
         num_classes=BATCH,
         label_smoothing=0,
         seed=1,

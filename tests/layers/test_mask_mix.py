@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_patchmix as kpm
+from keras_patchmix.mixing import Settings
 from keras_patchmix.mixing.ratio import count_table, patch_counts
 from tests.arrays import BACKEND, KINDS, as_kind, to_numpy
 from tests.layers.cases import BATCH, IDS, assert_exact, images
@@ -43,7 +44,7 @@ def test_the_number_of_cells_is_the_ratio_of_them_rounded_down():
     # With alpha = 1 the uniform number is the ratio. The cells that stay are ceil((1 - r) N).
     uniform = (np.arange(640) + 0.5).astype("float32") / 640
     for cells in (2, 7, 16):
-        counts = patch_counts(uniform, cells, rounding="down")
+        counts = patch_counts(uniform, cells, Settings(rounding="down"))
         np.testing.assert_array_equal(counts, np.floor(uniform * cells))
         np.testing.assert_array_equal(cells - counts, np.ceil((1 - uniform) * cells))
 
@@ -51,7 +52,8 @@ def test_the_number_of_cells_is_the_ratio_of_them_rounded_down():
 def test_the_law_of_other_alphas_is_their_distribution_function():
     # Beta(2, 2) has the distribution function 3 x^2 - 2 x^3.
     x = np.arange(1, 10) / 9
-    np.testing.assert_allclose(count_table(9, 2.0, rounding="down"), 3 * x**2 - 2 * x**3, atol=1e-6)
+    table = count_table(9, Settings(alpha=2.0, rounding="down"))
+    np.testing.assert_allclose(table, 3 * x**2 - 2 * x**3, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,8 @@ def test_the_law_of_other_alphas_is_their_distribution_function():
 )
 def test_a_fixed_ratio_is_rounded_down_and_leaves_a_cell(ratio, cells, replaced):
     uniform = np.linspace(0, 1, 50, endpoint=False, dtype="float32")
-    assert set(patch_counts(uniform, cells, ratio=ratio, rounding="down")) == {replaced}
+    settings = Settings(ratio=ratio, rounding="down")
+    assert set(patch_counts(uniform, cells, settings)) == {replaced}
 
 
 def test_a_range_of_ratios_never_replaces_all():

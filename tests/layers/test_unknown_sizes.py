@@ -12,6 +12,7 @@ tf = pytest.importorskip("tensorflow")
 
 WAYS = {
     "patches": layer,
+    "boxes": lambda: layer("boxes"),
     "choice": lambda: kpm.layers.RandomChoice(
         [layer(), layer(grid_size=4)], num_classes=BATCH, label_smoothing=0, seed=1
     ),

@@ -16,7 +16,7 @@ def make(kind="patches", seed=1):
     mix = kpm.PatchMixing(num_classes=BATCH, label_smoothing=0, seed=seed, probability=1.0)
     if kind == "choice":
         mix = kpm.layers.RandomChoice(
-            [mix, kpm.PatchMixing(grid_size=5, probability=1.0)],
+            [mix, kpm.layers.CutMix()],
             num_classes=BATCH,
             label_smoothing=0,
             seed=seed,

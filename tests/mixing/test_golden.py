@@ -72,6 +72,46 @@ def test_every_way_gives_the_golden_batch(name, way, data_format):
         assert_within_an_ulp(mixed_weights, golden["mixed weights"])
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", make.OTHERS)
+def test_every_way_gives_the_golden_boxes_and_blends(name, way, data_format):
+    golden = {
+        key.removeprefix(f"{name}/"): GOLDEN[key] for key in GOLDEN if key.startswith(f"{name}/")
+    }
+    if name.startswith("boxes"):
+        layer, plan = (
+            kpm.layers.CutMix,
+            mixing.BoxPlan(*map(golden.get, ("partner", "box", "share"))),
+        )
+    else:
+        layer, plan = kpm.layers.MixUp, mixing.BlendPlan(golden["partner"], golden["share"])
+    mix = layer(label_smoothing=make.SMOOTHING, data_format=data_format)
+
+    def last(x):
+        return np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
+
+    kind = "numpy" if way == "numpy" else BACKEND
+    images, labels, weights = (
+        as_kind(x, kind) for x in (last(golden["images"]), golden["labels"], golden["weights"])
+    )
+    mixed, rows = WAYS[way](lambda x, y: mix.apply_plan(plan, x, y))(images, labels)
+    mixed, expected = to_numpy(mixed), last(golden["mixed images"])
+    assert mixed.dtype == expected.dtype
+    if name in ("blends, float32", "blends, float16", "blends, int16"):
+        # What is blended is below 1,500, or 2^15: a few units in the last place of that.
+        atol = {"float32": 5e-4, "float16": 0.6, "int16": 1}[mixed.dtype.name]
+        np.testing.assert_allclose(mixed.astype("float64"), expected.astype("float64"), atol=atol)
+        np.testing.assert_array_equal(mixed[0], expected[0])
+    else:
+        np.testing.assert_array_equal(mixed, expected)
+    assert_within_an_ulp(rows, golden["mixed labels"])
+    apply_weighted = WAYS[way](lambda x, y, w: mix.apply_plan(plan, x, y, w))
+    _, rows, mixed_weights = apply_weighted(images, labels, weights)
+    assert_within_an_ulp(rows, golden["weighted labels"])
+    assert_within_an_ulp(mixed_weights, golden["mixed weights"])
+
+
 def test_the_golden_file_is_what_its_script_makes():
     made = make.make()
     assert set(made) == set(GOLDEN)

@@ -227,7 +227,8 @@ def test_beta_distribution_is_scipys(alpha):
 
 
 def test_the_table_of_counts_is_made_once():
-    assert count_table(49, 1.5, None) is count_table(49, 1.5, None)
+    one, other = (count_table(49, mixing.Settings(alpha=1.5)) for _ in range(2))
+    assert one is other
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keras_patchmix import mixing
+from keras_patchmix.mixing import boxes
 from tests.mixing import oracle
 from tests.mixing.test_patches import DTYPES, cases, images_for
 
@@ -80,3 +81,26 @@ def test_under_xla_the_selection_is_chosen_and_exact(grid):
     without = tf.function(mix, input_signature=signature)(images)
     assert seen == [True, False]
     np.testing.assert_array_equal(with_xla, without)
+
+
+def box_plans(alpha, sides, draws=20_000, **settings):
+    return boxes.sample_plan(
+        (3, 4), draws, sides, mixing.Settings(alpha=alpha, **settings), like=tf.constant(0)
+    )
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
+def test_boxes_are_those_of_a_known_size(alpha):
+    """Where a graph learns the size it makes the table of sides by another arithmetic."""
+    one, other = box_plans(alpha, (tf.constant(12), tf.constant(28))), box_plans(alpha, (12, 28))
+    equal = (one.box.numpy() == other.box.numpy()).all(1)
+    assert equal.mean() > 0.999
+    np.testing.assert_array_equal(one.partner, other.partner)
+
+
+@pytest.mark.parametrize("ratio", [0.3, (0.2, 0.6), 1.0])
+def test_boxes_of_a_ratio_are_those_of_a_known_size(ratio):
+    sides = tf.constant(13), tf.constant(28)
+    one, other = (box_plans(1.0, sizes, 500, ratio=ratio) for sizes in (sides, (13, 28)))
+    np.testing.assert_array_equal(one.box, other.box)
+    np.testing.assert_array_equal(one.share, other.share)

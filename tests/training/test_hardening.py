@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.layers import PatchMixing
+from keras_patchmix.layers import CutMix, PatchMixing
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement, evaluate
 from keras_patchmix.training import harden
 from keras_patchmix.training.weight_line import LinePoint, choose, weights_between
@@ -287,7 +287,8 @@ def test_another_mixing_takes_the_place_of_patch_mixing(trained):
     assert unmixed.settings["mixing"].endswith("own")
     layer = PatchMixing(4, ratio=0.0, label_smoothing=0.0, probability=1.0)  # moves nothing
     assert run(trained, epochs=1, mixing=layer).line == unmixed.line
-    assert run(trained, epochs=1, mixing=keras.layers.CutMix()).line != unmixed.line
+    for mixing in (CutMix(), keras.layers.CutMix()):
+        assert run(trained, epochs=1, mixing=mixing).line != unmixed.line
 
 
 @pytest.mark.needs("matplotlib")

@@ -22,7 +22,7 @@ OPTIONS = TrainOptions(
     batch_size=8, augmentation="none", mixing_probability=1.0, label_smoothing=0.0, seed=3
 )
 IN_TURNS = "patchmix+cutmix+mixup"
-pytestmark = pytest.mark.skipif(
+by_layers_of_keras = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="Keras' layers repeat on TensorFlow only"
 )
 
@@ -86,20 +86,22 @@ def test_mixing_starts_at_its_share_of_the_training_wherever_a_stream_begins(fir
     assert_equal(later, batches(10, mixing_start=0.4)[first_step:])
 
 
-def test_mixing_by_layers_of_keras_starts_there_too():
-    mixed = [is_mixed(y) for _, y in batches(10, mixing="mixup", mixing_start=0.4)]
+def test_ways_of_mixing_in_turns_start_there_too():
+    arguments = {"mixing": "cutmix+mixup", "mixing_start": 0.4}
+    mixed = [is_mixed(y) for _, y in batches(10, **arguments)]
     assert mixed == [False] * 4 + [True] * 6
 
 
 @pytest.mark.parametrize(
-    ("mixing", "steps"), [("none", 5), ("patchmix", 12), ("cutmix", 60), ("mixup", 40)]
+    ("mixing", "steps"),
+    [("none", 5), ("patchmix", 12), ("cutmix", 60), ("mixup", 40), (IN_TURNS, 40)],
 )
 def test_labels_of_every_mixing_say_what_the_pixels_show(mixing, steps):
     for images, labels in batches(steps, mixing=mixing):
-        assert labels.dtype == "float32"
-        # the mean of an image of constant classes is the mean of its labels
+        assert (images.dtype, labels.dtype) == ("uint8", "float32")
+        # the mean of an image of constant classes is the mean of its labels, rounded in a blend
         expected = labels @ np.arange(COUNT)
-        tolerance = {"cutmix": 4.0, "mixup": 0.1}.get(mixing, 1e-3)
+        tolerance = 0.501 if "mixup" in mixing else 1e-3
         np.testing.assert_allclose(images.mean((1, 2, 3)), expected, atol=tolerance)
 
 
@@ -130,8 +132,10 @@ def test_ways_of_mixing_take_turns_as_often_as_their_weights_say():
     assert counts["patchmix"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / steps))
 
 
-def test_probability_is_the_share_of_images():
-    labels = np.concatenate([y for _, y in batches(60, mixing_probability=0.5)])
+@pytest.mark.parametrize("mixing", ["patchmix", "cutmix", "mixup"])
+def test_probability_is_the_share_of_images(mixing):
+    arguments = {"mixing": mixing, "mixing_probability": 0.5}
+    labels = np.concatenate([y for _, y in batches(60, **arguments)])
     assert abs((labels.max(1) < 0.999).mean() - 0.5) < 0.1
 
 
@@ -205,6 +209,7 @@ def test_crops_are_parts_of_the_image_resized_to_the_whole():
     assert (cropped[:, 0, 0, 1] > cropped[:, 0, -1, 1]).any(), "some are flipped"
 
 
+@by_layers_of_keras
 def test_layers_of_keras_repeat_and_go_on():
     noise = np.random.default_rng(0).integers(0, 255, (16, 16, 16, 3)).astype("uint8")
     arguments = {"source": data(noise, 16), "mixing": "none", "random_erasing": 0.5}
@@ -215,6 +220,7 @@ def test_layers_of_keras_repeat_and_go_on():
     assert all(x.dtype == "float32" and x.min() >= 0 and x.max() <= 255 for x, _ in whole)
 
 
+@by_layers_of_keras
 def test_erasing_meets_its_share_of_the_images():
     plain = np.concatenate([x for x, _ in batches(50, mixing="none")]).astype("float32")
     erased = np.concatenate([x for x, _ in batches(50, mixing="none", random_erasing=0.3)])

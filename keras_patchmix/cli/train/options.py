@@ -177,7 +177,7 @@ same --output goes on after the last whole epoch.
     )
     mixing_probability: float = option(
         0.5,
-        "share of images (Patch Mixing) or batches (CutMix, MixUp) that are mixed",
+        "share of images that are mixed",
         group="mixing",
         kind=share,
         metavar="P",
@@ -192,7 +192,7 @@ same --output goes on after the last whole epoch.
     )
     mixing_alpha: float = option(
         1.0,
-        "the ratio mixed follows Beta(alpha, alpha); CutMix takes up to 1",
+        "the ratio mixed follows Beta(alpha, alpha)",
         group="mixing",
         kind=positive,
         metavar="ALPHA",
@@ -317,6 +317,3 @@ same --output goes on after the last whole epoch.
             )
         if self.mixing_weights is not None and self.compare not in (None, *MIXINGS):
             raise OptionError("--mixing-weights", "--compare must be one way of mixing then")
-        ways = [*parts, *parts_of(self.compare or "none")]
-        if "cutmix" in ways and self.mixing_alpha > 1:
-            raise OptionError("--mixing-alpha", f"CutMix takes up to 1, got {self.mixing_alpha}")

@@ -9,13 +9,16 @@ from keras_patchmix.mixing.arrays import numpy_ops, seed_source
 all = jnp.all
 arange = jnp.arange
 broadcast_to = jnp.broadcast_to
+clip = jnp.clip
 concat = jnp.concatenate
 convert_to_tensor = jnp.asarray
 expand_dims = jnp.expand_dims
 in_function = numpy_ops.in_function
+outer_and = numpy_ops.outer_and
 rank = jnp.ndim
 repeat = jnp.repeat
 reshape = jnp.reshape
+round = jnp.round
 shape = jnp.shape
 sum = jnp.sum
 where = jnp.where
@@ -42,6 +45,11 @@ def match(x, like):
     """An array of `x`, where `like` is."""
     del like
     return jnp.asarray(x)
+
+
+def multiply_no_nan(x, y):
+    """The product, and 0 where `y` is 0, which nan * 0 is not."""
+    return jnp.where(y == 0, 0, x * y)
 
 
 def prefers_selection(x, equal_columns):

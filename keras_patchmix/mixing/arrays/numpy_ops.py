@@ -8,11 +8,13 @@ from keras_patchmix.mixing.arrays import seed_source
 all = np.all
 arange = np.arange
 broadcast_to = np.broadcast_to
+clip = np.clip
 concat = np.concatenate
 convert_to_tensor = np.asarray
 expand_dims = np.expand_dims
 repeat = np.repeat
 reshape = np.reshape
+round = np.round
 sum = np.sum
 take = np.take
 where = np.where
@@ -48,6 +50,16 @@ def prefers_selection(x, equal_columns):
     """Whether patches of `x` are better selected than gathered; see `_moving.move_patches`."""
     del x, equal_columns
     return False
+
+
+def outer_and(rows, columns):
+    """Bool `(batch, rows, columns)`: what lies in one of the rows and in one of the columns."""
+    return rows[:, :, None] & columns[:, None]
+
+
+def multiply_no_nan(x, y):
+    """The product, and 0 where `y` is 0, which nan * 0 is not."""
+    return np.where(y == 0, 0, x * y)
 
 
 def in_function():

@@ -10,11 +10,14 @@ all = tf.reduce_all
 arange = tf.range
 broadcast_to = tf.broadcast_to
 cast = tf.cast
+clip = tf.clip_by_value
 concat = tf.concat
 convert_to_tensor = tf.convert_to_tensor
 expand_dims = tf.expand_dims
+multiply_no_nan = tf.math.multiply_no_nan
 repeat = tf.repeat
 reshape = tf.reshape
+round = tf.round
 sum = tf.reduce_sum
 take = tf.gather
 where = tf.where
@@ -40,6 +43,18 @@ def match(x, like):
     """A tensor of `x`, where `like` is."""
     del like
     return tf.convert_to_tensor(x)
+
+
+def outer_and(rows, columns):
+    """Bool `(batch, rows, columns)`: what lies in one of the rows and in one of the columns.
+
+    Without XLA lines are gathered, which is quicker than a broadcast.
+    """
+    if in_xla_context():
+        return rows[:, :, None] & columns[:, None]
+    batch = tf.shape(rows)[0]
+    lines = tf.concat([columns, tf.zeros_like(columns[:1])], axis=0)
+    return tf.gather(lines, tf.where(rows, tf.range(batch)[:, None], batch))
 
 
 def prefers_selection(x, equal_columns):
@@ -167,4 +182,3 @@ betainc = tf.math.betainc
 cond = tf.cond
 ensure_shape = tf.ensure_shape
 minimum = tf.minimum
-round = tf.round

@@ -10,7 +10,10 @@ from keras_patchmix.mixing.arrays.lineage import in_loader
 all = torch.all
 broadcast_to = torch.broadcast_to
 check = check_sizes = numpy_ops.check
+clip = torch.clamp
 in_function = numpy_ops.in_function
+outer_and = numpy_ops.outer_and
+round = torch.round
 where = torch.where
 
 
@@ -85,6 +88,11 @@ def take(x, index, axis=0):
     index = torch.as_tensor(index, device=x.device)
     shape = (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
     return torch.index_select(x, axis, index.reshape(-1)).reshape(shape)
+
+
+def multiply_no_nan(x, y):
+    """The product, and 0 where `y` is 0, which nan * 0 is not."""
+    return torch.where(y == 0, 0.0, x * y)
 
 
 def prefers_selection(x, equal_columns):
