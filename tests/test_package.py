@@ -121,7 +121,7 @@ print("done")
     ("use", "message"),
     [
         ("kpm.layers.map_seeded(None, kpm.PatchMixing(), 1)", "map_seeded needs .*'tensorflow'"),
-        ("kpm.datasets.load('shapes')", "'shapes' .*needs .*'tensorflow_datasets'"),
+        ("kpm.datasets.load('shapes')", "'shapes' .*needs .*'tensorflow'"),
         ("kpm.datasets.load('folder:.')", "folder of images needs .*'tensorflow'"),
         (
             "from keras_patchmix.cli.train import command, options; "
