@@ -52,10 +52,12 @@ class RunDirectory:
         path: The directory. It is made.
         recipe: Name of the command: the directory of another one is refused.
         options: Dict from options to JSON values, those that decide the results.
-        files: Paths that the options name; None and what is no file are left out.
+        files: Paths that the options name; None and paths that are not files are skipped.
         results: Names of files, patterns of `Path.rglob`, at least one of which is there once
-            something has been computed. Before that, other options are as good.
+            something has been computed. Until then the options may still change.
         flags: Dict from options to their flags, for messages.
+        defaults: Dict from options to the values of directories that do not hold them, as they are
+            older than the option.
 
     Raises:
         FileExistsError: It holds something else.
@@ -72,9 +74,10 @@ class RunDirectory:
         files: Sequence[Any],
         results: Sequence[str],
         flags: Mapping[str, str],
+        defaults: Mapping[str, Any] | None = None,
     ):
         self.path = Path(path)
-        self._flags, self._results = flags, results
+        self._flags, self._results, self._defaults = flags, results, dict(defaults or {})
         self._options = json.loads(json.dumps(options))
         digests = {str(name): file_digest(name) for name in files if name is not None}
         self._files = {name: digest for name, digest in digests.items() if digest is not None}
@@ -132,6 +135,7 @@ class RunDirectory:
         if there is None or not any(any(self.path.rglob(name)) for name in self._results):
             return  # nothing was computed yet
         options, files = there
+        options = {**self._defaults, **options}
         different = [
             f"{self._flags.get(name, name)} ({_text(options.get(name))} there, {_text(value)} now)"
             for name, value in self._options.items()

@@ -20,7 +20,7 @@ def open_data(options, loaded):
     """Opens the data set at the image size of the models.
 
     Args:
-        options: An `EvaluationOptions`.
+        options: A `ScoreOptions`.
         loaded: List of `LoadedModel`.
 
     Returns:
@@ -78,7 +78,7 @@ def open_suite(options, image_size):
     """Returns the list of members that `--suite` and `--occluded` name.
 
     Args:
-        options: An `EvaluationOptions`.
+        options: A `ScoreOptions`.
         image_size: (height, width) of the images.
 
     Raises:

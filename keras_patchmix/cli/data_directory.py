@@ -18,10 +18,9 @@ class DataDirectory(run_directory.RunDirectory):
     Args:
         path: As in `keras_patchmix.base.run_directory.RunDirectory`.
         recipe: As in `RunDirectory`.
-        options: As in `RunDirectory`.
+        options: An `Options` with a field `max_examples`.
         files: As in `RunDirectory`.
         results: As in `RunDirectory`.
-        flags: As in `RunDirectory`.
 
     Raises:
         FileExistsError: See `RunDirectory`.
@@ -29,12 +28,13 @@ class DataDirectory(run_directory.RunDirectory):
         OSError: See `RunDirectory`.
     """
 
-    def __init__(self, path, recipe, options, files, results, flags):
+    def __init__(self, path, recipe, options, files, results):
         self._stored = self._data = None
-        if options.get("max_examples") is not None:
-            options = {**options, "choice": _SPREAD}
-        flags = {**flags, "choice": "the images that --max-examples takes"}
-        super().__init__(path, recipe, options, files, results, flags)
+        deciding = options.deciding()
+        if deciding["max_examples"] is not None:
+            deciding["choice"] = _SPREAD
+        flags = {**options.flags(), "choice": "the images that --max-examples takes"}
+        super().__init__(path, recipe, deciding, files, results, flags, options.defaults())
 
     @property
     def data(self):
@@ -108,10 +108,9 @@ class ScoreDirectory(DataDirectory):
         super().__init__(
             options.output,
             "evaluate_occlusion",
-            options.deciding(),
+            options,
             files_of(specs, *options.imports, options.suite),
             (_REPORT, _BACKUP),
-            options.flags(),
         )
         self._several = len(specs) > 1
 

@@ -80,7 +80,7 @@ class _Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def _stopped_by_signals(notice):
-    """Raises where a signal to terminate comes; answers it and Ctrl-C at once with a notice."""
+    """Turns SIGTERM and Ctrl-C into exceptions, and prints a notice at once."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may take signals
         return

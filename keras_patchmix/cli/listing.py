@@ -27,7 +27,7 @@ def data_listing(options, split):
     """Returns the `SetListing` of a split of the data set, without reading any image.
 
     Args:
-        options: An `EvaluationOptions`.
+        options: A `ScoreOptions`.
         split: The split that is scored.
 
     Raises:

@@ -51,7 +51,7 @@ class ModelSpec:
 
 
 def model_specs(options):
-    """Returns the `ModelSpec`s of an `EvaluationOptions`.
+    """Returns the `ModelSpec`s of an `ScoreOptions`.
 
     Raises:
         ValueError: A file does not exist, two models share a name, or a flag names an unknown

@@ -18,7 +18,7 @@ def occluded_sets(options):
     """Returns a list of `DatasetOcclusion`s, one for each name given with `--occluded`.
 
     Args:
-        options: An `EvaluationOptions`.
+        options: A `ScoreOptions`.
 
     Raises:
         ValueError: There is no such data set or split.

@@ -134,6 +134,12 @@ class Options:
         return {field.name: flag_of(field) for field in dataclasses.fields(cls)}
 
     @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Returns a dict from fields that have defaults to these, as JSON values."""
+        fields = dataclasses.fields(cls)
+        return {f.name: _plain(f.default) for f in fields if f.default is not dataclasses.MISSING}
+
+    @classmethod
     def presets(cls) -> dict[str, Path]:
         """Returns a dict from names that `--config` takes to the files that they stand for."""
         return {}
@@ -202,7 +208,7 @@ class Options:
         """Returns the options in a JSON file.
 
         Raises:
-            ValueError: It is no such file, or holds an option that there is not (any more).
+            ValueError: It is no such file, or holds an unknown or removed option.
         """
         path = cls.presets().get(name, Path(name))
         try:
@@ -237,7 +243,7 @@ class Options:
         return settings
 
 
-# What config.json and presets hold beside options, and what a run does not share with another one.
+# Keys of config.json and presets that are not options, or belong to one run.
 _NOT_SETTINGS = ("about", "source", "not_covered", "recipe", "files", "output", "choice")
 
 

@@ -28,7 +28,7 @@ def split_line(options):
     """Returns which part of a folder is scored without `--split`, or None.
 
     Args:
-        options: An `EvaluationOptions`.
+        options: A `ScoreOptions`.
     """
     if options.split is not None:
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, where code reacts to it."""
+"""Errors of data sets that callers catch."""
 
 import contextlib
 import os

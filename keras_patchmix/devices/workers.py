@@ -1,4 +1,4 @@
-"""Which of several processes that train one model together this is."""
+"""The role of this process in distributed training."""
 
 import sys
 

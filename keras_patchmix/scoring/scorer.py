@@ -139,7 +139,7 @@ class Classifier(NamedTuple):
         """Returns the arguments of `c_rise` other than images and classes.
 
         Args:
-            options: An object with the masks' settings, such as an `ExplanationOptions`.
+            options: An object with the masks' settings, such as an `ExplainOptions`.
         """
         fields = ("num_masks", "grid_size", "keep_probability", "tolerance", "batch_size", "seed")
         return {

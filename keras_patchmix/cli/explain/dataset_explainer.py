@@ -21,7 +21,7 @@ class DatasetExplainer:
     """Explains models on the same images of a data set with foreign parts.
 
     Args:
-        options: An `ExplanationOptions`.
+        options: An `ExplainOptions`.
         loaded: List of `LoadedModel`, which decide the size of the images.
 
     Attributes:

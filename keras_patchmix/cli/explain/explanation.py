@@ -67,9 +67,7 @@ class ExplanationDirectory(DataDirectory):
     def __init__(self, options, specs, files=()):
         paths = files_of(specs, *options.imports, *map(str, files))
         results = (_EXPLANATION, _BACKUP)
-        super().__init__(
-            options.output, "explain", options.deciding(), paths, results, options.flags()
-        )
+        super().__init__(options.output, "explain", options, paths, results)
         self._several = len(specs) > 1
 
     def folder(self, spec):

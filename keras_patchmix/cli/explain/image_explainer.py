@@ -26,7 +26,7 @@ class ImageExplainer:
     """Explains models on the same images from files.
 
     Args:
-        options: An `ExplanationOptions`.
+        options: An `ExplainOptions`.
         loaded: List of `LoadedModel`, which decide the size of the images.
         pictures: List of `Picture`.
 

@@ -272,7 +272,7 @@ def result_line(options, directory, explanations):
     """Returns the last line: RESULT and a JSON object of one line.
 
     Args:
-        options: An `ExplanationOptions`.
+        options: An `ExplainOptions`.
         directory: A `pathlib.Path`.
         explanations: Dict from a model's name to its `Explanation`.
     """

@@ -58,7 +58,13 @@ def run(options: "HardenOptions") -> "Hardened | None":
     files = [spec.source, *options.imports]
     results = (_MODEL, "epoch-*.npz")
     directory = RunDirectory(
-        str(options.output), "harden", options.deciding(), files, results, options.flags()
+        str(options.output),
+        "harden",
+        options.deciding(),
+        files,
+        results,
+        options.flags(),
+        options.defaults(),
     )
     path, result = directory.path, None
     with directory.locked():

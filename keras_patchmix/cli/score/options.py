@@ -84,11 +84,3 @@ results, in the directory of --output:
     per_class: bool = option(
         False, "print the classes that suffer most, and write classes.csv", decides=False
     )
-
-    def deciding(self):
-        """Returns the options that decide the numbers, without newer ones that are not used."""
-        values = super().deciding()
-        for later in ("occluded", "selectivity", "scores"):
-            if values[later] in ((), [], None, "auto"):
-                del values[later]  # as in directories from before there was this flag
-        return values

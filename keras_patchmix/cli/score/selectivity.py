@@ -19,7 +19,7 @@ class SelectivityScorer:
     """Measures models on the same images with foreign parts.
 
     Args:
-        options: An `EvaluationOptions` with a number of images for selectivity.
+        options: A `ScoreOptions` with a number of images for selectivity.
         data: The data set, as of `open_data`.
         loaded: List of `LoadedModel`.
         class_maps: List of their class maps, or None each.

@@ -32,7 +32,13 @@ class TrainDirectory(RunDirectory):
         self._all_options = options.to_dict()
         results = ("epoch-*.npz", "model.keras", "report.json")
         super().__init__(
-            options.output, "train", options.deciding(), [options.init], results, options.flags()
+            options.output,
+            "train",
+            options.deciding(),
+            [options.init],
+            results,
+            options.flags(),
+            options.defaults(),
         )
 
     def _encode(self, recipe, options, files):
@@ -52,7 +58,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
     after its last whole epoch; a finished one is only printed again.
 
     Args:
-        options: A `keras_patchmix.cli.train.TrainOptions`.
+        options: A `TrainOptions`, with `output`.
 
     Returns:
         Dict from the mixing to its `keras_patchmix.occlusion.Report` on the test split.
