@@ -6,8 +6,8 @@
 Columns: PatchMixing, CutMix and MixUp of this package, CutMix and MixUp of keras and of keras_cv,
 timm's Mixup (as CutMix) and torchvision's v2.CutMix. The last two are measured by this script in
 another process, run by the interpreter `--torch-python`, which needs PyTorch and timm or
-torchvision, and neither Keras nor TensorFlow. Without it, or where a package is missing, the column says "not measured". A case
-that raises becomes a cell with the first line of the error.
+torchvision, and neither Keras nor TensorFlow. Without it, or where a package is missing, the column
+says "not measured". A case that raises becomes a cell with the first line of the error.
 
 Labels are not smoothed; other arguments are the defaults, unless `ROWS` says otherwise. The last
 line printed is RESULT and a JSON object.
