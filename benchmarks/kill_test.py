@@ -143,7 +143,7 @@ def newest_epoch(folder):
 
 def half_written(folder):
     """Returns the names of files that are being written, or were."""
-    return [path.name for path in folder.glob(".epoch-*.tmp")]
+    return [path.name for path in folder.glob(".epoch-*.tmp*")]
 
 
 def differences(first, second):

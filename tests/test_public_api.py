@@ -77,7 +77,9 @@ def test_type_checkers_see_the_names_that_are_imported_on_first_use(path):
     tree = ast.parse(path.read_text("utf-8"))
     package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
     block = next(
-        node for node in tree.body if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING"
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
     )
     seen = {
         (one.name, node.module)

@@ -52,7 +52,10 @@ def test_a_wheel_holds_nothing_beside_the_package_and_what_describes_it(contents
     assert len(folders) == 1
     assert folders.pop().endswith(".dist-info")
     names = {Path(name).name for name in others}
-    assert names == {"LICENSE", "METADATA", "RECORD", "WHEEL", "top_level.txt"}
+    assert names == {
+        *("LICENSE", "METADATA", "RECORD", "WHEEL"),
+        *("entry_points.txt", "top_level.txt"),
+    }
 
 
 def test_a_wheel_holds_no_large_file(wheel, contents):

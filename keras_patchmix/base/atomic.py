@@ -36,7 +36,7 @@ class NoRoomError(OSError):
 
 
 def _megabytes(count):
-    return f"{count / _MEGABYTE:,.1f}"
+    return f"{count / _MEGABYTE:,.1f}" if count >= _MEGABYTE else f"{count / _MEGABYTE:.3f}"
 
 
 @contextlib.contextmanager

@@ -84,6 +84,7 @@ class RunDirectory:
         self._recipe = recipe
         self._file = self.path / "config.json"
         self._check()
+        self._is_new = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # A full disk still makes empty files.
@@ -108,7 +109,12 @@ class RunDirectory:
         with locked(self.path):
             self._check()  # what another process has finished since
             atomic.remove_leftovers(self.path)
-            yield
+            try:
+                yield
+            finally:
+                if self._is_new:
+                    with contextlib.suppress(OSError):
+                        self.path.rmdir()  # only one that is empty
 
     def begin(self) -> None:
         """Writes `config.json`, once everything that the command names has been found."""
@@ -174,8 +180,12 @@ class _Tried(Exception):
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: str | os.PathLike[str], shown: str | None = None) -> Iterator[None]:
     """Keeps other processes out of a directory while the block runs.
+
+    Args:
+        path: The directory.
+        shown: What the error calls it. Defaults to `path`.
 
     Raises:
         InUseError: Another process holds it.
@@ -190,8 +200,9 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
+        place = shown or os.fspath(path)
         raise InUseError(
-            f"--output {str(path)!r} is in use: another process writes its results there"
+            f"--output {place!r} is in use: another process writes its results there"
         ) from None
     except OSError:
         pass  # some network file systems cannot

@@ -1,5 +1,6 @@
 """The command `keras-patchmix`, also `python -m keras_patchmix`."""
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -87,9 +88,16 @@ def _run(name, options, arguments):
         keras_backend.require()
         importlib.import_module("keras_patchmix.models.registered")
         run = importlib.import_module(f"keras_patchmix.cli.{name}.command").run
-        if options.output is None:
-            options = dataclasses.replace(options, output=str(options.new_directory()))
-        run(options)
+        if options.output is not None:
+            run(options)
+            return
+        path = options.new_directory()
+        options = dataclasses.replace(options, output=str(path))
+        try:
+            run(options)
+        finally:
+            with contextlib.suppress(OSError):
+                path.rmdir()  # only one that is empty
 
     return exit_status(
         work,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 from keras_patchmix.base import state_files
 from keras_patchmix.base.printable import printable
 from keras_patchmix.base.run_directory import new_directory
+from keras_patchmix.cli.messages import named
 
 Command = TypeVar("Command", bound="Options")
 
@@ -155,7 +156,14 @@ class Options:
             SystemExit: With status 2, after a message that names the flag; 0 after the help.
         """
         parser = cls.parser()
+        for argument in arguments:
+            if argument.startswith("--") and argument.endswith(("=", "=--")):  # argparse takes both
+                parser.error(f"argument {argument.partition('=')[0]}: must have a value")
         given = vars(parser.parse_args(arguments))
+        for field in dataclasses.fields(cls):
+            value = given.get(field.name)
+            if value == "" or (isinstance(value, list) and "" in value):
+                parser.error(f"argument {flag_of(field)}: must not be empty")
         config = given.pop("config", None)
         try:
             settings = {} if config is None else cls._read(config)
@@ -174,7 +182,7 @@ class Options:
         try:
             options.check()
         except OptionError as error:
-            parser.error(f"argument {error}")
+            parser.error(f"argument {named(str(error), cls.flags())}")
         return options
 
     @classmethod
@@ -191,7 +199,9 @@ class Options:
             argument_default=argparse.SUPPRESS,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        text = "JSON file of options, over which flags win, such as the config.json of a run"
+        text = "JSON file of options, over which flags win"
+        if cls.GOES_ON:
+            text += ", such as the config.json of a run"
         if cls.presets():
             text += f"; or one of the published recipes {', '.join(cls.presets())}"
         parser.add_argument("--config", metavar="FILE", help=text)
@@ -220,6 +230,10 @@ class Options:
                 f"{error.strerror}"
             ) from None
         if isinstance(settings, dict):
+            recipe = settings.get("recipe", cls.COMMAND)
+            recipe = "score" if recipe == "evaluate_occlusion" else recipe
+            if recipe != cls.COMMAND:
+                raise ValueError(f"{name!r} is the config.json of keras-patchmix {recipe}")
             settings = settings.get("options", settings)
         if not isinstance(settings, dict):
             raise ValueError(f"{name!r} must hold a JSON object, got {type(settings).__name__}")

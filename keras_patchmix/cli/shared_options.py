@@ -99,7 +99,7 @@ class SplitOptions(DataOptions):
         "pixels a side to resize to, where the model does not fix it; by default what it was built "
         "with, else the images' own",
         group="data",
-        kind=whole(8),
+        kind=whole(8, 65535),
         metavar="N",
     )
 

@@ -7,6 +7,7 @@ import os
 from keras_patchmix import __version__
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable, quoted
+from keras_patchmix.base.run_directory import locked
 
 tf = require("tensorflow", "Writing a data set")
 tfds = require("tensorflow_datasets", "Writing a data set")
@@ -57,7 +58,8 @@ class ExampleWriter(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
 def write_examples(directory, num_shards=None, **arguments):
     """Writes a TFDS data set to a directory, which appears once it is complete.
 
-    Until then it is DIRECTORY.incomplete, which a killed process leaves and the next call removes.
+    Until then it is DIRECTORY.incomplete, which is locked. A killed process leaves it, and the next
+    call removes what it holds.
 
     Args:
         directory: String, a path or an address such as "gs://bucket/directory".
@@ -70,11 +72,38 @@ def write_examples(directory, num_shards=None, **arguments):
     Raises:
         FileExistsError: The directory is not empty.
         ValueError: Its path is not UTF-8.
-        OSError: It is not writable.
+        OSError: It is not writable, or another process writes there.
     """
     target = _empty_place(directory)
     scratch = target.with_name(f"{target.name}.incomplete")
-    scratch.rmtree(missing_ok=True)
+    with _alone_in(scratch, directory):
+        return _write(target, scratch, directory, num_shards, arguments)
+
+
+@contextlib.contextmanager
+def _alone_in(scratch, directory):
+    """Makes and locks an empty scratch directory; removes it at the end, with its new parents."""
+    if "://" in directory:  # no lock there
+        scratch.rmtree(missing_ok=True)
+        yield
+        return
+    new = [path for path in scratch.parents if not path.exists()]
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(scratch, directory):
+            for path in scratch.iterdir():
+                path.rmtree() if path.is_dir() else path.unlink()
+            try:
+                yield
+            finally:
+                scratch.rmtree(missing_ok=True)
+    finally:
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()  # only one that is empty
+
+
+def _write(target, scratch, directory, num_shards, arguments):
     config = tfds.download.DownloadConfig(try_download_gcs=False, num_shards=num_shards)
     try:
         builder = ExampleWriter(**arguments, data_dir=scratch)
@@ -88,8 +117,6 @@ def write_examples(directory, num_shards=None, **arguments):
         if not isinstance(reason, tf.errors.OpError):
             raise
         raise OSError(f"{quoted(directory)} cannot be written to: {reason.message}") from error
-    finally:
-        scratch.rmtree(missing_ok=True)
     return builder.info
 
 

@@ -194,7 +194,7 @@ def load_checkpoint(path):
 
 
 def directory_of(path):
-    return RunDirectory(path.parent, "a", {"seed": 1}, (), ("*.done",), "--{}".format)
+    return RunDirectory(path.parent, "a", {"seed": 1}, (), ("*.done",), {})
 
 
 def write_config(path):

@@ -4,6 +4,7 @@ Each script is started as a program would be, up to the moment when its flags ha
 """
 
 import argparse
+import importlib.util
 import re
 import runpy
 import shlex
@@ -28,7 +29,7 @@ SCRIPTS = sorted(
     if "ArgumentParser" in path.read_text("utf-8")
 )
 # Flags of other programs, and of an example, that pages name in their text.
-OF_OTHERS = {"--strict", "--upgrade-deps", "--top-k"}
+OF_OTHERS = {"--strict", "--upgrade-deps", "--top-k", "--image_size"}
 MODULES = {"mkdocs", "pytest", "venv", "keras_patchmix"}
 OPTIONS = {name: options_class(name) for name in COMMANDS_OF_MAIN}
 
@@ -56,8 +57,9 @@ def start(script, arguments, monkeypatch, help_only=False):
     with monkeypatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_known_args", parse_and_stop)
         patch.setattr(sys, "argv", [script, *arguments])
-        # tools.check_site imports it; to read its flags no browser is needed.
-        patch.setitem(sys.modules, "websocket", types.ModuleType("websocket"))
+        if importlib.util.find_spec("websocket") is None:
+            # tools.check_site imports it; to read its flags no browser is needed.
+            patch.setitem(sys.modules, "websocket", types.ModuleType("websocket"))
         patch.syspath_prepend(str((ROOT / script).parent))
         try:
             runpy.run_path(str(ROOT / script), run_name="__main__")

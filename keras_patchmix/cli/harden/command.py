@@ -197,8 +197,10 @@ def _training_options(options, loaded):
 
 
 def _check_counts(counts):
+    purposes = {"train": "train", "validation": "choose", "test": "report"}
     for part, count in counts.items():
         if count < _FEW:
             raise ValueError(
-                f"--dataset must have {_FEW} images or more to {part} on. Received: {count}"
+                f"--dataset must have {_FEW} images or more to {purposes[part]} on; --{part}-split "
+                f"says which they are. Received: {count}"
             )

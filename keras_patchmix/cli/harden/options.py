@@ -34,15 +34,19 @@ last epoch.
 """
     EPILOG: ClassVar[str] = f"""\
 {MODELS_HELP}
-The data set is split three ways: the model is trained on one part, the point of the line is chosen
-on the second, and the reports before and after are of the third, which decides nothing.
+The data set is split three ways, each of 50 images or more: the model is trained on one part, the
+point of the line is chosen on the second, and the reports before and after are of the third, which
+decides nothing.
 """
 
+    model: tuple = option(
+        help="the model to harden, see below", group="models", repeats=True, metavar="MODEL"
+    )
     image_size: int | None = option(
         None,
         "pixels a side, where the model does not fix it; by default the images' own",
         group="data",
-        kind=whole(8),
+        kind=whole(8, 65535),
         metavar="N",
     )
     augmentation: str = option(

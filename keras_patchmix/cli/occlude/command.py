@@ -1,10 +1,8 @@
 """The command that writes a set of occluded images."""
 
-import contextlib
 from pathlib import Path
 
 from keras_patchmix.base.printable import say
-from keras_patchmix.base.run_directory import locked
 from keras_patchmix.cli.messages import result_line
 from keras_patchmix.cli.occlude.options import OccludeOptions
 from keras_patchmix.datasets.superimposing import running
@@ -21,11 +19,10 @@ def run(options: OccludeOptions) -> None:
         FileExistsError: The data set is there already.
         OSError: The directory is not writable, in use, or the disk is full.
     """
-    output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(output):
-            say(result_line(running.run(options)))
-    finally:
-        with contextlib.suppress(OSError):
-            output.rmdir()  # only one that is empty
+    name = running.name_of(options)
+    if (Path(options.output) / name).is_dir() and any((Path(options.output) / name).iterdir()):
+        raise FileExistsError(
+            f"--output {options.output!r} holds the data set {name!r} already: choose another "
+            "--name"
+        )
+    say(result_line(running.run(options)))

@@ -58,7 +58,7 @@ results, in OUTPUT/NAME/1.0.0:
         None,
         "pixels a side to resize to and cut; by default their own, if that is one size",
         group="data",
-        kind=whole(16),
+        kind=whole(16, 65535),
         metavar="N",
     )
     max_examples: int | None = option(

@@ -77,7 +77,7 @@ same --output goes on after the last whole epoch.
         metavar="NAME",
     )
     image_size: int | None = option(
-        None, "pixels a side to resize to", group="data", kind=whole(8), metavar="N"
+        None, "pixels a side to resize to", group="data", kind=whole(8, 65535), metavar="N"
     )
     cache: str = option(
         "auto",

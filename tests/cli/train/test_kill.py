@@ -15,6 +15,9 @@ pytest.importorskip("tensorflow")
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "kill_test.py"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def killed_twice(tmp_path_factory):
     """Two runs: one undisturbed, one killed while it wrote a checkpoint and once after that."""
@@ -30,7 +33,6 @@ def killed_twice(tmp_path_factory):
     return directory, json.loads(process.stdout.strip().splitlines()[-1].removeprefix("RESULT "))
 
 
-@pytest.mark.slow
 def test_kills_change_no_weight_and_no_line(killed_twice):
     _, result = killed_twice
     assert result["different"] == []
