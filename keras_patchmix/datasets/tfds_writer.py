@@ -100,7 +100,7 @@ def _alone_in(scratch, directory):
     finally:
         for path in new:
             with contextlib.suppress(OSError):
-                path.rmdir()  # only one that is empty
+                os.rmdir(path)  # only one that is empty
 
 
 def _write(target, scratch, directory, num_shards, arguments):

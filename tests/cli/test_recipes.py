@@ -14,7 +14,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
     [
         ("train_convnext", "usage: keras-patchmix train [flags]"),
         ("train_vit", "usage: keras-patchmix train [flags]"),
-        ("harden", "usage: keras-patchmix harden --model [NAME=]MODEL --dataset NAME [flags]"),
+        ("harden", "usage: keras-patchmix harden --model MODEL --dataset NAME [flags]"),
         ("evaluate_occlusion", "usage: keras-patchmix score --model"),
         ("explain", "usage: keras-patchmix explain --model"),
         ("make_smd", "usage: keras-patchmix occlude --dataset NAME --split SPLIT --output DIR"),

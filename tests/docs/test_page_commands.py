@@ -29,7 +29,7 @@ SCRIPTS = sorted(
     if "ArgumentParser" in path.read_text("utf-8")
 )
 # Flags of other programs, and of an example, that pages name in their text.
-OF_OTHERS = {"--strict", "--upgrade-deps", "--top-k", "--image_size"}
+OF_OTHERS = {"--strict", "--upgrade-deps", "--top-k", "--image_size", "--unsafe_load"}
 MODULES = {"mkdocs", "pytest", "venv", "keras_patchmix"}
 OPTIONS = {name: options_class(name) for name in COMMANDS_OF_MAIN}
 

@@ -116,9 +116,8 @@ def test_interrupted_it_goes_on_with_the_models_that_are_left(
     )
 
 
-def test_without_the_flag_directories_from_before_it_go_on():
+def test_the_flag_decides_the_results():
     options = ScoreOptions(model=("m",), dataset="shapes")
-    assert "selectivity" not in options.deciding()
     asked = dataclasses.replace(options, selectivity=7)
     assert asked.deciding() != options.deciding()
     assert "--selectivity 7" in asked.command_line()
