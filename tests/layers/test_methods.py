@@ -273,12 +273,13 @@ def test_it_mixes_on_the_device(method):
 
 @each_method
 def test_a_model_trains_with_compiled_mixing_on_the_device(method):
+    keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((16, 16, BATCH)), keras.layers.Flatten()])
     model.add(keras.layers.Dense(BATCH))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=BACKEND == "jax")
-    kpm.training.mix_on_device(model, layer(method, ratio=(0.0, 0.2)))
-    history = model.fit(coloured((16, 16)), IDS, epochs=20, verbose=0).history["loss"]
+    kpm.training.mix_on_device(model, layer(method, ratio=(0.0, 0.2)), seed=1)
+    history = model.fit(coloured((16, 16)), IDS, epochs=60, verbose=0).history["loss"]
     assert history[-1] < 0.7 * history[0]
 
 
