@@ -66,7 +66,7 @@ def write_inputs(root):
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, jit_compile=False)
-    model.fit(np.stack(images), np.array(labels), epochs=2, verbose=0)
+    model.fit(np.stack(images), np.array(labels), epochs=20, verbose=0)
     model.save(root / "model.keras")
 
 
