@@ -222,6 +222,8 @@ def test_interrupted_it_leaves_nothing_that_reads_as_a_data_set(
     assert "starts anew" in err
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (tmp_path / "mine").exists()
+    # As SIGKILL leaves it.
+    (tmp_path / "mine" / "1.0.0.incomplete" / "downloads").mkdir(parents=True)
     monkeypatch.undo()
     assert make(capsys, made.photos, tmp_path, *made.flags)[0] == 0
 

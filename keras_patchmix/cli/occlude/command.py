@@ -20,7 +20,8 @@ def run(options: OccludeOptions) -> None:
         OSError: The directory is not writable, in use, or the disk is full.
     """
     name = running.name_of(options)
-    if (Path(options.output) / name).is_dir() and any((Path(options.output) / name).iterdir()):
+    # A killed process leaves a directory that ends so, which the next one takes over.
+    if any(path.suffix != ".incomplete" for path in (Path(options.output) / name).glob("*")):
         raise FileExistsError(
             f"--output {options.output!r} holds the data set {name!r} already: choose another "
             "--name"
