@@ -113,6 +113,16 @@ def _value(path):
             return {
                 key: arrays[key].tobytes() for key in arrays if arrays[key].dtype.kind not in "SU"
             }
+    if ".tfrecord" in path.name:
+        import tensorflow as tf
+
+        # The fields of an example are a map, whose order in the file is not defined.
+        records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        examples = [tf.train.Example.FromString(record) for record in records]
+        return [
+            {key: field.SerializeToString() for key, field in example.features.feature.items()}
+            for example in examples
+        ]
     if path.suffix in (".json", ".jsonl"):
         return [_without_times(json.loads(line)) for line in _documents(path)]
     return path.read_bytes()
