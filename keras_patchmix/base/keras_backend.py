@@ -11,8 +11,8 @@ _BACKENDS = ("tensorflow", "jax", "torch")
 
 def runs_command() -> bool:
     """Returns whether this process is `keras-patchmix` or `python -m keras_patchmix`."""
-    program = Path(sys.argv[0]).name if sys.argv else ""
-    return program.startswith("keras-patchmix") or (
+    program = Path(sys.argv[0]).stem if sys.argv else ""
+    return program in ("keras-patchmix", "keras-patchmix-script") or (
         program == "-m" and "keras_patchmix" in sys.orig_argv
     )
 

@@ -3,6 +3,8 @@
 import numbers
 from typing import Any
 
+import numpy as np
+
 
 def size_pair(value: Any, name: str) -> tuple[int, int]:
     """Returns a size as a pair of integers.
@@ -15,7 +17,7 @@ def size_pair(value: Any, name: str) -> tuple[int, int]:
         ValueError: Not a positive integer or a pair of them.
     """
     pair = (value, value) if isinstance(value, numbers.Integral) else value
-    is_pair = hasattr(pair, "__len__") and not isinstance(pair, str | bytes) and len(pair) == 2
+    is_pair = isinstance(pair, list | tuple | np.ndarray) and len(pair) == 2
     if not is_pair or not all(map(_is_positive, pair)):
         raise ValueError(
             f"`{name}` must be a positive integer or a pair of them, the vertical one first. "

@@ -121,10 +121,11 @@ class Options:
 
     def command_line(self) -> str:
         """Returns the shortest command that has the same results."""
+        defaults = self.defaults()
         given = {
-            field.name: value
-            for field in dataclasses.fields(self)
-            if (value := self.deciding().get(field.name)) != _plain(field.default)
+            name: value
+            for name, value in self.deciding().items()
+            if name not in defaults or value != defaults[name]
         }
         arguments = _arguments(given, dataclasses.fields(self))
         return shlex.join(["keras-patchmix", self.COMMAND, *arguments])

@@ -1,6 +1,7 @@
 """Decoding and resizing inside `tf.data`: RGB, uint8, one size."""
 
 from keras_patchmix.base.optional import require
+from keras_patchmix.base.sizes import size_pair
 from keras_patchmix.datasets import image_files
 from keras_patchmix.datasets.image_files import MAX_PIXELS, MAX_SIDE, PNG
 
@@ -13,19 +14,7 @@ def check_image_size(image_size):
     Raises:
         ValueError: It is not None, a positive integer or a pair of them.
     """
-    if image_size is None:
-        return None
-    pair = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if (
-        not isinstance(pair, (tuple, list))
-        or len(pair) != 2
-        or not all(isinstance(side, int) and side > 0 for side in pair)
-    ):
-        raise ValueError(
-            "`image_size` must be a positive integer, a pair (height, width) of them, or None. "
-            f"Received: image_size={image_size!r}"
-        )
-    return tuple(pair)
+    return None if image_size is None else size_pair(image_size, "image_size")
 
 
 def decode(content):

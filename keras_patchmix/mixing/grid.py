@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_patchmix.base.sizes import size_pair
 from keras_patchmix.base.types import Size
 from keras_patchmix.mixing import arrays
 
@@ -44,8 +45,8 @@ class Grid:
                 "Give exactly one of `grid_size` (patches a side) and `patch_size` (pixels a "
                 f"side). Received: grid_size={grid_size}, patch_size={patch_size}"
             )
-        self.grid_size = None if grid_size is None else _pair("grid_size", grid_size)
-        self.patch_size = None if patch_size is None else _pair("patch_size", patch_size)
+        self.grid_size = None if grid_size is None else size_pair(grid_size, "grid_size")
+        self.patch_size = None if patch_size is None else size_pair(patch_size, "patch_size")
 
     def shape(self, height, width):
         """The numbers of rows and columns on an image of the given size.
@@ -182,15 +183,3 @@ def _joined(strips):
         else:
             joined.append(strip)
     return joined
-
-
-def _pair(name, value):
-    pair = (value, value) if not isinstance(value, (tuple, list)) else tuple(value)
-    if len(pair) != 2 or not all(
-        isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0
-        for side in pair
-    ):
-        raise ValueError(
-            f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}"
-        )
-    return tuple(int(side) for side in pair)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix.base.printable import printable
+from keras_patchmix.base.sizes import size_pair
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.corruptions.member import Condition, Member
 from keras_patchmix.occlusion.data import ExampleSource
@@ -81,7 +82,7 @@ class DatasetOcclusion(Member):
             )
         self.dataset = dataset
         self._splits = _check_splits(split) if self.is_named else (None,)
-        self.image_size = _check_size(image_size)
+        self.image_size = None if image_size is None else size_pair(image_size, "image_size")
         self.data_dir = None if data_dir is None else os.fspath(data_dir)
         is_word = isinstance(class_map, str) or class_map is None
         if isinstance(class_map, str) and class_map != "auto":
@@ -182,22 +183,6 @@ def _check_splits(split):
             f"Received: split={split!r}"
         )
     return splits
-
-
-def _check_size(size):
-    if size is None:
-        return None
-    pair = (size, size) if isinstance(size, int | np.integer) else size
-    if (
-        not isinstance(pair, list | tuple)
-        or len(pair) != 2
-        or not all(map(_is_positive_integer, pair))
-    ):
-        raise ValueError(
-            "`image_size` must be a positive integer, a pair (height, width) of them, or None. "
-            f"Received: image_size={size!r}"
-        )
-    return int(pair[0]), int(pair[1])
 
 
 def _default_name(dataset):

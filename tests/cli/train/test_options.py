@@ -161,3 +161,15 @@ def test_the_help_names_every_setting(capsys):
     text = capsys.readouterr().out
     for field in dataclasses.fields(TrainOptions):
         assert "--" + field.name.replace("_", "-") in text
+
+
+def test_choices_are_those_of_the_library():
+    # Written again, as help must need no Keras.
+    from keras_patchmix.cli.train import options
+    from keras_patchmix.devices import strategies
+    from keras_patchmix.training import augmentation, caching, mixing_steps
+
+    assert options.AUGMENTATIONS == augmentation.AUGMENTATIONS
+    assert options.CACHES == caching.CACHES
+    assert options.STRATEGIES == strategies.NAMES
+    assert options.MIXINGS == mixing_steps.MIXINGS
