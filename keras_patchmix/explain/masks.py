@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_patchmix.base.hashing import integers_below, stream, uniform
+from keras_patchmix.base.sizes import size_pair
 from keras_patchmix.base.types import Size
 
 
@@ -103,18 +104,13 @@ def random_masks(
 
 
 def _standardize_grid_size(grid_size, image_size):
-    pair = (grid_size, grid_size) if isinstance(grid_size, (int, np.integer)) else tuple(grid_size)
-    fits = len(pair) == 2 and all(
-        isinstance(cells, (int, np.integer)) and 1 <= cells <= side
-        for cells, side in zip(pair, image_size, strict=False)
-    )
-    if not fits:
+    pair = size_pair(grid_size, "grid_size")
+    if pair[0] > image_size[0] or pair[1] > image_size[1]:
         raise ValueError(
-            "`grid_size` must be an integer or a pair (rows, columns), at least 1 and no finer "
-            f"than the image of {image_size[0]}x{image_size[1]} pixels. "
-            f"Received: grid_size={grid_size!r}"
+            f"`grid_size` must be no finer than the image of {image_size[0]}x{image_size[1]} "
+            f"pixels. Received: grid_size={grid_size!r}"
         )
-    return tuple(int(cells) for cells in pair)
+    return pair
 
 
 def _cell_weights(side, cells, cell_size):

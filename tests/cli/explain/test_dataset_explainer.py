@@ -167,7 +167,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_numbers(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("--grid-size 40", "a: --grid-size must be an integer"),
+        ("--grid-size 40", "a: --grid-size must be no finer than the image of 12x12"),
         ("--scores probabilities", "--scores probabilities: 'a' returns scores from 0 to 2.8"),
         ("--split dev", "--split must be one of ['train', 'validation', 'test', 'all']"),
         (
