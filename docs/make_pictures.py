@@ -11,7 +11,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from matplotlib.figure import Figure
 
-import keras_patchmix as kpm
 from keras_patchmix import occlusion
 from keras_patchmix.datasets import shapes
 
