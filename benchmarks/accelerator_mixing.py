@@ -33,7 +33,7 @@ def contestants(images):
         return layer.apply_plan(layer.sample_plan(images, seed=seed), images, ids)
 
     patches = layers["PatchMixing"]
-    plan = patches.sample_plan(images, seed=jnp.array([1, 2]))
+    plan = jax.jit(patches.sample_plan)(images, seed=jnp.array([1, 2]))
     return {
         "copy": lambda images, ids, seed: (
             images + seed[1].astype(images.dtype),

@@ -28,6 +28,7 @@ import keras_patchmix as kpm
 
 ARMS = {"none": None, "cutmix": kpm.layers.CutMix, "patchmix": kpm.PatchMixing}
 SCORED_BATCH = 128
+PROBED_STEPS = 30
 TRAINING_SHARE = 0.15  # of the time left, for each of four trainings; the rest compiles and scores
 
 
@@ -74,8 +75,8 @@ class Arm:
             loss, steps = self.train_epoch(seed, epoch, epochs)
         return epochs * steps, loss
 
-    def train_epoch(self, seed, epoch, epochs):
-        """Trains for an epoch, at the learning rate of its middle; returns loss and steps."""
+    def train_epoch(self, seed, epoch, epochs, steps=None):
+        """Trains for an epoch or fewer steps, at one learning rate; returns loss and steps."""
         pace = 0.5 if epoch == 0 else 0.5 * (1 + math.cos(math.pi * (epoch + 0.5) / epochs))
         self.model.optimizer.learning_rate = self._sizes.learning_rate * pace
         batches = HostBatches(
@@ -86,6 +87,7 @@ class Arm:
             margin=self._data.train[0].shape[1] // 8,
             seed=seed,
             epoch=epoch,
+            steps=steps,
             workers=min(os.cpu_count(), 8),
         )
         history = self.model.fit(batches, verbose=0)
@@ -98,7 +100,7 @@ def measure(sizes, rows, clock, options):
         keras.config.set_dtype_policy("mixed_bfloat16")
     data = Data(options.images)
     arms = {name: Arm(name, data, sizes) for name in ARMS}
-    epochs = plan_epochs(arms["none"], sizes, clock)
+    epochs = plan_epochs(arms["none"], data, sizes, clock)
     rows.result |= {
         "images": {"train": len(data.train[0]), "test": len(data.test[0])},
         "image_size": data.train[0].shape[1],
@@ -121,13 +123,14 @@ def measure(sizes, rows, clock, options):
         took = 0.7 * (time.monotonic() - started)  # the first seed compiles
 
 
-def plan_epochs(arm, sizes, clock):
-    """Returns how many epochs fit, from the time of one after the first, which compiles."""
-    arm.train_epoch(0, 0, 2)
+def plan_epochs(arm, data, sizes, clock):
+    """Returns how many epochs fit, from the time of a few steps after the first ones."""
+    arm.train_epoch(0, 0, 2, PROBED_STEPS)  # compiles
     started = time.monotonic()
-    arm.train_epoch(0, 1, 2)
-    fitting = TRAINING_SHARE * clock.left() / sizes.seeds / (time.monotonic() - started)
-    return max(1, min(int(fitting), sizes.epochs))
+    arm.train_epoch(0, 1, 2, PROBED_STEPS)
+    images_per_second = PROBED_STEPS * sizes.train_batch / (time.monotonic() - started)
+    seconds = TRAINING_SHARE * clock.left() / sizes.seeds
+    return max(1, min(int(seconds * images_per_second / len(data.train[0])), sizes.epochs))
 
 
 def run_arm(name, arms, data, seed, epochs, sizes, rows):

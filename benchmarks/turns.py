@@ -93,7 +93,7 @@ def beside_copy(times, num_bytes, copy="copy"):
             name,
             {
                 "microseconds": round(1e6 * median, 2),
-                "gigabytes_per_second": round(num_bytes / median / 1e9, 2),
+                "gigabytes_per_second": round(num_bytes / median / 1e9, 4),
                 "ratio_to_copy": round(float(ratio), 3),
                 "ratio_quartiles": [round(float(low), 3), round(float(high), 3)],
                 "rounds": len(values),

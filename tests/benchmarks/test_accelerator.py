@@ -157,6 +157,7 @@ def test_a_clock_ends_the_rounds(monkeypatch):
 
 @pytest.mark.skipif(BACKEND != "jax", reason="measures JAX")
 def test_a_chain_mixes_what_the_step_before_has_mixed():
+    import jax
     import jax.numpy as jnp
 
     with pytest.MonkeyPatch.context() as patch:
@@ -165,8 +166,8 @@ def test_a_chain_mixes_what_the_step_before_has_mixed():
     images, ids = map(jnp.asarray, bright_classes(8))
     mix = mixing.contestants(images)["PatchMixing"]
     mixed, total = mixing.chain(mix, 2)(jnp.array(images), ids, jnp.array([1, 5]))
-    once, rows = mix(images, ids, (1, 5))
-    twice, more = mix(once, ids, (1, 6))
+    once, rows = jax.jit(mix)(images, ids, jnp.array([1, 5]))
+    twice, more = jax.jit(mix)(once, ids, jnp.array([1, 6]))
     np.testing.assert_array_equal(mixed, twice)
     np.testing.assert_allclose(total, rows + more, atol=1e-6)
     assert (np.asarray(once) != twice).any()
