@@ -63,7 +63,7 @@ def test_an_unpacked_file_is_a_folder_of_images(packed, tmp_path):
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "folder")
     data, info = kpm.datasets.load(f"folder:{tmp_path}/folder", "validation", with_info=True)
-    assert info.class_names == CLASSES
+    assert list(info.class_names) == CLASSES
     counts = np.bincount([label for _, label in data.as_numpy_iterator()])
     np.testing.assert_array_equal(counts, np.bincount(splits["validation"][1]))
 
