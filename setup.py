@@ -40,6 +40,7 @@ TESTS = [
     *RECIPES,
     *PYTEST,
     *TENSORBOARD,
+    'grain>=0.2.18; python_version >= "3.11"',
     "dill>=0.3.7",  # imported by tfds.testing, which does not declare it
     "nbclient>=0.10",  # runs the notebooks, in a kernel
     "ipykernel>=6.29",

@@ -14,3 +14,9 @@ def without_tensorflow():
         asked = optional.is_installed
         patch.setattr(optional, "is_installed", lambda name: name != "tensorflow" and asked(name))
         yield
+
+
+def need_a_pipeline():
+    """Skips a module of tests where neither TensorFlow nor Grain is installed."""
+    if not any(map(optional.is_installed, ("tensorflow", "grain"))):
+        pytest.skip("needs tensorflow or grain", allow_module_level=True)

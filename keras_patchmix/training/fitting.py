@@ -176,6 +176,7 @@ def _train(data, options, directory, suite, strategy):
             validation_data=strategy.evaluation_batches(
                 data.validation, options.batch_size, pipeline.one_hot(data)
             ),
+            validation_steps=data.validation_steps(options.batch_size),
             callbacks=[*averaging, scoring, saving],
             shuffle=False,  # the stream is shuffled
             verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,

@@ -24,16 +24,14 @@ def shift(images, draws):
         images: Array `(batch, height, width, channels)`.
         draws: Pair of float32 arrays `(batch,)`, for both sides.
     """
-    for axis, draw in zip((1, 2), draws, strict=True):
-        side = images.shape[axis]
+    places = []
+    for side, draw in zip(images.shape[1:3], draws, strict=True):
         margin = side // 8
         offset = (draw * np.float32(2 * margin + 1)).astype(np.int32) - margin
         index = np.abs(np.arange(side) + offset[:, None])
-        index = (side - 1) - np.abs((side - 1) - index)
-        shape = [len(images), 1, 1, 1]
-        shape[axis] = side
-        images = np.take_along_axis(images, index.reshape(shape), axis)
-    return images
+        places.append((side - 1) - np.abs((side - 1) - index))
+    parts = zip(images, *places, strict=True)
+    return np.stack([image[rows][:, columns] for image, rows, columns in parts])
 
 
 def crop(picture, draws, size):
@@ -64,4 +62,5 @@ def crop_box(width, height, draws):
     tall = min(tall, wide / ASPECTS[0])
     wide = min(wide, tall * ASPECTS[1])
     top, left = draws[2] * (height - tall), draws[3] * (width - wide)
-    return tuple(map(float, (left, top, left + wide, top + tall)))
+    right, bottom = min(left + wide, width), min(top + tall, height)  # sums are rounded
+    return tuple(map(float, (left, top, right, bottom)))

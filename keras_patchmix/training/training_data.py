@@ -48,6 +48,11 @@ class Data:
         """The number of training images."""
         return self.info.num_examples
 
+    def validation_steps(self, batch_size):
+        """Returns the batches of validation where Keras cannot ask the data set, else None."""
+        is_known = hasattr(self.validation, "cardinality")
+        return None if is_known else -(-self.num_validation // batch_size)
+
 
 def load(options):
     """Loads the splits that a `TrainOptions` names; returns a `Data`."""
