@@ -48,9 +48,8 @@ class FolderExamples:
         if self._size is not None:
             picture = resize_picture(picture, self._size)
         elif picture.size[::-1] != self.shape[:2]:
-            raise another_size(
-                self._paths[position], picture.size[::-1], self._paths[0], self.shape
-            )
+            sizes = picture.size[::-1], self.shape[:2]
+            raise another_size(self._paths[position], self._paths[0], *sizes)
         return np.asarray(picture), int(self.labels[position])
 
     def picture(self, position):

@@ -8,6 +8,7 @@ from keras_patchmix import datasets
 from keras_patchmix.base import optional
 from keras_patchmix.base.printable import say
 from keras_patchmix.datasets.examples import grain_dataset, read_ahead
+from keras_patchmix.datasets.images import check_image_size
 from keras_patchmix.datasets.loading import open_source, parse_source
 from keras_patchmix.datasets.scoring_data import DatasetInfo
 from keras_patchmix.training import caching
@@ -79,7 +80,7 @@ def load(options):
 def _load_by_position(options, splits, test):
     """Does the same without TensorFlow."""
     source = open_source(options.dataset, options.data_dir)
-    size = None if options.image_size is None else (options.image_size,) * 2
+    size = check_image_size(options.image_size)
     names, examples = source.examples(splits["train"], size)
     info = DatasetInfo(
         options.dataset, splits["train"], len(names), names, len(examples), examples.shape

@@ -65,7 +65,7 @@ def test_every_image_comes_with_its_label_and_its_place_in_the_listing(lacking, 
 
 
 @pytest.mark.needs("tensorflow", "grain")
-def test_pixels_differ_from_those_of_tensorflow_by_a_level_or_two(photos):
+def test_pixels_differ_from_those_of_tensorflow_by_a_few_levels(photos):
     theirs = joined(read(photos)[1], "images").astype(int)
     whole = datasets.load(f"folder:{photos}", "train", 32, with_info=True)
     with without_tensorflow():
@@ -74,12 +74,12 @@ def test_pixels_differ_from_those_of_tensorflow_by_a_level_or_two(photos):
         examples, info = datasets.load(f"folder:{photos}", "train", 32, with_info=True)
     is_jpeg = np.array([path.suffix == ".jpg" for _, _, path in list_images(photos, "all")[1]])
     assert np.abs(ours - theirs)[~is_jpeg].max() <= 1
-    assert 0 < np.abs(ours - theirs)[is_jpeg].max() <= 3
+    assert 0 < np.abs(ours - theirs)[is_jpeg].max() <= 7
     assert np.abs(ours - theirs).mean() < 0.3
     assert info == whole[1]
     for (image, label), (x, y) in zip(examples, whole[0].as_numpy_iterator(), strict=True):
         assert label == y
-        assert np.abs(image.astype(int) - x).max() <= 3
+        assert np.abs(image.astype(int) - x).max() <= 7
 
 
 @pytest.mark.needs("tensorflow")
