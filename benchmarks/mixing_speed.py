@@ -17,7 +17,8 @@ written" is the greater of the pixels of two batches, the least that a blend cos
 keras-cv's layers get float32 images and one-hot labels in a dict, as they want; for uint8 input
 their own cast to float32 is part of their time. The contestant with channels first gets the same
 pixels in that order. "apply_to_images alone" has a plan that is ready, with none, half or all of
-the patches foreign: what is left of the layer's time without drawing.
+the patches foreign: what is left of the layer's time without drawing. "XLA" is
+`tf.function(layer, jit_compile=True)`, which compiles once for every shape of a batch.
 
 Printed: the median time of a batch, and the median and the quartiles of each one's time divided by
 the copy's time in the same repeat. The last line is RESULT and a JSON object.
@@ -70,6 +71,9 @@ def contestants(names, images):
     def of(layer):
         return lambda x, y: layer(x, y)[0]
 
+    def by_xla(layer):
+        return tf.function(of(layer), autograph=False, jit_compile=True)
+
     other = tf.reverse(images, axis=[0])
     patch_mixing = kpm.PatchMixing(seed=1, probability=1.0)
     batch_mode = kpm.PatchMixing(seed=1, mode="batch", probability=1.0)
@@ -87,6 +91,9 @@ def contestants(names, images):
         "PatchMixing, mode='batch'": lambda: of(batch_mode),
         "CutMix": lambda: of(kpm.layers.CutMix(seed=1)),
         "MixUp": lambda: of(kpm.layers.MixUp(seed=1)),
+        "PatchMixing, XLA": lambda: by_xla(kpm.PatchMixing(seed=1, probability=1.0)),
+        "CutMix, XLA": lambda: by_xla(kpm.layers.CutMix(seed=1)),
+        "MixUp, XLA": lambda: by_xla(kpm.layers.MixUp(seed=1)),
         **{name: functools.partial(variant, **kw) for name, kw in variants.items()},
         **{
             f"apply_to_images alone, {foreign:.0%} foreign": functools.partial(
