@@ -75,7 +75,7 @@ def test_pixels_differ_from_those_of_tensorflow_by_a_few_levels(photos):
     is_jpeg = np.array([path.suffix == ".jpg" for _, _, path in list_images(photos, "all")[1]])
     assert np.abs(ours - theirs)[~is_jpeg].max() <= 1
     assert 0 < np.abs(ours - theirs)[is_jpeg].max() <= 7
-    assert np.abs(ours - theirs).mean() < 0.3
+    assert np.abs(ours - theirs).mean() < 0.5
     assert info == whole[1]
     for (image, label), (x, y) in zip(examples, whole[0].as_numpy_iterator(), strict=True):
         assert label == y
