@@ -92,6 +92,23 @@ class Pass:
         """Returns the `Tally` of all examples, those of other workers included."""
         return self._worker.whole(self.tally)
 
+    @property
+    def count(self):
+        """Number of examples scored so far."""
+        return self.tally.count
+
+    def state(self):
+        """Returns the counts as a dict of JSON values."""
+        return self.tally.state()
+
+    def read(self, state):
+        """Returns the `Tally` in a dict that `state` returned; raises `Mismatch` for others."""
+        return Tally.from_state(self.tally.names, state)
+
+    def resume(self, tally):
+        """Goes on from what `read` returned."""
+        self.tally = tally
+
     def _check_same_examples(self, batch, part):
         outcomes = self.tally.outcomes()
         same_labels = np.array_equal(outcomes.labels[part], batch.labels)
@@ -143,15 +160,16 @@ class Passes:
     """The passes of one run, with the file that keeps their counts.
 
     Args:
-        passes: Dict from names to `Pass`es. The first one is of the benchmark's own data.
+        passes: Dict from names to `Pass`es or `StagedPass`es. The first one is of the benchmark's
+            own data.
         backup: A `Backup`.
     """
 
     def __init__(self, passes, backup):
         self._passes = passes
         self._backup = backup
-        for name, tally in (backup.load(self._tallies) or {}).items():
-            passes[name].tally = tally
+        for name, counts in (backup.load(self._counts) or {}).items():
+            passes[name].resume(counts)
         self._loaded = self._count()
 
     def run(self, forward, verbose):
@@ -167,21 +185,18 @@ class Passes:
     def state(self):
         """Returns all counts as a dict of JSON values."""
         own, *sets = self._passes.items()
-        state = own[1].tally.state()
+        state = own[1].state()
         if sets:
-            state["sets"] = {name: one.tally.state() for name, one in sets}
+            state["sets"] = {name: one.state() for name, one in sets}
         return state
 
-    def _tallies(self, state):
-        """Returns a dict from names to the `Tally`s of a state."""
+    def _counts(self, state):
+        """Returns a dict from names to the counts of a state."""
         own, *sets = self._passes
         kept = conform(state.get("sets", {}), dict[str, Any], "sets")
         check(sorted(kept) == sorted(sets), "sets", f"must be of {sets}")
         state = {key: value for key, value in state.items() if key != "sets"}
-        return {
-            name: Tally.from_state(self._passes[name].tally.names, one)
-            for name, one in {own: state, **kept}.items()
-        }
+        return {name: self._passes[name].read(one) for name, one in {own: state, **kept}.items()}
 
     def _count(self):
-        return sum(one.tally.count for one in self._passes.values())
+        return sum(one.count for one in self._passes.values())

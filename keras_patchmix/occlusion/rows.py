@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 
 from keras_patchmix.corruptions.member import in_words
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, WRONG
+from keras_patchmix.occlusion.sequential import accuracy_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Row:
         title: Name of the corruption in figures and tables. Made of `corruption` when None, as in
             reports of schema version 3 and before.
         family: Corruptions of one family share a panel. `title` when None.
+        interval: Of a sequential evaluation, the pair (low, high) of the 95 % interval of the
+            accuracy on all images of the data set, of which `n` were scored. None otherwise.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Row:
     data: str | None = None
     title: str | None = None
     family: str | None = None
+    interval: tuple[float, float] | None = None
 
     def __post_init__(self):
         if self.title is None:
@@ -90,12 +94,12 @@ def make_rows(conditions, tally, input_shape):
     Returns:
         List of `Row`.
     """
-    outcomes = tally.outcomes()
+    outcomes, sequential = tally.outcomes(), tally.sequential
     area = math.prod(input_shape[:2])
     rows = []
     for condition in conditions:
         top1, pixels = outcomes.top1[condition.name], outcomes.pixels[condition.name]
-        n = int(np.sum(top1 != NOT_SCORED))
+        n, nonfinite = int(np.sum(top1 >= WRONG)), int(np.sum(top1 == NOT_SCORED))
         p = int(np.sum(top1 == RIGHT)) / n if n else None
         rows.append(
             Row(
@@ -103,18 +107,34 @@ def make_rows(conditions, tally, input_shape):
                 corruption=condition.corruption,
                 grid=condition.grid,
                 level=condition.level,
-                share=int(np.sum(pixels)) / (len(top1) * area),
+                share=int(np.sum(pixels)) / ((n + nonfinite) * area),
                 n=n,
                 top1=p,
                 top5=tally.top5[condition.name] / n if n and tally.classes >= 6 else None,
                 standard_error=_standard_error(p, n),
-                n_nonfinite=len(top1) - n,
+                n_nonfinite=nonfinite,
                 data=condition.data,
                 title=condition.title,
                 family=condition.family,
+                interval=None if sequential is None else row_interval(top1, sequential),
             )
         )
     return rows
+
+
+def row_interval(top1, sequential):
+    """Returns the interval of a row of a sequential evaluation, in [0, 1]; None without a score.
+
+    Args:
+        top1: int8 array, see `Outcomes`, in the order in which the examples were taken.
+        sequential: Dict with the "population" and the "precision", in points.
+    """
+    scored = top1[top1 >= WRONG]
+    if not len(scored):
+        return None
+    population = sequential["population"] - int(np.sum(top1 == NOT_SCORED))
+    ends = accuracy_interval(scored == RIGHT, population, sequential["precision"] / 100)
+    return tuple(map(float, ends))
 
 
 def row_named(rows, name):
@@ -216,7 +236,7 @@ def class_rows(outcomes, class_names=None, clean_first=True):
     labels, where = np.unique(outcomes.labels, return_inverse=True)
     rows, clean = [], None
     for name, top1 in outcomes.top1.items():
-        scored = np.bincount(where[top1 != NOT_SCORED], minlength=len(labels)).tolist()
+        scored = np.bincount(where[top1 >= WRONG], minlength=len(labels)).tolist()
         right = np.bincount(where[top1 == RIGHT], minlength=len(labels)).tolist()
         accuracy = [r / n if n else None for r, n in zip(right, scored, strict=True)]
         clean = clean or (accuracy if clean_first else [None] * len(accuracy))
