@@ -60,6 +60,30 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
+class Summary:
+    """The rows of one corruption and grid summed up, or those of a set of occluded images.
+
+    Attributes:
+        corruption: Such as `"patch_drop"`, or the name of the set.
+        grid: (rows, columns); None for a set, and for corruptions without levels.
+        levels: Tuple of the levels.
+        mean: Mean of top-1 over the levels (over tilings, or splits of a set), without clean.
+        area: Area under the curve of top-1 over the true share, by the trapezoidal rule, clean
+            included, divided by the range of shares. None without levels.
+        drop: Clean minus the hardest condition; None for a set, which has no clean counterpart.
+
+    `mean`, `area` and `drop` are None if a row that they need has no scored image.
+    """
+
+    corruption: str
+    grid: tuple[int, int] | None
+    levels: tuple[float, ...]
+    mean: float | None
+    area: float | None
+    drop: float | None
+
+
+@dataclasses.dataclass(frozen=True)
 class ClassRow:
     """The score of one class under one condition.
 
@@ -170,26 +194,24 @@ def occluded_sets(rows):
 
 
 def summarise(rows):
-    """Returns the summary of a report's rows, see `Report`."""
+    """Returns a list of `Summary`, one for each group of `sweeps` and `occluded_sets`."""
     clean = rows[0]
     summary = []
     for (corruption, grid), members in sweeps(rows).items():
         hardest = members[-1].top1
-        summary.append(
-            {
-                "corruption": corruption,
-                "grid": None if grid is None else list(grid),
-                "levels": [row.level for row in members if row.level is not None],
-                "mean": _mean(members),
-                "area": _area([clean, *members]),
-                "drop": None if None in (clean.top1, hardest) else clean.top1 - hardest,
-            }
-        )
+        levels = tuple(row.level for row in members if row.level is not None)
+        drop = None if None in (clean.top1, hardest) else clean.top1 - hardest
+        area = _area([clean, *members])
+        summary.append(Summary(corruption, grid, levels, _mean(members), area, drop))
     for (name, _), members in occluded_sets(rows).items():
-        # Occluded sets have no clean counterpart, so `drop` is None.
-        entry = {"corruption": name, "grid": None, "levels": [], "mean": _mean(members)}
-        summary.append({**entry, "area": None, "drop": None})
+        summary.append(Summary(name, None, (), _mean(members), None, None))
     return summary
+
+
+def overall_mean(rows):
+    """Returns the mean of the summary's means; None if a row has no score, or all are clean."""
+    means = [each.mean for each in summarise(rows)]
+    return None if None in means or not means else math.fsum(means) / len(means)
 
 
 def _mean(rows):
