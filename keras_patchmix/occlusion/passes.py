@@ -61,7 +61,7 @@ class Pass:
         self._corrupted = corrupted
         self._class_map = class_map
         self._class_names = class_names
-        self._worker = worker or SingleWorker()
+        self.worker = worker or SingleWorker()
         self._naming = naming
 
     def run(self, forward, verbose, after_batch):
@@ -82,7 +82,7 @@ class Pass:
                     if position == len(batch):
                         self._check_same_outcomes(forward, batch)
                     continue
-                if not self._worker.takes(batch):
+                if not self.worker.takes(batch):
                     continue
                 self.tally.add(batch.labels, batch.index, *self._judged(forward, batch))
                 progress.add(len(batch))
@@ -90,7 +90,7 @@ class Pass:
 
     def whole(self):
         """Returns the `Tally` of all examples, those of other workers included."""
-        return self._worker.whole(self.tally)
+        return self.worker.whole(self.tally)
 
     @property
     def count(self):

@@ -214,7 +214,11 @@ def _outcomes(packed, rows, settings, shares=True):
         stopped = n + nonfinite < examples
         check((row.n, row.n_nonfinite) == (n, nonfinite), place, "n is not that of outcomes")
         check(not stopped or sequential, place, "has stopped without a precision")
-        check((row.interval is not None) == (sequential and n > 0), place, "interval or not")
+        check(
+            (row.interval is not None) == (sequential and n > 0),
+            place,
+            "must have an interval if rows stop",
+        )
         check(not n or row.top1 == right / n, place, "top1 is not that of outcomes")
         if shares and n + nonfinite:
             share = int(np.sum(outcomes.pixels[row.name])) / ((n + nonfinite) * area)

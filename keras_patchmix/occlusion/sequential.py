@@ -19,7 +19,9 @@ import math
 import numpy as np
 
 CONFIDENCE = 0.95
-_WEALTH = math.log(2 / (1 - CONFIDENCE))  # half of the errors on either side
+EXCLUDED = math.log(
+    2 / (1 - CONFIDENCE)
+)  # the logarithm of the wealth; half of the errors on either side
 _LARGEST_BET = 0.75  # a bet of 1 may lose everything
 _LOOKS = 8  # until half of the images right are known to within the precision
 _GROWTH = 1.2  # of the number of images between later looks, at least
@@ -72,7 +74,7 @@ def looks(population, precision, batch_size=1):
     Returns:
         Ascending list of integers, the last one `population`.
     """
-    enough = 2 * _WEALTH / (2 * precision) ** 2  # with replacement, where half are right
+    enough = 2 * EXCLUDED / (2 * precision) ** 2  # with replacement, where half are right
     enough = enough / (1 + enough / population)
     step = batch_size * math.ceil(enough / _LOOKS / batch_size)
     counts = [min(step, population)]
@@ -97,30 +99,51 @@ def _least_sum(values, population, precision):
     total = values.sum(-1)
     if n == 0:
         return total
-    left = population - np.arange(n)
-    before = np.cumsum(values, -1) - values
-    bets = _bets(values, left, population, precision)
+    bets = stakes(values, population, precision)
     # Counted in halves. What has been seen bounds the sum already.
     low, high = 2 * total, 2 * (population - n + total)
     for _ in range(int(2 * (population - n)).bit_length()):
         middle = np.floor((low + high) / 2)
-        expected = (middle[..., None] / 2 - before) / left
-        wealth = np.cumsum(np.log1p(bets * (values - expected)), -1).max(-1)
-        is_excluded = wealth >= _WEALTH
+        is_excluded = log_wealth(values, bets, middle / 2, population).max(-1) >= EXCLUDED
         low = np.where(is_excluded, np.minimum(middle + 1, high), low)
         high = np.where(is_excluded, high, middle)
     return low / 2
 
 
-def _bets(values, left, population, precision):
+def log_wealth(values, bets, total, population):
+    """Returns the logarithm of the wealth after each value.
+
+    Args:
+        values: float64 array of shape (..., n), in [0, 1].
+        bets: What `stakes` returned for them.
+        total: float64 array of shape (...): the sum over all images that is bet against.
+        population: Number of all images.
+
+    Returns:
+        float64 array of shape (..., n).
+    """
+    before = np.cumsum(values, -1) - values
+    expected = (np.asarray(total)[..., None] - before) / (population - np.arange(values.shape[-1]))
+    return np.cumsum(np.log1p(bets * (values - expected)), -1)
+
+
+def stakes(values, population, precision):
     """Returns the stake on each value, which depends on those before it alone.
 
     It is the growth-optimal one against a mean that lies `precision` below, with the variance so
     far. Of the images left, that mean is the further below the fewer they are.
+
+    Args:
+        values: float64 array of shape (..., n), in [0, 1].
+        population: Number of all images.
+        precision: Difference of means.
+
+    Returns:
+        float64 array of shape (..., n), above 0.
     """
-    n = values.shape[-1]
-    count = np.arange(n) + 2.0  # one image right and one wrong before the first
+    places = np.arange(values.shape[-1])
+    count = places + 2.0  # one image right and one wrong before the first
     mean = (np.cumsum(values, -1) - values + 1) / count
     variance = (np.cumsum(values**2, -1) - values**2 + 1) / count - mean**2
-    gap = precision * population / left
+    gap = precision * population / (population - places)
     return np.minimum(gap / (variance + gap**2), _LARGEST_BET)

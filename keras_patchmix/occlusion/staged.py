@@ -47,7 +47,8 @@ class StagedPass:
             if self._kept:
                 stage.resume(self._kept.pop(0))
             self._stages.append(stage)
-            stage.run(forward, verbose, after_batch)
+            with stage.worker.all_or_none():  # before `whole`, in which workers wait for others
+                stage.run(forward, verbose, after_batch)
             self._add(stage.whole(), positions)
             made.append(end)
             outcomes = self._whole.outcomes()

@@ -133,7 +133,7 @@ def test_the_report_comes_back_from_its_file_and_says_what_it_is(report, tmp_pat
     ("change", "message"),
     [
         (lambda data: data["settings"].pop("sequential"), "has stopped without a precision"),
-        (lambda data: data["rows"][1].update(interval=None), "interval or not"),
+        (lambda data: data["rows"][1].update(interval=None), "must have an interval"),
         (lambda data: data["rows"][1].update(interval=[0.9, 0.1]), "must ascend"),
         (lambda data: data["settings"]["sequential"].pop("population"), "population"),
     ],
@@ -152,7 +152,7 @@ def test_the_difference_to_a_report_of_all_images_holds(full):
     model = Reader(9, 20)
     short = run(model, precision=8, compare_to=full)
     assert short.settings["sequential"]["compared_to"] == "reader"
-    assert model.images == sum(row.n for row in short.rows) < 0.5 * COUNT * len(SUITE)
+    assert model.images == sum(row.n for row in short.rows) < 0.5 * COUNT * len(short.rows)
     compared, whole = short.compare(full), other.compare(full)
     turned = full.compare(short)
     for row, back in zip(compared.rows, turned.rows, strict=True):
@@ -174,7 +174,7 @@ def test_two_short_reports_are_paired_as_far_as_both_went(report):
         assert row.n == min(report.row(row.name).n, other.row(row.name).n)
     # A baseline that stopped early ends the comparison with it.
     short = run(Reader(9, 20), precision=2, compare_to=other)
-    assert [row.n for row in short.rows] <= [COUNT] * len(short.rows)
+    assert all(row.n < COUNT / 2 for row in short.rows)
 
 
 @pytest.mark.parametrize("stop", [2, 10, 26, 40])
@@ -187,6 +187,8 @@ def test_a_run_that_was_killed_goes_on_there(tmp_path, report, stop):
     whole = sum(row.n for row in report.rows) // 32
     checked = 5  # the rows of the first batch of a stage, at most once a stage
     assert whole <= first.calls + second.calls <= whole + checked * 9 + len(report.rows)
+    if stop < 5:  # nothing was saved before the first batch was scored
+        return
     with pytest.raises(Interrupted):
         run(Reader(stop=stop), backup=path)
     with pytest.raises(ValueError, match=r"precision: 5\.0 there, 6\.0 now"):
