@@ -211,7 +211,8 @@ class OccludedSplit:
     def order(self):
         """Returns `ExampleSource.order`, and forgets the coverage of earlier passes."""
         self._coverage = []
-        return self.source.order()
+        with self.naming():
+            return self.source.order()
 
     def part(self, positions):
         """Yields the `Batch`es of some examples, and records their coverage too."""

@@ -199,13 +199,14 @@ def _check_row(row, place):
 
 def _outcomes(packed, rows, settings, shares=True):
     """Returns `Outcomes`, which must agree with the rows."""
-    examples = max(row.n + row.n_nonfinite for row in rows)
+    sequential, counts = "sequential" in settings, [row.n + row.n_nonfinite for row in rows]
+    examples = max(counts) if sequential else counts[0]
     outcomes = unpacked(packed, examples)
     names = [row.name for row in rows]
     check(sorted(outcomes.top1) == sorted(names), "outcomes.top1", f"must be of {names}")
     wanted = (names,) if shares else (names, [])
     check(sorted(outcomes.pixels) in map(sorted, wanted), "outcomes.pixels", f"must be of {names}")
-    area, sequential = math.prod(settings["image_size"]), "sequential" in settings
+    area = math.prod(settings["image_size"])
     for row in rows:
         top1, place = outcomes.top1[row.name], f"the row {row.name!r}"
         n, right, nonfinite = (

@@ -65,6 +65,11 @@ class StagedPass:
     def _add(self, tally, positions):
         """Adds the counts of a stage, in the order in which its examples are drawn."""
         part, whole = tally.outcomes(), self._whole
+        if len(part) != len(positions):
+            raise ValueError(
+                "`dataset` must hold the same examples in every pass. Received: "
+                f"{len(part)} of {len(positions)} examples that were there before"
+            )
         rank = np.argsort(np.argsort(positions))
         empty = np.full(len(part), STOPPED, np.int8)
         top1 = {name: part.top1[name][rank] if name in part.top1 else empty for name in self._names}

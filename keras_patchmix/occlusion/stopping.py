@@ -127,7 +127,8 @@ def check_same_images(compare_to, settings):
     differing = [
         f"{key}={compare_to.settings.get(key)!r} there, {settings[key]!r} here"
         for key in _SAME_IMAGES
-        if compare_to.settings.get(key) != settings[key]
+        if None not in (compare_to.settings.get(key), settings[key])
+        and compare_to.settings[key] != settings[key]
     ]
     if differing:
         raise ValueError(
