@@ -239,10 +239,20 @@ def _check_settings(settings, outcomes, place):
     for key in ("labels", "index"):
         is_same = settings.get(f"{key}_sha256") in (None, digest(getattr(outcomes, key)))
         check(is_same, f"{place}.{key}_sha256", "not that of outcomes")
+    if "sequential" in settings:
+        _check_sequential(settings["sequential"], len(outcomes), f"{place}.sequential")
     classes = [settings.get("num_classes"), settings.get("class_names")]
     classes = [len(one) if isinstance(one, list) else one for one in classes if one is not None]
     highest = int(outcomes.labels.max(initial=-1))
     check(all(highest < count for count in classes), place, "a label is beyond the classes")
+
+
+def _check_sequential(sequential, examples, place):
+    looks = sequential["looks"]
+    check(0 < sequential["precision"] < 50, f"{place}.precision", "must be from 0 to 50")
+    rising = looks == sorted(set(looks)) and looks[:1] > [0]
+    check(rising and looks[-1] == examples, f"{place}.looks", "must rise to those scored")
+    check(sequential["population"] >= examples, f"{place}.population", "must not be below n")
 
 
 def _close(value, other):

@@ -135,7 +135,11 @@ def test_the_report_comes_back_from_its_file_and_says_what_it_is(report, tmp_pat
         (lambda data: data["settings"].pop("sequential"), "has stopped without a precision"),
         (lambda data: data["rows"][1].update(interval=None), "must have an interval"),
         (lambda data: data["rows"][1].update(interval=[0.9, 0.1]), "must ascend"),
-        (lambda data: data["settings"]["sequential"].pop("population"), "population"),
+        (lambda data: data["settings"]["sequential"].pop("population"), "'population'"),
+        (lambda data: data["settings"]["sequential"].update(population=3), "must not be below n"),
+        (lambda data: data["settings"]["sequential"].update(precision=0), "must be from 0 to 50"),
+        (lambda data: data["settings"]["sequential"]["looks"].pop(), "must rise to those scored"),
+        (lambda data: data["settings"]["sequential"].update(looks=[]), "must rise to those"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(report, tmp_path, change, message):
