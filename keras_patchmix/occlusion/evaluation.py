@@ -81,12 +81,11 @@ def evaluate(
             model tells: its last activation, or the loss that it is compiled with. Models of
             several outputs do not need it.
         precision: Number of percentage points. Stops each row once its 95 % interval is that wide
-            to either side or less, and the evaluation with the last row: a fifth of the forward
-            passes where 10,000 images are scored to within 3 points. Images are taken in a random
-            order, the same for every model and seed, and rows have an `interval`, which speaks of
-            all images of the data set and holds however often it was looked at. A data set of
-            another form than arrays or a `PyDataset` is read again for each of about ten looks.
-            Defaults to all images.
+            to either side or less, and the evaluation with the last row. Images are taken in a
+            random order, the same for every model and seed, and rows have an `interval`, which
+            speaks of all images of the data set and holds however often it was looked at. A data
+            set of another form than arrays or a `PyDataset` is read again for each of about ten
+            looks. Defaults to all images.
         compare_to: A `Report` of another model on the same images, and the same `seed`. Rows stop
             as soon as the sign of the paired difference is known, or a difference of `precision` is
             excluded, which `report.compare(compare_to)` states. Rows that it lacks stop as without
