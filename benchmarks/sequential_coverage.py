@@ -152,7 +152,8 @@ def replay(reports, precision, difference):
     order = shuffled(population)[None]
     result = {"images": population}
     parts = [
-        (f"within {precision:g} points: {report.model_name}", report, None) for report in reports
+        (f"within {precision:g} points, report {number}", report, None)
+        for number, report in enumerate(reports, 1)
     ]
     if len(reports) == 2:
         parts.append((f"sign, or less than {difference:g} points", *reports))

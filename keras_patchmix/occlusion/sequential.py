@@ -60,7 +60,7 @@ def difference_interval(a, b, population, precision):
     values = (1 + np.asarray(a, np.float64) - np.asarray(b, np.float64)) / 2
     low = _least_sum(values, population, precision / 2)
     high = population - _least_sum(1 - values, population, precision / 2)
-    return 2 * low / population - 1, 2 * high / population - 1
+    return (2 * low - population) / population, (2 * high - population) / population
 
 
 def looks(population, precision, batch_size=1):

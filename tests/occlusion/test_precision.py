@@ -132,7 +132,7 @@ def test_the_report_comes_back_from_its_file_and_says_what_it_is(report, tmp_pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data["settings"].pop("sequential"), "has stopped without a precision"),
+        (lambda data: data["settings"].pop("sequential"), "must hold 64 numbers, and holds more"),
         (lambda data: data["rows"][1].update(interval=None), "must have an interval"),
         (lambda data: data["rows"][1].update(interval=[0.9, 0.1]), "must ascend"),
         (lambda data: data["settings"]["sequential"].pop("population"), "'population'"),
