@@ -89,7 +89,7 @@ def test_values_of_another_suite_or_seed_are_not_taken_up(model, tmp_path):
     assert [values["val_occlusion_epoch"] for values in logs] == [1, 1]
     assert "val_patch_drop_2x2_50" in logs[0]
     assert "val_patch_drop_4x4_50" not in logs[0]
-    with pytest.warns(UserWarning, match="another suite or seed"):
+    with pytest.warns(UserWarning, match="another suite, seed or precision"):
         drive(benchmark(directory=tmp_path, seed=1, frequency=5), model, 3, 2)
 
 

@@ -30,6 +30,6 @@ def test_rows_stop_and_every_file_says_so(tmp_path, capsys):
         assert all(row.n < 180 and len(row.interval) == 2 for row in report.rows)
     rows = list(csv.DictReader((tmp_path / "out" / "report.csv").open()))
     assert [float(row["low"]) for row in rows[4:]] == [row.interval[0] for row in report.rows]
-    status, _, err = run([*flags[:-1], tmp_path / "b.keras", "--precision", "60"], capsys)
-    assert status == 2
-    assert "--precision: must be a number above 0 and below 50" in err
+    with pytest.raises(SystemExit):
+        run([*flags, "--precision", "60"], capsys)
+    assert "--precision: must be a number above 0 and below 50" in capsys.readouterr().err
