@@ -25,6 +25,7 @@ DATASETS = [
 ]
 # Keras takes its data sets from 3.11 on.
 GRAIN = ["grain>=0.2.18", "keras>=3.11", PILLOW]  # from Python 3.11 on
+PANDAS = ["pandas>=2.2"]
 RECIPES = [*DATASETS, *REPORT]
 PYTEST = [
     *REPORT,
@@ -41,6 +42,7 @@ TESTS = [
     *PYTEST,
     *TENSORBOARD,
     'grain>=0.2.18; python_version >= "3.11"',
+    *PANDAS,
     "dill>=0.3.7",  # imported by tfds.testing, which does not declare it
     "nbclient>=0.10",  # runs the notebooks, in a kernel
     "ipykernel>=6.29",
@@ -80,10 +82,11 @@ setup(
         "datasets": DATASETS,
         "grain": GRAIN,
         "report": REPORT,
+        "pandas": PANDAS,
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
         "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
         "recipes": RECIPES,
-        "all": RECIPES,
+        "all": [*RECIPES, *PANDAS],
         "tensorboard": TENSORBOARD,
         "tests": TESTS,
         "tests-backends": [*PYTEST, *JAX, *TORCH, *GRAIN],  # without TensorFlow

@@ -12,6 +12,7 @@ _INSTALLED_BY = {
     "matplotlib": ("matplotlib", "report"),
     "PIL": ("pillow", "report"),
     "grain": ("grain", "grain"),
+    "pandas": ("pandas", "pandas"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
 }
