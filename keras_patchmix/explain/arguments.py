@@ -10,6 +10,7 @@ import numpy as np
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.types import Size
 from keras_patchmix.explain.class_scores import ClassScores
+from keras_patchmix.explain.schemes import SCHEMES
 from keras_patchmix.occlusion.settings import check_range
 
 
@@ -52,6 +53,7 @@ class MaskSettings(ScoreSettings):
     """
 
     num_masks: int = 4000
+    scheme: str = "control_variate"
     grid_size: Size = 7
     keep_probability: float = 0.5
     tolerance: float | None = None
@@ -60,6 +62,11 @@ class MaskSettings(ScoreSettings):
     def __post_init__(self):
         check_positive_integer("num_masks", self.num_masks)
         super().__post_init__()
+        if self.scheme not in SCHEMES:
+            raise ValueError(
+                f"`scheme` must be one of {', '.join(map(repr, SCHEMES))}. "
+                f"Received: scheme={self.scheme!r}"
+            )
         if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise ValueError(
                 "`tolerance` must be None, or above 0 and below 1. "
