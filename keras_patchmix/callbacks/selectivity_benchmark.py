@@ -73,6 +73,8 @@ class SelectivityBenchmark(EpochBenchmark):
             `keras_patchmix.explain.rise`.
         corruption: A corruption of one level that puts foreign parts into the images. Defaults to
             `keras_patchmix.occlusion.PatchReplacement(7, 0.4)`.
+        scheme: How maps are estimated, see `keras_patchmix.explain.rise`. Defaults to
+            `"control_variate"`.
         grid_size: Integer or (rows, columns): cells of a mask. Defaults to `7`.
         keep_probability: In (0, 1): the share of an image that masks show. Defaults to `0.5`.
         value_range: (black, white) of the data set's images, before `preprocess`. Defaults to
@@ -114,6 +116,7 @@ class SelectivityBenchmark(EpochBenchmark):
         *,
         from_logits: bool | None = None,
         corruption: "Corruption | None" = None,
+        scheme: Literal["control_variate", "independent"] = "control_variate",
         grid_size: Size = 7,
         keep_probability: float = 0.5,
         value_range: Sequence[float] = (0, 255),
@@ -131,6 +134,7 @@ class SelectivityBenchmark(EpochBenchmark):
         self._num_kept = num_kept
         self._settings = {
             "num_masks": num_masks,
+            "scheme": scheme,
             "grid_size": grid_size,
             "keep_probability": keep_probability,
             "tolerance": None,
@@ -222,7 +226,14 @@ class SelectivityBenchmark(EpochBenchmark):
         corruption = self._mixed.corruption
         settings = {
             name: self._settings[name]
-            for name in ("num_masks", "grid_size", "keep_probability", "value_range", "seed")
+            for name in (
+                "num_masks",
+                "scheme",
+                "grid_size",
+                "keep_probability",
+                "value_range",
+                "seed",
+            )
         }
         settings["corruption"] = [type(corruption).__name__, corruption.get_config()]
         digest = hashlib.sha256()

@@ -72,7 +72,9 @@ class RandomMasks:
         that of their columns, for the `keep_probability` k.
         """
         tables = (table.astype(np.float64) for table in self._tables)
-        return [np.einsum("opr,oqr->pq", table, table, optimize=True) / len(table) for table in tables]
+        return [
+            np.einsum("opr,oqr->pq", table, table, optimize=True) / len(table) for table in tables
+        ]
 
     def __call__(self, numbers):
         """Returns masks by their numbers.

@@ -101,7 +101,7 @@ class ControlVariateMap:
         return self._estimate()[1]
 
     def converged(self, tolerance):
-        """As `IndependentMap.converged`, but looks only now and then, for it goes over all masks."""
+        """As `IndependentMap.converged`; looks now and then, since a look goes over all masks."""
         if self.count < self._next_look:
             return False
         self._next_look = _GROWTH * self.count
