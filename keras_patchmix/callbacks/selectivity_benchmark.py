@@ -10,7 +10,7 @@ import numpy as np
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.epoch_plot import plot_selectivity
-from keras_patchmix.explain.arguments import check_positive_integer
+from keras_patchmix.explain.arguments import MaskSettings
 from keras_patchmix.explain.benchmark import measure, scores_of
 from keras_patchmix.explain.class_scores import SLACK, NonFiniteScoresError
 from keras_patchmix.explain.figure import plot_saliency
@@ -126,8 +126,6 @@ class SelectivityBenchmark(EpochBenchmark):
         verbose: bool | Literal["auto"] = "auto",
     ):
         super().__init__(frequency, directory, verbose)
-        for name, value in (("num_masks", num_masks), ("batch_size", batch_size)):
-            check_positive_integer(name, value)
         self._mixed = MixedImages(
             dataset, corruption, max_examples, batch_size, bank_size, value_range, seed
         )
@@ -144,6 +142,7 @@ class SelectivityBenchmark(EpochBenchmark):
             "value_range": value_range,
             "seed": seed,
         }
+        MaskSettings(**self._settings)  # raises if one is out of range
         self._batches = None
 
     def plot(self, path: FilePath | None = None) -> "Figure":

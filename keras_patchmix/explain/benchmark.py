@@ -10,6 +10,7 @@ from keras_patchmix.base.types import FilePath, Size, Tensor
 from keras_patchmix.corruptions.base import Corruption
 from keras_patchmix.explain.arguments import (
     MaskSettings,
+    standardize_class_ids,
     standardize_images,
     standardize_maps,
 )
@@ -237,18 +238,21 @@ def _given(saliency, batch, clean, start):
         clean: Array of shape (B, K), the model's probabilities for it.
         start: Number of images before the batch.
     """
-    contrast = batch.contrast
+    labels, contrast = (
+        standardize_class_ids(name, ids, *clean.shape)
+        for name, ids in (("class_ids", batch.labels), ("contrast_ids", batch.contrast))
+    )
     if contrast is None:
         others = clean.copy()
-        others[np.arange(len(others)), batch.labels] = -np.inf
+        others[np.arange(len(others)), labels] = -np.inf
         contrast = others.argmax(1)
     if callable(saliency):
-        maps = saliency(standardize_images(batch.images)[0], batch.labels, contrast)
+        maps = saliency(standardize_images(batch.images)[0], labels, contrast)
     else:
-        maps = saliency[start : start + len(batch.labels)]
+        maps = saliency[start : start + len(labels)]
     maps = standardize_maps(maps, batch.masks.shape).astype(np.float32)
     none = np.zeros(len(maps), np.int64)
-    return Saliency(maps, np.zeros_like(maps), none, batch.labels, contrast)
+    return Saliency(maps, np.zeros_like(maps), none, labels, contrast)
 
 
 def _no_results(batch, num_kept):
