@@ -130,7 +130,7 @@ class SelectivityBenchmark(EpochBenchmark):
             dataset, corruption, max_examples, batch_size, bank_size, value_range, seed
         )
         self._num_kept = num_kept
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "num_masks": num_masks,
             "scheme": scheme,
             "grid_size": grid_size,

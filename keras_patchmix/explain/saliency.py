@@ -59,8 +59,8 @@ def rise(
 
     S_c(p) = 1 / (N E[M]) sum_i f_c(x * M_i) M_i(p): how probable the model finds class c on
     average over the masks that show pixel p. Masks are made as they are needed, so memory does not
-    grow with their number, and all images share them. By default only what a linear surrogate leaves
-    over is averaged (`scheme`): the same map in expectation, from fewer masks.
+    grow with their number, and all images share them. By default only what a linear surrogate
+    leaves over is averaged (`scheme`): the same map in expectation, from fewer masks.
 
     Args:
         model: A Keras model, or a function from images to scores of shape (B, K). One compiled
@@ -71,10 +71,10 @@ def rise(
             that the model finds most probable. Defaults to `None`.
         num_masks: Integer, at least 1: the masks for each image, at most where `tolerance` is
             given. Defaults to `4000`.
-        scheme: How a map is estimated from the masks. `"control_variate"` fits a linear surrogate of
-            the model's answers to what masks show of 8x8 areas, knows its map, and adds the mean of
-            what it leaves over; surrogates are fitted to other masks than they are used for, so
-            that the map is unbiased. `"independent"` is the formula above. Defaults to
+        scheme: How a map is estimated from the masks. `"control_variate"` fits a linear surrogate
+            of the model's answers to what masks show of 8x8 areas, knows its map, and adds the
+            mean of what it leaves over; surrogates are fitted to other masks than they are used
+            for, so that the map is unbiased. `"independent"` is the formula above. Defaults to
             `"control_variate"`.
         grid_size: Integer or (rows, columns) of a mask before it is enlarged. Defaults to `7`.
         keep_probability: In (0, 1): the expected share of the image that a mask shows. Defaults to
