@@ -22,7 +22,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from xplique.attributions import Rise
 
 import keras_patchmix as kpm
 
@@ -56,6 +55,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--repeats", type=int, default=12, metavar="N")
     options = parser.parse_args()
+    from xplique.attributions import Rise
+
     if options.model:
         body = keras.models.load_model(options.model, compile=False)
         image = np.load(options.images)["images"][:1].astype(np.float32)
