@@ -10,7 +10,7 @@ import numpy as np
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.callbacks.epoch_benchmark import EpochBenchmark
 from keras_patchmix.callbacks.epoch_plot import plot_selectivity
-from keras_patchmix.explain.arguments import check_positive_integer
+from keras_patchmix.explain.arguments import MaskSettings
 from keras_patchmix.explain.benchmark import measure, scores_of
 from keras_patchmix.explain.class_scores import SLACK, NonFiniteScoresError
 from keras_patchmix.explain.figure import plot_saliency
@@ -73,6 +73,8 @@ class SelectivityBenchmark(EpochBenchmark):
             `keras_patchmix.explain.rise`.
         corruption: A corruption of one level that puts foreign parts into the images. Defaults to
             `keras_patchmix.occlusion.PatchReplacement(7, 0.4)`.
+        scheme: How maps are estimated, see `keras_patchmix.explain.rise`. Defaults to
+            `"control_variate"`.
         grid_size: Integer or (rows, columns): cells of a mask. Defaults to `7`.
         keep_probability: In (0, 1): the share of an image that masks show. Defaults to `0.5`.
         value_range: (black, white) of the data set's images, before `preprocess`. Defaults to
@@ -114,6 +116,7 @@ class SelectivityBenchmark(EpochBenchmark):
         *,
         from_logits: bool | None = None,
         corruption: "Corruption | None" = None,
+        scheme: Literal["control_variate", "independent"] = "control_variate",
         grid_size: Size = 7,
         keep_probability: float = 0.5,
         value_range: Sequence[float] = (0, 255),
@@ -123,14 +126,13 @@ class SelectivityBenchmark(EpochBenchmark):
         verbose: bool | Literal["auto"] = "auto",
     ):
         super().__init__(frequency, directory, verbose)
-        for name, value in (("num_masks", num_masks), ("batch_size", batch_size)):
-            check_positive_integer(name, value)
         self._mixed = MixedImages(
             dataset, corruption, max_examples, batch_size, bank_size, value_range, seed
         )
         self._num_kept = num_kept
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "num_masks": num_masks,
+            "scheme": scheme,
             "grid_size": grid_size,
             "keep_probability": keep_probability,
             "tolerance": None,
@@ -140,6 +142,7 @@ class SelectivityBenchmark(EpochBenchmark):
             "value_range": value_range,
             "seed": seed,
         }
+        MaskSettings(**self._settings)  # raises if one is out of range
         self._batches = None
 
     def plot(self, path: FilePath | None = None) -> "Figure":
@@ -222,7 +225,14 @@ class SelectivityBenchmark(EpochBenchmark):
         corruption = self._mixed.corruption
         settings = {
             name: self._settings[name]
-            for name in ("num_masks", "grid_size", "keep_probability", "value_range", "seed")
+            for name in (
+                "num_masks",
+                "scheme",
+                "grid_size",
+                "keep_probability",
+                "value_range",
+                "seed",
+            )
         }
         settings["corruption"] = [type(corruption).__name__, corruption.get_config()]
         digest = hashlib.sha256()

@@ -1,6 +1,7 @@
 """The arguments that the functions of this room share: settings as dataclasses, and checks."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.types import Size
 from keras_patchmix.explain.class_scores import ClassScores
+from keras_patchmix.explain.schemes import SCHEMES
 from keras_patchmix.occlusion.settings import check_range
 
 
@@ -52,6 +54,7 @@ class MaskSettings(ScoreSettings):
     """
 
     num_masks: int = 4000
+    scheme: str = "control_variate"
     grid_size: Size = 7
     keep_probability: float = 0.5
     tolerance: float | None = None
@@ -60,6 +63,11 @@ class MaskSettings(ScoreSettings):
     def __post_init__(self):
         check_positive_integer("num_masks", self.num_masks)
         super().__post_init__()
+        if self.scheme not in SCHEMES:
+            raise ValueError(
+                f"`scheme` must be one of {', '.join(map(repr, SCHEMES))}. "
+                f"Received: scheme={self.scheme!r}"
+            )
         if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise ValueError(
                 "`tolerance` must be None, or above 0 and below 1. "
@@ -94,17 +102,38 @@ def standardize_images(images):
 
 
 def standardize_maps(saliency, shape):
-    """Returns finite maps as float64 of `shape`, (B, H, W)."""
-    maps = to_numpy(saliency).astype(np.float64)
+    """Returns finite maps as float64 of `shape`, (B, H, W); those of another size are resized.
+
+    Args:
+        saliency: Array of shape (B, h, w), (B, h, w, 1), or (h, w) for a single image.
+        shape: (B, H, W).
+
+    Raises:
+        ValueError: There is not a map for each image, or values are not finite.
+    """
+    shape, maps = tuple(shape), to_numpy(saliency).astype(np.float64)
+    received = maps.shape
     if maps.ndim == 2:
         maps = maps[None]
-    if maps.shape != tuple(shape):
+    elif maps.ndim == 4 and maps.shape[3] == 1:
+        maps = maps[..., 0]
+    if maps.ndim != 3 or len(maps) != shape[0] or 0 in maps.shape:
         raise ValueError(
-            f"`saliency` must be of shape {tuple(shape)}, a map for each image. "
-            f"Received: shape {maps.shape}"
+            f"`saliency` must be of shape {shape}, a map for each image; height and width may be "
+            f"others. Received: shape {received}"
         )
     check_finite(maps)
-    return maps
+    return maps if maps.shape == shape else _resized(maps, shape[1:])
+
+
+def _resized(maps, size):
+    """Returns maps scaled bilinearly, with a warning that says so."""
+    before, after = ("x".join(map(str, pair)) for pair in (maps.shape[1:], size))
+    warnings.warn(f"Maps of {before} are scaled to the images' {after}, bilinearly", stacklevel=4)
+    scaled = keras.ops.image.resize(
+        maps[..., None].astype(np.float32), size, antialias=True, data_format="channels_last"
+    )
+    return to_numpy(scaled)[..., 0].astype(np.float64)
 
 
 def check_finite(maps):

@@ -6,15 +6,17 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_patchmix.base.progress import Progress
-from keras_patchmix.base.types import FilePath, Size
+from keras_patchmix.base.types import FilePath, Size, Tensor
 from keras_patchmix.corruptions.base import Corruption
 from keras_patchmix.explain.arguments import (
     MaskSettings,
+    standardize_class_ids,
     standardize_images,
+    standardize_maps,
 )
 from keras_patchmix.explain.map_archive import PartialResults
 from keras_patchmix.explain.mixed_images import MixedBatch, MixedImages
-from keras_patchmix.explain.saliency import Explainer, map_noise
+from keras_patchmix.explain.saliency import Explainer, Saliency, map_noise
 from keras_patchmix.explain.selectivity import (
     SelectivityReport,
     SelectivityRow,
@@ -38,6 +40,7 @@ def selectivity_benchmark(
     corruption: Corruption | None = None,
     max_examples: int = 50,
     num_masks: int = 2000,
+    scheme: Literal["control_variate", "independent"] = "control_variate",
     grid_size: Size = 7,
     keep_probability: float = 0.5,
     tolerance: float | None = None,
@@ -50,6 +53,7 @@ def selectivity_benchmark(
     seed: int = 0,
     verbose: bool | Literal["auto"] = "auto",
     backup: FilePath | None = None,
+    saliency: Tensor | Callable[[Any, Any, Any], Any] | None = None,
 ) -> SelectivityReport:
     """Measures how much more a model looks at what belongs to an image than at what does not.
 
@@ -66,6 +70,7 @@ def selectivity_benchmark(
         max_examples: Integer: how many images. They are chosen as in
             `keras_patchmix.occlusion.evaluate`. Defaults to `50`.
         num_masks: As in `rise`. Defaults to `2000`.
+        scheme: As in `rise`.
         grid_size: As in `rise`. Maps are as coarse as their cells: cells larger than the foreign
             patches draw the number towards 0.5. Defaults to `7`.
         keep_probability: As in `rise`.
@@ -81,6 +86,11 @@ def selectivity_benchmark(
         backup: Path of a file that keeps what has been measured while it runs, or None. A call with
             the same arguments, and the file that an interrupted one left, measures what is missing.
             It is deleted at the end. Defaults to `None`.
+        saliency: Maps by another method than contrastive RISE: a function from float32 images with
+            foreign parts, their class ids and the classes to contrast them with, int64 (B,), to
+            maps of shape (B, h, w); or an array of the maps of all images in their order. Maps of
+            another size than the images are scaled bilinearly, with a warning. The masks' settings
+            are unused then, and the noise of such maps is told as 0. Defaults to `None`.
 
     Returns:
         A `SelectivityReport`.
@@ -104,6 +114,7 @@ def selectivity_benchmark(
         images.corruption,
         images.choice,
         num_masks=num_masks,
+        scheme=scheme,
         grid_size=grid_size,
         keep_probability=keep_probability,
         tolerance=tolerance,
@@ -115,6 +126,7 @@ def selectivity_benchmark(
         seed=seed,
         verbose=verbose,
         backup=backup,
+        saliency=saliency,
     )
 
 
@@ -129,6 +141,7 @@ def measure(
     backup=None,
     keep_backup=False,
     title="c-RISE",
+    saliency=None,
     **settings,
 ):
     """Measures patch selectivity on images whose foreign parts are known.
@@ -144,6 +157,7 @@ def measure(
         keep_backup: Whether the complete file is left for the caller to delete, once the report is
             saved. Defaults to `False`.
         title: The label of the progress bar.
+        saliency: As in `selectivity_benchmark`.
         **settings: Arguments of `keras_patchmix.explain.arguments.MaskSettings`.
 
     Returns:
@@ -151,6 +165,8 @@ def measure(
     """
     settings = MaskSettings(**settings, data_format="channels_last")
     described = _describe(model, corruption, choice, settings)
+    if saliency is not None:
+        described["saliency"] = function_name(saliency) if callable(saliency) else "given maps"
     file = Backup(
         backup,
         {
@@ -175,19 +191,26 @@ def measure(
                 continue
             clean = scores.probabilities(standardize_images(batch.images)[0])
             check_columns(batch.columns, clean.shape[1])
-            explainer = Explainer(model, batch.images, settings)
-            saliency = explainer.explain(
-                batch.labels, batch.contrast, contrast=True, verbose=progress
-            )
+            if saliency is None:
+                explainer = Explainer(model, batch.images, settings)
+                explained = explainer.explain(
+                    batch.labels, batch.contrast, contrast=True, verbose=progress
+                )
+            else:
+                explained = _given(saliency, batch, clean, seen - len(batch.labels))
             # Masks that an early stop saved are done too.
-            progress.add(settings.num_masks * len(batch.labels) - int(saliency.num_masks.sum()))
-            arrays = {"images": batch.images, "masks": batch.masks, "maps": saliency.maps}
-            results.add(_rows(batch, saliency, clean.argmax(1)), arrays)
+            progress.add(settings.num_masks * len(batch.labels) - int(explained.num_masks.sum()))
+            arrays = {"images": batch.images, "masks": batch.masks, "maps": explained.maps}
+            results.add(_rows(batch, explained, clean.argmax(1)), arrays)
             file.save_now_and_then(results)
     if not seen:
         raise ValueError("`dataset` must hold examples. Received: none")
     if seen < len(results.rows):
         raise _other_images(f"{seen} examples, of which {len(results.rows)} were measured")
+    if saliency is not None and not callable(saliency) and len(saliency) != seen:
+        raise ValueError(
+            f"`saliency` must hold a map for each of the {seen} images. Received: {len(saliency)}"
+        )
     if keep_backup:
         file.save(results)
     else:
@@ -204,6 +227,32 @@ def scores_of(model, settings):
         settings: Dict with arguments of `keras_patchmix.explain.arguments.MaskSettings`.
     """
     return MaskSettings(**settings).scores(model)
+
+
+def _given(saliency, batch, clean, start):
+    """Returns maps of another method as a `Saliency` without masks and noise.
+
+    Args:
+        saliency: As in `selectivity_benchmark`.
+        batch: The `MixedBatch`.
+        clean: Array of shape (B, K), the model's probabilities for it.
+        start: Number of images before the batch.
+    """
+    labels, contrast = (
+        standardize_class_ids(name, ids, *clean.shape)
+        for name, ids in (("class_ids", batch.labels), ("contrast_ids", batch.contrast))
+    )
+    if contrast is None:
+        others = clean.copy()
+        others[np.arange(len(others)), labels] = -np.inf
+        contrast = others.argmax(1)
+    if callable(saliency):
+        maps = saliency(standardize_images(batch.images)[0], labels, contrast)
+    else:
+        maps = saliency[start : start + len(labels)]
+    maps = standardize_maps(maps, batch.masks.shape).astype(np.float32)
+    none = np.zeros(len(maps), np.int64)
+    return Saliency(maps, np.zeros_like(maps), none, labels, contrast)
 
 
 def _no_results(batch, num_kept):
@@ -271,6 +320,7 @@ def _describe(model, corruption, choice, settings):
         "preprocess": function_name(preprocessing_of(model, settings.preprocess)),
         "from_logits": bool(returns_logits(model, settings.from_logits)),
         "num_masks": settings.num_masks,
+        "scheme": settings.scheme,
         "keep_probability": settings.keep_probability,
         "tolerance": settings.tolerance,
         "seed": settings.seed,

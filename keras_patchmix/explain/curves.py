@@ -42,7 +42,7 @@ class CausalCurves(NamedTuple):
 def deletion_insertion(
     model: Any,
     images: Tensor,
-    saliency: Tensor,
+    saliency: Tensor | Callable[[Any, Any], Any],
     class_ids: Tensor | None = None,
     *,
     steps: int = 50,
@@ -63,7 +63,9 @@ def deletion_insertion(
     Args:
         model: As in `keras_patchmix.explain.rise`.
         images: As in `rise`, of shape (B, H, W, C) or (H, W, C).
-        saliency: Array of shape (B, H, W) or (H, W): maps of the images.
+        saliency: Maps of the images by any method: an array of shape (B, h, w) or (h, w), or a
+            function from the images and their class ids, int64 (B,), to one. Maps of another size
+            than the images are scaled bilinearly, with a warning.
         class_ids: As in `rise`.
         steps: Integer, at least 1: into how many equal parts the pixels are divided. Defaults to
             `50`.
@@ -91,15 +93,19 @@ def deletion_insertion(
     )
     check_positive_integer("steps", steps)
     images, _ = standardize_images(images)
+    as_given = images
     if settings.channels_first:
         preprocess = _to_channels_first(preprocessing_of(model, preprocess))
         images = np.moveaxis(images, 1, -1)
+    scores = ClassScores(model, batch_size, from_logits, preprocess)
+    if callable(saliency):
+        class_ids = _class_ids(scores, images, class_ids)
+        saliency = saliency(as_given, class_ids)
     maps = standardize_maps(saliency, images.shape[:3])
     if blur is None:
         blur = 5 * images.shape[2] / 224
     if not blur > 0:
         raise ValueError(f"`blur` must be above 0. Received: blur={blur!r}")
-    scores = ClassScores(model, batch_size, from_logits, preprocess)
     pixels = maps[0].size
     counts = np.round(np.linspace(0, pixels, min(steps, pixels) + 1)).astype(int)
     curves, chosen_ids = [], []
@@ -132,6 +138,13 @@ def deletion_insertion(
         _area(insertion.astype(np.float64), shares),
         np.array(chosen_ids, np.int64),
     )
+
+
+def _class_ids(scores, images, class_ids):
+    """Returns the classes as given, or as the model ranks them, int64 (B,)."""
+    probabilities = scores.probabilities(images)
+    ids = standardize_class_ids("class_ids", class_ids, *probabilities.shape)
+    return probabilities.argmax(1) if ids is None else ids
 
 
 def blurred(image, deviation):

@@ -35,7 +35,8 @@ def plot_saliency(
 
     Args:
         images: Array of shape (B, H, W, C) or (H, W, C), channels last, of 1 or 3 channels.
-        maps: Dict from a model's name to its maps of shape (B, H, W) or (H, W).
+        maps: Dict from a model's name to its maps of shape (B, H, W) or (H, W). Those of another
+            size are scaled bilinearly, with a warning.
         path: File to write atomically; its ending decides the format. Defaults to `None`.
         masks: None, or booleans of the maps' shape: what is out of context. It is outlined, and the
             patch selectivity stands over each map. Defaults to `None`.

@@ -64,6 +64,18 @@ class RandomMasks:
         key = stream(self.seed, "rise", "offsets")
         return integers_below(key, np.array(self.cell_size), numbers, np.arange(2))
 
+    def shared_weights(self):
+        """Returns for each axis how much cells two pixels share, (pixels, pixels).
+
+        It is the sum over the cells of the product of both pixels' weights, its mean over the
+        offsets. Two pixels of a mask have the covariance k (1 - k) times that of their rows times
+        that of their columns, for the `keep_probability` k.
+        """
+        tables = (table.astype(np.float64) for table in self._tables)
+        return [
+            np.einsum("opr,oqr->pq", table, table, optimize=True) / len(table) for table in tables
+        ]
+
     def __call__(self, numbers):
         """Returns masks by their numbers.
 

@@ -13,6 +13,7 @@ from keras_patchmix.explain.arguments import (
     standardize_images,
 )
 from keras_patchmix.explain.masks import RandomMasks
+from keras_patchmix.explain.schemes import SCHEMES
 
 _MIN_MASKS = 200  # a standard error from fewer masks is unreliable
 
@@ -41,6 +42,7 @@ def rise(
     class_ids: Tensor | None = None,
     *,
     num_masks: int = 4000,
+    scheme: Literal["control_variate", "independent"] = "control_variate",
     grid_size: Size = 7,
     keep_probability: float = 0.5,
     batch_size: int = 64,
@@ -57,7 +59,8 @@ def rise(
 
     S_c(p) = 1 / (N E[M]) sum_i f_c(x * M_i) M_i(p): how probable the model finds class c on
     average over the masks that show pixel p. Masks are made as they are needed, so memory does not
-    grow with their number, and all images share them.
+    grow with their number, and all images share them. By default only what a linear surrogate
+    leaves over is averaged (`scheme`): the same map in expectation, from fewer masks.
 
     Args:
         model: A Keras model, or a function from images to scores of shape (B, K). One compiled
@@ -68,6 +71,11 @@ def rise(
             that the model finds most probable. Defaults to `None`.
         num_masks: Integer, at least 1: the masks for each image, at most where `tolerance` is
             given. Defaults to `4000`.
+        scheme: How a map is estimated from the masks. `"control_variate"` fits a linear surrogate
+            of the model's answers to what masks show of 8x8 areas, knows its map, and adds the
+            mean of what it leaves over; surrogates are fitted to other masks than they are used
+            for, so that the map is unbiased. `"independent"` is the formula above. Defaults to
+            `"control_variate"`.
         grid_size: Integer or (rows, columns) of a mask before it is enlarged. Defaults to `7`.
         keep_probability: In (0, 1): the expected share of the image that a mask shows. Defaults to
             `0.5`.
@@ -104,6 +112,7 @@ def rise(
     """
     settings = MaskSettings(
         num_masks=num_masks,
+        scheme=scheme,
         grid_size=grid_size,
         keep_probability=keep_probability,
         batch_size=batch_size,
@@ -126,6 +135,7 @@ def c_rise(
     contrast_ids: Tensor | None = None,
     *,
     num_masks: int = 4000,
+    scheme: Literal["control_variate", "independent"] = "control_variate",
     grid_size: Size = 7,
     keep_probability: float = 0.5,
     batch_size: int = 64,
@@ -153,6 +163,7 @@ def c_rise(
         contrast_ids: The class B of each image: that of the foreign patches, where there are some.
             None is the most probable class besides A. Defaults to `None`.
         num_masks: As in `rise`.
+        scheme: As in `rise`.
         grid_size: As in `rise`.
         keep_probability: As in `rise`.
         batch_size: As in `rise`.
@@ -173,6 +184,7 @@ def c_rise(
     """
     settings = MaskSettings(
         num_masks=num_masks,
+        scheme=scheme,
         grid_size=grid_size,
         keep_probability=keep_probability,
         batch_size=batch_size,
@@ -235,7 +247,7 @@ class Explainer:
         """
         class_ids, contrast_ids = self._class_ids(class_ids, contrast_ids, contrast)
         settings = self._settings
-        statistics = [MapStatistics(self._masks) for _ in self._images]
+        statistics = [SCHEMES[settings.scheme](self._masks) for _ in self._images]
         active = list(range(len(statistics)))
         with spanning(verbose, "c-RISE" if contrast else "RISE") as progress:
             progress.start(len(active) * settings.num_masks)
@@ -301,50 +313,3 @@ class Explainer:
                 f"{contrast_ids[same[0]]} as both for image {same[0]}"
             )
         return class_ids, contrast_ids
-
-
-class MapStatistics:
-    """The map of an image and its standard error, as running sums in constant memory.
-
-    With Z_i(p) = f_i M_i(p) / E[M], the map is the mean of Z over the masks i (Petsiuk et al. 2018,
-    equation 6), and its standard error at p is the sample deviation of Z(p) over the root of their
-    number.
-
-    Args:
-        masks: The `RandomMasks`, for their size and E[M].
-    """
-
-    def __init__(self, masks):
-        self._shape, self._keep = masks.image_size, masks.keep_probability
-        self._first = np.zeros(self._shape[0] * self._shape[1])
-        self._second = np.zeros_like(self._first)
-        self.count = 0
-
-    def add(self, masks, scores):
-        """Adds masks and the scores of the image behind them.
-
-        Args:
-            masks: float32 array of shape (N, height, width).
-            scores: Array of shape (N,).
-        """
-        scores = np.asarray(scores, np.float32)
-        flat = masks.reshape(len(masks), -1)
-        self._first += scores @ flat
-        self._second += np.einsum("np,np,n->p", flat, flat, scores**2, optimize=False)
-        self.count += len(masks)
-
-    def map(self):
-        """Returns the map so far, float64 of shape (height, width)."""
-        return (self._first / (self.count * self._keep)).reshape(self._shape)
-
-    def standard_error(self):
-        """Returns float64 of shape (height, width): each pixel's, infinite after one mask."""
-        if self.count < 2:
-            return np.full(self._shape, np.inf)
-        mean = self._first / self.count
-        variance = np.maximum(self._second / self.count - mean**2, 0) / (self.count - 1)
-        return (np.sqrt(variance) / self._keep).reshape(self._shape)
-
-    def converged(self, tolerance):
-        """Returns whether the greatest standard error is within `tolerance` of the map's range."""
-        return self.standard_error().max() <= tolerance * np.ptp(self.map())

@@ -106,6 +106,7 @@ class _OptionalSettings(TypedDict, total=False):
     class_names: list[str] | None
     class_map: list[list[int]] | None
     choice: str | None
+    scheme: str
 
 
 class SelectivitySettings(_OptionalSettings):
@@ -191,8 +192,11 @@ class SelectivityReport:
         Raises:
             ValueError: The reports are of different images, foreign parts or masks.
         """
-        for name in ("corruption", "num_masks", "grid_size", "keep_probability", "seed"):
-            ours, theirs = self.settings[name], other.settings[name]
+        names = ("corruption", "num_masks", "scheme", "grid_size", "keep_probability", "seed")
+        for name in names:
+            ours, theirs = (
+                {"scheme": "independent", **report.settings}[name] for report in (self, other)
+            )
             if ours != theirs:
                 raise ValueError(
                     f"`other` must be measured in the same way: its {name} is {theirs}, here it is "

@@ -141,7 +141,15 @@ class Classifier(NamedTuple):
         Args:
             options: An object with the masks' settings, such as an `ExplainOptions`.
         """
-        fields = ("num_masks", "grid_size", "keep_probability", "tolerance", "batch_size", "seed")
+        fields = (
+            "num_masks",
+            "scheme",
+            "grid_size",
+            "keep_probability",
+            "tolerance",
+            "batch_size",
+            "seed",
+        )
         return {
             **{field: getattr(options, field) for field in fields},
             "from_logits": self.from_logits,

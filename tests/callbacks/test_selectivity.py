@@ -211,6 +211,7 @@ def test_what_does_not_fit_is_said_before_the_first_epoch(other, arguments, mess
         ({"verbose": "yes"}, "`verbose` must be"),
         ({"max_examples": 0}, "`max_examples` must be"),
         ({"num_masks": 1.5}, "`num_masks` must be"),
+        ({"scheme": "pairs"}, "`scheme` must be one of 'control_variate', 'independent'"),
         ({"batch_size": 0}, "`batch_size` must be"),
         ({"corruption": "drop"}, "`corruption` must be"),
     ],

@@ -77,6 +77,72 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     assert 175 <= covered <= 199
 
 
+def test_maps_of_another_method_are_measured_on_the_same_images():
+    """The difference of two channels, each pixel by itself: as selective as a map can be."""
+    asked = []
+
+    def method(images, class_ids, contrast_ids):
+        asked.append((class_ids, contrast_ids))
+        rows = np.arange(len(images))
+        return images[rows, :, :, class_ids] - images[rows, :, :, contrast_ids]
+
+    report = explain.selectivity_benchmark(by_colour, DATA, saliency=method, **SETTINGS)
+    usual = explain.selectivity_benchmark(by_colour, DATA, **SETTINGS)
+    np.testing.assert_array_equal(report.values, 1)
+    assert report.settings["saliency"].endswith("method")
+    for name in ("index", "label", "contrast", "share"):
+        assert [row[name] for row in report.rows] == [row[name] for row in usual.rows]
+    assert {(row["num_masks"], row["noise"]) for row in report.rows} == {(0, 0.0)}
+    np.testing.assert_array_equal(
+        np.concatenate([ids for ids, _ in asked]), [row["label"] for row in usual.rows]
+    )
+    assert report.compare(usual)[0] > 0
+    same = explain.selectivity_benchmark(
+        by_colour, DATA, saliency=report.examples["maps"], max_examples=4, **SETTINGS
+    )
+    assert same.settings["saliency"] == "given maps"
+
+
+def test_a_map_for_each_image_in_their_order():
+    settings = {**SETTINGS, "num_kept": 12, "num_masks": 20}
+    usual = explain.selectivity_benchmark(by_colour, DATA, **settings)
+    maps = usual.examples["maps"]
+    again = explain.selectivity_benchmark(by_colour, DATA, saliency=maps, **settings)
+    np.testing.assert_allclose(again.values, usual.values, rtol=1e-6)
+    coarse = maps[:, ::2, ::2]
+    with pytest.warns(UserWarning, match="Maps of 14x14 are scaled to the images' 28x28"):
+        explain.selectivity_benchmark(by_colour, DATA, saliency=coarse, **settings)
+    for wrong in (maps[:11], np.concatenate([maps, maps])):
+        with pytest.raises(ValueError, match="`saliency` must"):
+            explain.selectivity_benchmark(by_colour, DATA, saliency=wrong, **settings)
+
+
+def test_a_method_without_foreign_classes_is_asked_for_the_second_choice():
+    settings = {**SETTINGS, "corruption": occlusion.Superimpose(levels=0.3), "max_examples": 3}
+    asked = []
+
+    def method(images, class_ids, contrast_ids):
+        scores = by_colour(images)
+        scores[np.arange(len(images)), class_ids] = -1
+        asked.append((contrast_ids == scores.argmax(1)).all())
+        return images.mean(-1)
+
+    explain.selectivity_benchmark(by_colour, DATA, saliency=method, **settings)
+    assert asked
+    assert all(asked)
+
+
+def test_reports_of_other_schemes_are_not_compared_and_old_ones_are_of_independent_masks():
+    settings = {**SETTINGS, "max_examples": 3, "num_masks": 20}
+    new = explain.selectivity_benchmark(by_colour, DATA, **settings)
+    old = explain.selectivity_benchmark(by_colour, DATA, scheme="independent", **settings)
+    with pytest.raises(ValueError, match="its scheme is independent, here it is control_variate"):
+        new.compare(old)
+    del old.settings["scheme"]
+    with pytest.raises(ValueError, match="its scheme is independent"):
+        new.compare(old)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -53,6 +53,7 @@ def test_what_was_measured_is_not_measured_again(left):
     ("arguments", "message"),
     [
         ({"seed": 1}, "seed: 0 there, 1 now"),
+        ({"scheme": "independent"}, "scheme: 'control_variate' there, 'independent' now"),
         ({"num_kept": 3}, "num_kept: 7 there, 3 now"),
         ({"dataset": (IMAGES, LABELS[::-1])}, "`dataset` must hold the images that it held before"),
         ({"max_examples": 6}, "`dataset` must hold the images that it held before"),

@@ -75,10 +75,56 @@ def test_batches_of_images_and_channels_first_give_the_same():
     np.testing.assert_allclose(turned.insertion, found.insertion, rtol=1e-6)
 
 
+def test_maps_of_another_method_are_asked_for_the_classes():
+    images = np.stack([IMAGE, 0 * IMAGE])
+    asked = []
+
+    def method(images, class_ids):
+        asked.append((images, class_ids))
+        return np.stack([LEFT, -LEFT])[..., None]
+
+    found = explain.deletion_insertion(left, images, method, steps=4)
+    given = explain.deletion_insertion(left, images, np.stack([LEFT, -LEFT]), steps=4)
+    np.testing.assert_array_equal(asked[0][0], images)
+    np.testing.assert_array_equal(asked[0][1], [0, 1])  # as the model ranks them
+    for values, expected in zip(found, given, strict=True):
+        np.testing.assert_array_equal(values, expected)
+    explain.deletion_insertion(left, images, method, 1, steps=4)
+    np.testing.assert_array_equal(asked[1][1], [1, 1])
+
+
+def test_a_function_is_handed_images_as_they_were_given():
+    seen = []
+
+    def method(images, class_ids):
+        seen.append(images.shape)
+        return LEFT
+
+    explain.deletion_insertion(
+        lambda x: left(x.transpose(0, 2, 3, 1)),
+        np.full((1, 4, 4), 255.0),
+        method,
+        steps=2,
+        data_format="channels_first",
+    )
+    assert seen == [(1, 1, 4, 4)]
+
+
+def test_coarse_maps_are_scaled_with_a_warning():
+    with pytest.warns(UserWarning, match="Maps of 2x2 are scaled to the images' 4x4") as record:
+        found = explain.deletion_insertion(left, IMAGE, [[1.0, 0.0], [1.0, 0.0]], 0, steps=4)
+    assert record[0].filename == __file__
+    # Bilinear: columns 1, 3/4, 1/4 and 0, as salient in the same order.
+    given = explain.deletion_insertion(left, IMAGE, LEFT - np.arange(4), 0, steps=4)
+    np.testing.assert_array_equal(found.deletion, given.deletion)
+    np.testing.assert_allclose(found.deletion, [[1, 0.5, 0, 0, 0]])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"saliency": LEFT[:3]}, r"`saliency` must be of shape \(1, 4, 4\)"),
+        ({"saliency": [LEFT, LEFT]}, r"`saliency` must be of shape \(1, 4, 4\), .* \(2, 4, 4\)"),
+        ({"saliency": lambda images, ids: LEFT[0]}, r"`saliency` must .* Received: shape \(4,\)"),
         ({"saliency": LEFT * np.nan}, "`saliency` must be finite"),
         ({"steps": 0}, "`steps` must be an integer of at least 1"),
         ({"blur": 0.0}, "`blur` must be above 0"),

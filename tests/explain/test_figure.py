@@ -43,7 +43,7 @@ def test_contrasts_are_centred_on_zero():
     assert mixed.get_clim() == (MAPS["mixed"][0].min(), MAPS["mixed"][0].max())
 
 
-@pytest.mark.parametrize("maps", [{}, MAPS["plain"], {"a": MAPS["plain"][:, :4]}])
+@pytest.mark.parametrize("maps", [{}, MAPS["plain"], {"a": MAPS["plain"][:1]}])
 def test_maps_that_do_not_fit_are_errors(maps):
     with pytest.raises(ValueError, match=r"`maps` must be a dict|`saliency` must be of shape"):
         explain.plot_saliency(IMAGES, maps)

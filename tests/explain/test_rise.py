@@ -34,13 +34,15 @@ def expected_map(image, number, grid, keep):
     return (keep**2 * contributions.sum() + keep * (1 - keep) * spread) / keep + OFFSETS[number]
 
 
+@pytest.mark.parametrize("scheme", ["control_variate", "independent"])
 @pytest.mark.parametrize("keep", [0.5, 0.2])
-def test_the_map_of_a_linear_model_is_the_one_known_in_closed_form(keep):
+def test_the_map_of_a_linear_model_is_the_one_known_in_closed_form(keep, scheme):
     found = explain.rise(
         linear,
         IMAGES,
         [0, 1, 3],
-        num_masks=20_000,
+        num_masks=20_000 if scheme == "independent" else 400,
+        scheme=scheme,
         grid_size=(2, 3),
         keep_probability=keep,
         batch_size=2_000,
@@ -55,7 +57,8 @@ def test_the_map_of_a_linear_model_is_the_one_known_in_closed_form(keep):
 
 def test_it_is_the_formula():
     masks = explain.random_masks(50, SIZE, 2, 0.5, seed=9)
-    maps = explain.rise(linear, IMAGES, 2, num_masks=50, grid_size=2, batch_size=7, seed=9)
+    settings = {"num_masks": 50, "grid_size": 2, "batch_size": 7, "seed": 9}
+    maps = explain.rise(linear, IMAGES, 2, scheme="independent", **settings)
     for image, found in zip(IMAGES, maps, strict=True):
         expected = np.zeros(SIZE)
         for mask in masks:
@@ -71,8 +74,9 @@ def test_c_rise_is_the_difference_of_two_maps_over_the_same_masks():
     np.testing.assert_allclose(explain.c_rise(linear, IMAGES, 3, 1, **settings), -both, atol=1e-7)
 
 
-def test_the_standard_error_is_the_spread_over_seeds():
-    settings = {"num_masks": 64, "grid_size": 2, "return_details": True}
+@pytest.mark.parametrize("scheme", ["control_variate", "independent"])
+def test_the_standard_error_is_the_spread_over_seeds(scheme):
+    settings = {"num_masks": 64, "grid_size": 2, "scheme": scheme, "return_details": True}
     found = [explain.rise(linear, IMAGES[0], 0, seed=seed, **settings) for seed in range(150)]
     spread = np.std([one.maps[0] for one in found], axis=0)
     told = np.mean([one.standard_errors[0] for one in found], axis=0)
@@ -133,7 +137,7 @@ def test_the_lowest_value_is_what_masks_paint_and_preprocessing_comes_after():
         assert values.min() >= 10  # -1 to 1 became 10 to 30
         return np.stack([values.mean((1, 2, 3)) / 40, np.zeros(len(values))], axis=1)
 
-    settings = {"num_masks": 40, "grid_size": 2, "seed": 1}
+    settings = {"num_masks": 40, "grid_size": 2, "seed": 1, "scheme": "independent"}
     found = explain.rise(
         model, images, 0, value_range=(-1, 1), preprocess=lambda x: 20 + 10 * x, **settings
     )
@@ -172,6 +176,7 @@ def test_a_keras_model_of_logits_channels_first():
         ({"images": IMAGES[0, 0]}, "`images` must be numbers of shape"),
         ({"images": IMAGES[:0]}, "`images` must hold some"),
         ({"num_masks": 0}, "`num_masks` must be an integer of at least 1"),
+        ({"scheme": "pairs"}, "`scheme` must be one of 'control_variate', 'independent'"),
         ({"batch_size": True}, "`batch_size` must be an integer"),
         ({"tolerance": 1.0}, "`tolerance` must be None, or above 0 and below 1"),
         ({"value_range": (1, 0)}, "`value_range` must be"),

@@ -143,6 +143,13 @@ results, in the directory of --output:
         choices=("c-rise", "rise"),
     )
     num_masks: int = option(4000, "random masks an image", group="maps", kind=whole(1), metavar="N")
+    scheme: str = option(
+        "control_variate",
+        "how maps are estimated from the masks: control_variate, less noise; independent, the "
+        "formula as it stands",
+        group="maps",
+        choices=("control_variate", "independent"),
+    )
     grid_size: int = option(7, "cells of a mask, N by N", group="maps", kind=whole(1), metavar="N")
     keep_probability: float = option(
         0.5,
