@@ -89,7 +89,7 @@ setup(
     }
     if REPOSITORY
     else {},
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),

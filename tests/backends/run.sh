@@ -63,16 +63,19 @@ tf-data)
         echo "$python has no TensorFlow" >&2
         exit 1
     fi
+    # What does not touch tf.data has run without TensorFlow, and what XLA compiles there has run
+    # under TensorFlow: no backend comes into it.
     mixing=(
         tests/layers/test_patch_mixing_tf_data.py
         tests/layers/test_seeded_map.py
         tests/layers/test_random_choice_tf_data.py
-        tests/layers/test_methods.py
+        tests/layers/test_methods.py::TestGraphsOfTensorFlow
         tests/layers/test_compositions.py
         tests/layers/test_unknown_sizes.py
-        tests/layers/test_class_ids_as_floats.py
+        tests/layers/test_class_ids_as_floats.py::TestInDataSets
         tests/layers/test_inference.py::test_maps_of_images_alone_pass_them_through_under_every_backend
         tests/training/test_pipeline.py
+        -k "not xla"
         --deselect=tests/layers/test_seeded_map.py::test_another_process_and_parallel_calls_give_bit_identical_batches
     )
     models=(
