@@ -6,6 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+# Address of the repository, such as "https://github.com/OWNER/keras-patchmix". Without it the
+# package index shows README.md without the links and pictures that are files of the repository.
+REPOSITORY = ""
 VERSION = re.search(
     r'^__version__ = "([^"]+)"', (HERE / "keras_patchmix" / "_version.py").read_text(), re.M
 ).group(1)
@@ -60,15 +63,35 @@ DOCS = [
     RUFF,
 ]
 
+
+def described(text):
+    """Returns README.md as a package index shows it, which has no other file of the repository."""
+    file = r"\((?!https?:)([\w-]*[./][\w./-]*(?:#[\w-]+)?)\)"
+    picture = rf"!\[([^]]*)\]{file}"
+    link = rf"(?<!!)\[((?:!\[[^]]*\]\([^)]*\)|[^][])*)\]{file}"
+    if not REPOSITORY:
+        return re.sub(link, r"\1", re.sub(picture, "", text))
+    text = re.sub(picture, rf"![\1]({REPOSITORY}/raw/v{VERSION}/\2)", text)
+    return re.sub(link, rf"[\1]({REPOSITORY}/blob/v{VERSION}/\2)", text)
+
+
 setup(
     name="keras-patchmix",
     version=VERSION,
     description="Patch Mixing for Keras: train image classifiers that survive occlusion, "
     "and measure that they do.",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=described((HERE / "README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     author="The keras-patchmix authors",
-    license="Apache-2.0",
+    keywords=["keras", "data augmentation", "occlusion", "robustness", "image classification"],
+    url=REPOSITORY or None,
+    project_urls={
+        "Changelog": f"{REPOSITORY}/blob/v{VERSION}/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+    }
+    if REPOSITORY
+    else {},
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["keras_patchmix", "keras_patchmix.*"]),
@@ -97,10 +120,14 @@ setup(
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
         "Typing :: Typed",
     ],
 )

@@ -1,5 +1,6 @@
 """Settings of the whole test suite, made before a backend is imported."""
 
+import gc
 import importlib.util
 import os
 import random
@@ -25,6 +26,12 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "needs(*packages): the test runs where these packages are installed"
     )
+
+
+def pytest_collection_finish():
+    """Leaves what is imported by now, over a million objects, out of the collections to come."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):

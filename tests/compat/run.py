@@ -130,6 +130,7 @@ ROWS = (
     Row("newest-3.11", "3.11", ("tests",)),
     Row("lowest-3.12", "3.12", ("tests",)),
     Row("newest-3.12", "3.12", ("tests",)),
+    Row("newest-3.13", "3.13", ("tests",)),  # NumPy 1.26 has no wheel for it
 )
 
 

@@ -55,7 +55,10 @@ assert np.allclose(images_and_labels[1].numpy().sum(1), 1, atol=1e-5)
 }
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("occlusion_study", marks=pytest.mark.slow), "quick_start"],
+)
 def run(request):
     """(name, the notebook after a short run, what a check in its last cell printed)."""
     name = request.param

@@ -279,8 +279,14 @@ def test_a_model_trains_with_compiled_mixing_on_the_device(method):
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=BACKEND == "jax")
     kpm.training.mix_on_device(model, layer(method, ratio=(0.0, 0.2)), seed=1)
-    history = model.fit(coloured((16, 16)), IDS, epochs=60, verbose=0).history["loss"]
-    assert history[-1] < 0.7 * history[0]
+    x, y = np.tile(coloured((16, 16)), (10, 1, 1, 1)), np.tile(IDS, 10)
+    losses = []
+    noting = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: losses.append(logs["loss"])
+    )
+    settings = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
+    model.fit(x, y, epochs=6, callbacks=[noting], **settings)
+    assert losses[-1] < 0.7 * losses[0]
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="is about jax.jit")
@@ -368,8 +374,7 @@ class TestGraphsOfTensorFlow:
         assert len({labels.numpy().tobytes() for _, labels in data}) == 200
 
     @each_method
-    @pytest.mark.parametrize("xla", [False, True])
-    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    @pytest.mark.parametrize(("dtype", "xla"), [("uint8", False), ("float32", True)])
     def test_functions_with_and_without_xla(self, tf, method, xla, dtype):
         mix = layer(method, ratio=0.25)
         compiled = tf.function(lambda x, y: mix(x, y), jit_compile=xla)
@@ -385,8 +390,7 @@ class TestGraphsOfTensorFlow:
     def test_xla_takes_sizes_that_a_graph_does_not_know(self, tf, method):
         mix = layer(method, ratio=0.25)
         signature = [tf.TensorSpec([None, None, None, BATCH]), tf.TensorSpec([None], tf.int64)]
-        for xla in (False, True):
-            run = tf.function(
-                lambda x, y: mix(x, y), input_signature=signature, jit_compile=xla, autograph=False
-            )
-            assert_fits(*run(coloured((33, 47)), IDS))
+        run = tf.function(
+            lambda x, y: mix(x, y), input_signature=signature, jit_compile=True, autograph=False
+        )
+        assert_fits(*run(coloured((33, 47)), IDS))

@@ -87,12 +87,15 @@ FAULTS = {
 }
 
 
-@each_way
-@pytest.mark.parametrize("known", [(), ("images",)], ids=["nothing known", "images known"])
+@pytest.mark.parametrize(
+    ("way", "known"),
+    [*((way, ()) for way in WAYS), ("patches", ("images",))],
+    ids=[*WAYS, "images known"],
+)
 @pytest.mark.parametrize(("data", "message"), FAULTS.values(), ids=FAULTS.keys())
-def test_what_does_not_fit_raises_when_it_is_met(make, data, message, known):
+def test_what_does_not_fit_raises_when_it_is_met(way, data, message, known):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        run(make(), data, known)
+        run(WAYS[way](), data, known)
 
 
 @pytest.mark.parametrize(("data", "message"), FAULTS.values(), ids=FAULTS.keys())

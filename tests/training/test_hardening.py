@@ -10,6 +10,7 @@ from keras_patchmix.layers import CutMix, PatchMixing
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement, evaluate
 from keras_patchmix.training import harden
 from keras_patchmix.training.weight_line import LinePoint, choose, weights_between
+from tests.arrays import BACKEND
 
 SIZE = 16
 SUITE = [PatchReplacement(4, 0.3), PatchDrop(4, 0.4)]
@@ -44,6 +45,12 @@ def network(seed=0, batch_norm=False, **head):
     )
 
 
+def compile_model(model, loss=None):
+    loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # On a CPU XLA takes longer to compile these steps than they take.
+    model.compile("adam", loss, jit_compile=False if BACKEND == "tensorflow" else "auto")
+
+
 def blind():
     """A model that takes every image for one of the first class."""
     model = network()
@@ -55,7 +62,7 @@ def blind():
 def trained():
     """A model that goes by the corner, and so loses by occlusion of it."""
     model = network(batch_norm=True)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    compile_model(model)
     model.fit(*data(256, 0), batch_size=32, epochs=4, verbose=0)
     return model
 
@@ -103,7 +110,7 @@ def test_it_is_never_worse_than_the_original_by_its_own_measure(
     epochs, rate, seed, batch_norm, most, confident
 ):
     model = network(seed, batch_norm)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    compile_model(model)
     model.fit(*data(256, seed), batch_size=32, epochs=4, verbose=0)
     result = run(
         model,
@@ -195,7 +202,7 @@ def test_models_of_one_output_are_hardened_too(activation):
     model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), *inputs[:-1], keras.layers.Dense(1)])
     if activation:
         model.add(keras.layers.Activation(activation))
-    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=activation is None))
+    compile_model(model, keras.losses.BinaryCrossentropy(from_logits=activation is None))
     images, labels = data(256, 0)
     model.fit(images, labels.astype("float32"), batch_size=32, epochs=4, verbose=0)
     result = run(model, epochs=12)
@@ -262,7 +269,7 @@ def test_what_cannot_be_hardened_is_refused_by_name(trained):
     with pytest.raises(ValueError, match="`model` must be better than chance"):
         run(blind())
     model = WithoutConfig(2)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    compile_model(model)
     model.fit(data(64, 0)[0].astype("float32"), data(64, 0)[1], verbose=0, epochs=20)
     with pytest.raises(ValueError, match="`model` must be such that it can be made anew"):
         run(model)

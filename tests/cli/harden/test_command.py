@@ -10,7 +10,7 @@ from PIL import Image
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fine_tuning
 from tests.command_line import result, subcommand
-from tests.training.test_hardening import SIZE, blind, data, network
+from tests.training.test_hardening import SIZE, blind, compile_model, data, network
 from tests.without_tensorflow import need_a_pipeline
 
 need_a_pipeline()
@@ -24,7 +24,7 @@ def place(tmp_path_factory):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{number}.png")
     model = network()
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    compile_model(model)
     model.fit(*data(256, 1), batch_size=32, epochs=4, verbose=0)
     model.save(root / "model.keras")
     return root
