@@ -23,6 +23,8 @@ DATASETS = [
     "tensorflow-datasets>=4.9.10",  # 4.9.9 does not go with protobuf 7
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
+# Keras takes its data sets from 3.11 on.
+GRAIN = ["grain>=0.2.18", "keras>=3.11", PILLOW]  # from Python 3.11 on
 RECIPES = [*DATASETS, *REPORT]
 PYTEST = [
     *REPORT,
@@ -38,6 +40,7 @@ TESTS = [
     *RECIPES,
     *PYTEST,
     *TENSORBOARD,
+    'grain>=0.2.18; python_version >= "3.11"',
     "dill>=0.3.7",  # imported by tfds.testing, which does not declare it
     "nbclient>=0.10",  # runs the notebooks, in a kernel
     "ipykernel>=6.29",
@@ -75,6 +78,7 @@ setup(
         "jax": JAX,
         "torch": TORCH,
         "datasets": DATASETS,
+        "grain": GRAIN,
         "report": REPORT,
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
         "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
@@ -82,7 +86,7 @@ setup(
         "all": RECIPES,
         "tensorboard": TENSORBOARD,
         "tests": TESTS,
-        "tests-backends": [*PYTEST, *JAX, *TORCH],  # without TensorFlow
+        "tests-backends": [*PYTEST, *JAX, *TORCH, *GRAIN],  # without TensorFlow
         "benchmarks": BENCHMARKS,
         "docs": DOCS,
     },

@@ -48,7 +48,7 @@ from turns import print_result, shown, take_turns
 
 from keras_patchmix import datasets
 from keras_patchmix.datasets.loading import parse_source
-from keras_patchmix.training import pipeline
+from keras_patchmix.training.training_data import load
 
 
 def make_photographs(root, count):
@@ -192,9 +192,7 @@ def main():
     with tempfile.TemporaryDirectory() as root, contextlib.ExitStack() as stack:
         names = prepare(Path(root), options)
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        loaded = {
-            name.partition(":")[0]: pipeline.load(train_options(name, options)) for name in names
-        }
+        loaded = {name.partition(":")[0]: load(train_options(name, options)) for name in names}
         stack.close()
         data = loaded["records"]
         size = data.encoded.num_bytes / data.num_train

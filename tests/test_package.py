@@ -121,12 +121,17 @@ print("done")
     ("use", "message"),
     [
         ("kpm.layers.map_seeded(None, kpm.PatchMixing(), 1)", "map_seeded needs .*'tensorflow'"),
-        ("kpm.datasets.load('shapes')", "'shapes' .*needs .*'tensorflow'"),
-        ("kpm.datasets.load('folder:.')", "folder of images needs .*'tensorflow'"),
+        ("kpm.datasets.load('cifar10')", "'cifar10' .*needs .*'tensorflow_datasets'"),
+        ("kpm.datasets.load_for_scoring('records:.')", "'records:.' .*'tensorflow_datasets'"),
         (
             "from keras_patchmix.cli.train import command, options; "
-            "command.run(options.TrainOptions.parse(['--output', FOLDER]))",
-            "needs the package 'tensorflow",
+            "command.run(options.TrainOptions.parse(['--output', FOLDER, '--dataset', 'cifar10']))",
+            "'cifar10' .*needs the package 'tensorflow_datasets",
+        ),
+        (
+            "from keras_patchmix.cli.records import command, options; command.run("
+            "options.RecordsOptions.parse(['--output', FOLDER, '--dataset', 'folder:.']))",
+            "write_records needs the package 'tensorflow'",
         ),
     ],
 )

@@ -1,6 +1,8 @@
 """Imports of optional packages; the error says what to install, and for what."""
 
+import functools
 import importlib
+import importlib.util
 
 # Module: name for pip, extra of this package.
 _INSTALLED_BY = {
@@ -9,9 +11,16 @@ _INSTALLED_BY = {
     "jinja2": ("jinja2", "report"),
     "matplotlib": ("matplotlib", "report"),
     "PIL": ("pillow", "report"),
+    "grain": ("grain", "grain"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
 }
+
+
+@functools.cache
+def is_installed(package):
+    """Returns whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
 
 
 def require(module, purpose):

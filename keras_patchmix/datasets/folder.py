@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_patchmix.base import optional
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable, quoted
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.encoded import EncodedFolder
 from keras_patchmix.datasets.errors import BrokenImageFile, EmptySplitError
+from keras_patchmix.datasets.examples import FolderExamples, another_size
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_bytes, read_image
 from keras_patchmix.datasets.scoring_data import DatasetInfo, ScoringData
@@ -83,6 +85,10 @@ class FolderSource(Source):
     def encoded(self, split):
         return EncodedFolder(self.listed(split)[1])
 
+    def examples(self, split, size=None):
+        classes, listed = self.listed(split)
+        return classes, FolderExamples(listed, size)
+
     def for_scoring(self, split, size, batch_size):
         classes, listed = self.listed(split)
         data = FolderScoringData(self.name, split, classes, listed, size, batch_size)
@@ -142,12 +148,7 @@ class FolderSource(Source):
         def decode(path):
             image = _decode(path.numpy())
             if size is None and image.shape[:2] != shape:
-                name = path.numpy().decode("utf-8", "surrogateescape")
-                raise ValueError(
-                    f"The image {name!r} has another size than {str(listed[0][2])!r}: "
-                    f"{image.shape[:2]} instead of {shape}. Give `image_size`. "
-                    "Received: image_size=None"
-                )
+                raise another_size(path.numpy(), listed[0][2], image.shape[:2], shape)
             return image
 
         @tf.autograph.experimental.do_not_convert
@@ -177,21 +178,17 @@ class FolderScoringData(ScoringData):
     """
 
     def __init__(self, name, split, classes, listed, size, batch_size):
-        tf = require("tensorflow", "Loading a folder of images")
         self._listed = listed
         self._labels = np.array([label for _, label, _ in listed], np.int64)
         self._resized = size is not None
         self._size = size or self._first_size()
         count = len(listed)
         info = DatasetInfo(name, split, len(classes), classes, count, (*self._size, 3))
-        dataset = tf.data.Dataset.range(count).map(
-            self._reader(tf), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        super().__init__(info, batch_size, dataset)
+        super().__init__(info, batch_size, self._examples(count))
 
     def __iter__(self):
         self.skipped, read = {}, 0
-        for batch, index, reasons, misfits in self._dataset.as_numpy_iterator():
+        for batch, index, reasons, misfits in self._batches():
             if misfits.any():  # where sizes vary, most images would be skipped
                 raise ValueError(reasons[misfits][0].decode("utf-8"))
             good = np.array([not reason for reason in reasons])
@@ -219,32 +216,50 @@ class FolderScoringData(ScoringData):
             f"{reason}"
         )
 
-    def _reader(self, tf):
-        size, nothing = self._size, np.zeros((*self._size, 3), np.uint8)
-
-        def decode(index):
-            """Returns the image, why there is none, and whether that ends the scoring."""
-            name, _, path = self._listed[int(index)]
-            try:
-                image = read_image(path)
-            except ImageFileError as error:
-                return nothing, str(error).encode(), False
-            if self._resized or image.shape[:2] == size:
-                return image, b"", False
-            reason = (
-                f"The images of the folder have no common size: {quoted(name)} has "
-                f"{image.shape[:2]}, others have {size}. Give `image_size`. "
-                "Received: image_size=None"
-            )
-            return nothing, reason.encode(), True
+    def _examples(self, count):
+        """Returns the examples of `_one`, with their position, as a data set or by position."""
+        if not optional.is_installed("tensorflow"):
+            return _ByPosition(self._one, self._size)
+        tf = require("tensorflow", "Loading a folder of images")
 
         @tf.autograph.experimental.do_not_convert
         def read(index):
-            image, reason, misfit = tf.py_function(decode, [index], [tf.uint8, tf.string, tf.bool])
-            image = images.resize(tf.ensure_shape(image, (None, None, 3)), size)
+            types = [tf.uint8, tf.string, tf.bool]
+            image, reason, misfit = tf.py_function(lambda i: self._one(int(i)), [index], types)
+            image = images.resize(tf.ensure_shape(image, (None, None, 3)), self._size)
             return image, index, tf.ensure_shape(reason, ()), tf.ensure_shape(misfit, ())
 
-        return read
+        return tf.data.Dataset.range(count).map(
+            read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    def _one(self, position):
+        """Returns the image, why there is none, and whether that ends the scoring."""
+        name, _, path = self._listed[position]
+        nothing = np.zeros((*self._size, 3), np.uint8)
+        try:
+            image = read_image(path)
+        except ImageFileError as error:
+            return nothing, str(error).encode(), False
+        if self._resized or image.shape[:2] == self._size:
+            return image, b"", False
+        reason = (
+            f"The images of the folder have no common size: {quoted(name)} has "
+            f"{image.shape[:2]}, others have {self._size}. Give `image_size`. "
+            "Received: image_size=None"
+        )
+        return nothing, reason.encode(), True
+
+
+class _ByPosition:
+    """The examples of a `FolderScoringData`, resized by Pillow."""
+
+    def __init__(self, read, size):
+        self._read, self._size = read, size
+
+    def __getitem__(self, position):
+        image, reason, misfit = self._read(position)
+        return images.resize_array(image, self._size), position, reason, misfit
 
 
 def _decode(path):

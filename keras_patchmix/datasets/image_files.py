@@ -2,6 +2,7 @@
 
 TensorFlow decodes JPEG and PNG, Pillow all else: `tf.io.decode_image` ends the process on some
 animated WebP files, decodes every frame of a GIF, and takes palette indices of a BMP for colours.
+Where TensorFlow is not installed, Pillow decodes everything.
 """
 
 import io
@@ -9,6 +10,7 @@ import struct
 
 import numpy as np
 
+from keras_patchmix.base import optional
 from keras_patchmix.base.optional import require
 
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM"
@@ -52,7 +54,7 @@ def read_image(path):
     Raises:
         ImageFileError: The file cannot be read, is no image, is damaged, or exceeds `MAX_PIXELS`,
             `MAX_SIDE` or `MAX_BYTES`; or it is neither JPEG nor PNG, and Pillow is not installed.
-        ImportError: TensorFlow is not installed.
+        ImportError: Neither TensorFlow nor Pillow is installed.
     """
     return decode(read_bytes(path))
 
@@ -79,8 +81,8 @@ def decode(data, decoder=None):
 
     Args:
         data: Bytes.
-        decoder: Function from bytes to a tensor, in place of the usual decoders. Defaults to
-            `None`.
+        decoder: Function from bytes to a tensor, in place of the usual decoders, for which
+            TensorFlow is installed. Defaults to `None`.
 
     Returns:
         uint8 array of shape (height, width, 3), or what `decoder` returns.
@@ -88,6 +90,8 @@ def decode(data, decoder=None):
     Raises:
         ImageFileError: See `read_image`.
     """
+    if not optional.is_installed("tensorflow"):
+        return np.asarray(rgb_of(open_image(data)))
     tf = require("tensorflow", "Loading images")
     plain = data.startswith((PNG, JPEG))
     try:

@@ -1,4 +1,6 @@
-"""Decoding and resizing inside `tf.data`: RGB, uint8, one size."""
+"""Decoding and resizing of images, inside `tf.data` and by Pillow: RGB, uint8, one size."""
+
+import numpy as np
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.sizes import size_pair
@@ -109,3 +111,35 @@ def resize(image, size):
 
     same = tf.reduce_all(tf.equal(shape[:2], [height, width]))
     return tf.ensure_shape(tf.cond(same, lambda: image, scaled), (height, width, 3))
+
+
+def resize_picture(picture, size):
+    """Does the same as `resize` by Pillow; values differ by one level at most.
+
+    Args:
+        picture: A `PIL.Image.Image`.
+        size: Pair of integers (height, width).
+
+    Returns:
+        A `PIL.Image.Image` of the same mode.
+    """
+    height, width = size
+    if picture.size == (width, height):
+        return picture
+    top, left = central_margins((picture.height, picture.width), size, np)
+    picture = picture.crop((left, top, picture.width - left, picture.height - top))
+    scale = max(width / picture.width, height / picture.height)
+    across = max(round(picture.width * scale), width)
+    down = max(round(picture.height * scale), height)
+    bilinear = require("PIL.Image", "Reading image files").Resampling.BILINEAR  # antialiased
+    left, top = (across - width) // 2, (down - height) // 2
+    large = picture.resize((across, down), bilinear)
+    return large.crop((left, top, left + width, top + height))
+
+
+def resize_array(image, size):
+    """Does the same for a uint8 array of shape (H, W, 3)."""
+    if image.shape[:2] == tuple(size):
+        return image
+    pillow = require("PIL.Image", "Resizing images")
+    return np.asarray(resize_picture(pillow.fromarray(image), size))

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix.base import optional
 from keras_patchmix.base.types import FilePath, Size
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.folder import FolderSource
 from keras_patchmix.datasets.scoring_data import ScoringData
+from keras_patchmix.datasets.shapes_source import ShapesSource
 from keras_patchmix.datasets.tfds_source import RecordsSource, TfdsSource
 
 
@@ -46,6 +48,9 @@ def load(
     read. Pillow decodes what is neither JPEG nor PNG. The order is the same on every run unless
     `shuffle_files` is set.
 
+    Without TensorFlow folders and "shapes" (its whole splits) are read by Pillow and Grain, in the
+    same order. Pixels of JPEGs, and of what is resized, then differ by about one of 255 levels.
+
     Args:
         name: String, one of the above.
         split: String: `"train"`, `"validation"`, `"test"`, `"all"`; for TFDS sets any split string,
@@ -64,8 +69,8 @@ def load(
 
     Returns:
         `tf.data.Dataset` of `(image, label)`: uint8 of shape `(height, width, 3)` and int64 of
-        shape `()`, not batched, its cardinality known. With `with_info=True` a tuple of that and a
-        `DatasetInfo`.
+        shape `()`, not batched, its cardinality known; a `grain.MapDataset` of the same where
+        TensorFlow is not installed. With `with_info=True` a tuple of that and a `DatasetInfo`.
 
     Raises:
         ValueError: An unknown name or split, a data set without exactly one image and one label,
@@ -73,7 +78,8 @@ def load(
             with classes of their own, or of what looks like splits of other names, sizes that vary
             while `image_size` is None. A file that is not a readable image raises, when it is read,
             an error that names it.
-        ImportError: TensorFlow, or TFDS for a source that needs it, is not installed.
+        ImportError: Neither TensorFlow nor Grain is installed; or TensorFlow or TFDS is not, for a
+            source that needs them.
 
     Warns:
         UserWarning: Classes of a folder hold no images, files are left out, with their number, or
@@ -189,5 +195,7 @@ def name_and_split(text):
 
 
 def _kind(name):
+    if ShapesSource.takes(name) and not optional.is_installed("tensorflow"):
+        return ShapesSource
     kinds = (FolderSource, RecordsSource, TfdsSource)
     return next(kind for kind in kinds if name.startswith(kind.prefix))

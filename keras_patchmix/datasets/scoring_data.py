@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_patchmix.base import optional
 from keras_patchmix.base.printable import distinct
+from keras_patchmix.datasets.examples import read_in_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,9 @@ class ScoringData:
         self.batch_size = int(batch_size)
         self.skipped = {}
         self.left_out = ""
-        self._dataset = dataset.batch(self.batch_size).prefetch(1)
+        self._dataset = dataset  # of `tf.data`, or what is read by position
+        if optional.is_installed("tensorflow"):
+            self._dataset = dataset.batch(self.batch_size).prefetch(1)
 
     @property
     def num_examples(self) -> int:
@@ -68,6 +72,15 @@ class ScoringData:
 
     def __iter__(self):
         seen = 0
-        for image, label in self._dataset.as_numpy_iterator():
+        for image, label in self._batches():
             yield {"images": image, "labels": label, "index": seen + np.arange(len(label))}
             seen += len(label)
+
+    def _batches(self):
+        """Yields tuples of arrays, one of `batch_size` rows for each part of an example."""
+        if optional.is_installed("tensorflow"):
+            yield from self._dataset.as_numpy_iterator()
+            return
+        read, count = self._dataset.__getitem__, self.num_examples
+        for rows in read_in_batches(read, count, self.batch_size):
+            yield tuple(map(np.array, zip(*rows, strict=True)))

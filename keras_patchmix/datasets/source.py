@@ -4,8 +4,10 @@ import os
 import re
 from typing import Any
 
+from keras_patchmix.base import optional
 from keras_patchmix.base.optional import require
 from keras_patchmix.datasets import images
+from keras_patchmix.datasets.examples import grain_dataset
 from keras_patchmix.datasets.scoring_data import DatasetInfo, ScoringData
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -27,6 +29,8 @@ class Source:
     - `encoded_images(split)`, a tuple of the class names, the number of images, and a function that
       yields tuples of (name, label, function that returns the encoded bytes);
     - `encoded(split)`, an `EncodedFolder` or `EncodedRecords`;
+    - `examples(split, size)`, a tuple of the class names and the examples by position, see
+      `keras_patchmix.datasets.examples.FolderExamples`, where that needs no TensorFlow;
     - `_images(split, size, shuffle_files, seed)`, a tuple of a `tf.data.Dataset` of RGB images and
       labels, the class names, and the number of images.
 
@@ -64,7 +68,9 @@ class Source:
         del split
 
     def load(self, split, size, shuffle_files=False, seed=None):
-        """Returns a split as a `tf.data.Dataset` of (image, label), and a `DatasetInfo`.
+        """Returns a split as a data set of (image, label), and a `DatasetInfo`.
+
+        It is a `tf.data.Dataset`, or a `grain.MapDataset` where TensorFlow is not installed.
 
         Args:
             split: As in `keras_patchmix.datasets.load`.
@@ -74,6 +80,8 @@ class Source:
         """
         if not isinstance(split, str):
             raise ValueError(f"`split` must be a string. Received: split={split!r}")
+        if not optional.is_installed("tensorflow"):
+            return self._load_grain(split, size, shuffle_files, seed)
         dataset, class_names, count = self._images(split, size, shuffle_files, seed)
         tf = require("tensorflow", "keras_patchmix.datasets.load")
         own = tuple(dataset.element_spec[0].shape[:2])
@@ -94,7 +102,21 @@ class Source:
         shape = (*(size or own), 3)
         return dataset, DatasetInfo(self.name, split, len(class_names), class_names, count, shape)
 
+    def _load_grain(self, split, size, shuffle_files, seed):
+        class_names, examples = self.examples(split, size)
+        dataset = grain_dataset(examples)
+        if shuffle_files:
+            dataset = dataset.seed(seed or 0).shuffle()
+        return dataset, self._info(split, class_names, examples)
+
+    def _info(self, split, class_names, examples):
+        shape = examples.shape
+        return DatasetInfo(self.name, split, len(class_names), class_names, len(examples), shape)
+
     def for_scoring(self, split, size, batch_size):
         """Returns a split as `ScoringData`; see `keras_patchmix.datasets.load_for_scoring`."""
-        dataset, info = self.load(split, size)
-        return ScoringData(info, batch_size, dataset)
+        if optional.is_installed("tensorflow"):
+            dataset, info = self.load(split, size)
+            return ScoringData(info, batch_size, dataset)
+        class_names, examples = self.examples(split, size)
+        return ScoringData(self._info(split, class_names, examples), batch_size, examples)

@@ -98,6 +98,12 @@ class TfdsSource(Source):
         _, image, label = self._parts(split)
         return EncodedRecords(self.name, self.builder, split, image, label)
 
+    def examples(self, split, size=None):
+        """Raises an ImportError, which names what is not installed."""
+        del split, size
+        for package in ("tensorflow_datasets", "tensorflow"):
+            require(package, f"The data set {self.name!r}")
+
     @property
     def _tfds(self):
         # Who is trying the package out may have what needs no more.

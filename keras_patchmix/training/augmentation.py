@@ -6,7 +6,8 @@ import keras
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.images import decode, jpeg_size
-from keras_patchmix.training.step_seeds import seed_of, seeded
+from keras_patchmix.training.keras_augmentation import KerasAugmentation
+from keras_patchmix.training.step_seeds import seed_of
 
 AUGMENTATIONS = ("none", "flip", "flip-shift", "flip-crop")
 # Areas and aspect ratios of crops: Szegedy et al. 2014, arXiv 1409.4842.
@@ -20,30 +21,11 @@ class Augmentation:
         options: A `TrainOptions`.
         local: `keras_patchmix.devices.batches.LocalBatches`, the rows of this process. What is
             drawn for a row does not depend on the number of processes.
-
-    Raises:
-        ValueError: A layer of Keras is asked for that this backend does not make repeatable.
     """
 
     def __init__(self, options, local):
         self._options, self._local = options, local
-        self._layers = []
-        seed = local.seed(options.seed)
-        if options.rand_augment:
-            layer = keras.layers.RandAugment(
-                (0, 255),
-                num_ops=options.rand_augment_ops,
-                factor=options.rand_augment,
-                data_format="channels_last",
-                dtype="float32",
-            )
-            self._layers.append(seeded(layer, seed, "rand_augment"))
-        if options.random_erasing:
-            share = options.random_erasing
-            layer = keras.layers.RandomErasing(
-                (share, share), data_format="channels_last", dtype="float32"
-            )
-            self._layers.append(seeded(layer, seed, "erasing"))
+        self._by_keras = KerasAugmentation(options, local.seed(options.seed))
 
     def __call__(self, images, step):
         """Augments images `(batch, height, width, channels)` of values 0..255.
@@ -60,10 +42,13 @@ class Augmentation:
                 images = _shift(tf, images, draws[1:3])
             elif name == "flip-crop":
                 images = _crop(tf, images, draws[1:])
-        for layer, generator in self._layers:
-            generator.at(step)
-            images = layer(images, training=True)
-        return images
+        if not self._by_keras:
+            return images
+        if keras.backend.backend() == "tensorflow":
+            return self._by_keras(images, step)
+        # In the graph Keras would draw from generators of TensorFlow, which repeat nothing.
+        augmented = tf.numpy_function(self._by_keras, [images, step], tf.float32)
+        return tf.ensure_shape(augmented, images.shape)
 
 
 def flip_and_crop_draws(seed, step, local):
@@ -89,7 +74,7 @@ def crop_window(height, width, draws):
     """
     tf = require("tensorflow", "Training")
     sides = tf.cast(tf.stack([height, width]), tf.float32)
-    share, stretch = _area_and_stretch(tf, draws)
+    share, stretch = area_and_stretch(tf, draws)
     area = share * sides[0] * sides[1]
     tall = tf.minimum(tf.sqrt(area) / stretch, sides[0])
     wide = tf.minimum(tf.sqrt(area) * stretch, sides[1])
@@ -156,7 +141,7 @@ def _shift(tf, images, draws):
 
 def _crop(tf, images, draws):
     """Crops a part of random area and aspect, and resizes it to the whole."""
-    area, stretch = _area_and_stretch(tf, draws)
+    area, stretch = area_and_stretch(tf, draws)
     height = tf.minimum(tf.sqrt(area) / stretch, 1.0)
     width = tf.minimum(tf.sqrt(area) * stretch, 1.0)
     top, left = draws[2] * (1 - height), draws[3] * (1 - width)
@@ -165,8 +150,8 @@ def _crop(tf, images, draws):
     return tf.image.crop_and_resize(images, boxes, tf.range(images.shape[0]), shape)
 
 
-def _area_and_stretch(tf, draws):
+def area_and_stretch(module, draws):
     """Returns the share of the area, and the square root of the aspect (width / height)."""
     area = AREAS[0] + draws[0] * (AREAS[1] - AREAS[0])
     low, high = map(math.log, ASPECTS)
-    return area, tf.exp(0.5 * (low + draws[1] * (high - low)))
+    return area, module.exp(0.5 * (low + draws[1] * (high - low)))

@@ -105,6 +105,10 @@ def averaged(model):
     """
     own = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    if keras.backend.backend() == "jax":
+        # Variables then share their arrays with the averages, and `evaluate` donates what it takes.
+        for variable in model.trainable_variables:
+            variable.assign(keras.ops.copy(variable))
     try:
         yield
     finally:

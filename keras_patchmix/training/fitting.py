@@ -33,7 +33,7 @@ def fit(data, options, directory, strategy):
     the chief writes and scores, and all must see the same directory.
 
     Args:
-        data: A `pipeline.Data`.
+        data: A `keras_patchmix.training.training_data.Data`.
         options: A `TrainOptions`.
         directory: Path of a directory, made if needed.
         strategy: A `keras_patchmix.devices.strategies.Strategy`.
@@ -159,7 +159,7 @@ def _train(data, options, directory, suite, strategy):
     saving = EpochCheckpoint(folder, metrics, checkpoint, settings, options.seed, writes)
     benchmark = OcclusionBenchmark if options.ema is None else AveragedOcclusionBenchmark
     scoring = benchmark(
-        data.validation.batch(options.batch_size),
+        data.scored,
         suite,
         frequency=options.occlusion_every,
         max_examples=options.occlusion_examples,
@@ -176,6 +176,7 @@ def _train(data, options, directory, suite, strategy):
             validation_data=strategy.evaluation_batches(
                 data.validation, options.batch_size, pipeline.one_hot(data)
             ),
+            validation_steps=data.validation_steps(options.batch_size),
             callbacks=[*averaging, scoring, saving],
             shuffle=False,  # the stream is shuffled
             verbose=0 if not writes else "auto" if sys.stdout.isatty() else 2,

@@ -54,13 +54,17 @@ class MixingSteps:
         """Mixes a batch.
 
         Args:
-            images: Tensor `(batch, height, width, channels)`.
+            images: Tensor or array `(batch, height, width, channels)`.
             labels: Class ids `(batch,)`.
-            step: Int64 scalar tensor, the step of the training.
+            step: Int64 scalar tensor, or an integer for arrays: the step of the training.
 
         Returns:
             The images, and float32 rows of labels, smoothed.
         """
+        if isinstance(step, int):
+            layer = self._plain if step < self._plain_steps else self._mixing
+            plan = layer.sample_plan(images, seed=(self._seed, step))
+            return layer.apply_plan(plan, (images, labels))
         tf = require("tensorflow", "Training")
         seed = tf.stack([tf.constant(self._seed, tf.int64), step])
 

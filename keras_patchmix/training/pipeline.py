@@ -1,23 +1,19 @@
-"""Input pipelines of a training run, from memory or streamed."""
+"""Input pipelines of a training run in `tf.data`, from memory or streamed."""
 
 import dataclasses
-import functools
 from dataclasses import dataclass
 from typing import Any
 
-from keras_patchmix import datasets
+from keras_patchmix.base import optional
 from keras_patchmix.base.optional import require
-from keras_patchmix.base.printable import say
 from keras_patchmix.datasets.images import decode, resize
-from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.devices.batches import LocalBatches
 from keras_patchmix.layers.labels import encode_labels
-from keras_patchmix.training import caching
+from keras_patchmix.training import grain_pipeline
 from keras_patchmix.training.augmentation import Augmentation, decode_crop, flip_and_crop_draws
 from keras_patchmix.training.mixing_steps import MixingSteps
 from keras_patchmix.training.step_seeds import shuffle_seed
-
-BUFFER = 10_000  # examples in the shuffle buffer if the set is not in memory
+from keras_patchmix.training.training_data import BUFFER
 
 
 @dataclass(frozen=True)
@@ -36,64 +32,6 @@ class Decoder:
     shape: tuple
 
 
-@dataclass(frozen=True)
-class Data:
-    """The three parts of a data set.
-
-    Attributes:
-        train: Decoded training images and labels, unbatched.
-        validation: Images and labels to validate on, unbatched.
-        test: Images to score in the end, a `keras_patchmix.datasets.ScoringData`.
-        info: A `keras_patchmix.datasets.DatasetInfo` of the training images.
-        cache: "decoded", "encoded" or "none": how training images are cached in memory.
-        encoded: The encoded training images, see `keras_patchmix.datasets.encoded`; None if they
-            are cached decoded.
-    """
-
-    train: Any
-    validation: Any
-    test: Any
-    info: Any
-    cache: str = "decoded"
-    encoded: Any = None
-
-    @property
-    def num_train(self):
-        """The number of training images."""
-        return self.info.num_examples
-
-
-def load(options):
-    """Loads the splits that a `TrainOptions` names; returns a `Data`."""
-    splits = _splits(options)
-    place = {"image_size": options.image_size, "data_dir": options.data_dir}
-    train, info = datasets.load(options.dataset, splits["train"], with_info=True, **place)
-    validation = datasets.load(options.dataset, splits["validation"], **place)
-    # A broken file must not end a run after hours of training.
-    test = datasets.load_for_scoring(
-        options.dataset, splits["test"], batch_size=options.batch_size, **place
-    )
-    _check_size(info, options)
-    return Data(train, validation, test, info, **_kept(options, info))
-
-
-def _kept(options, info):
-    """Chooses the cache of the training images, and says which."""
-
-    @functools.cache
-    def encoded():
-        return parse_source(options.dataset, options.data_dir).encoded(info.split)
-
-    cache = options.cache
-    if cache == "auto":
-        cache = caching.choose_cache(info, encoded)
-    opened = None if cache == "decoded" else encoded()
-    size = None if opened is None else opened.num_bytes
-    buffer = min(options.shuffle_buffer or BUFFER, info.num_examples)
-    say(caching.describe(cache, info, size, buffer))
-    return {"cache": cache, "encoded": opened}
-
-
 def training_batches(data, options, total_steps, first_step=0, local=None):
     """Returns the endless stream of training batches, a function of the seed and the step.
 
@@ -102,7 +40,7 @@ def training_batches(data, options, total_steps, first_step=0, local=None):
     reads again only what came before in the pass that it was in.
 
     Args:
-        data: A `Data`.
+        data: A `keras_patchmix.training.training_data.Data`.
         options: A `TrainOptions`.
         total_steps: Steps of the whole training; `options.mixing_start` is a share of it.
         first_step: The step that the stream begins at. Defaults to `0`.
@@ -110,10 +48,13 @@ def training_batches(data, options, total_steps, first_step=0, local=None):
             trains on; all when None.
 
     Returns:
-        A `tf.data.Dataset` of `(images uint8 or float32, labels float32 (batch, classes))`. With
+        A `tf.data.Dataset` of `(images uint8 or float32, labels float32 (batch, classes))`; without
+        TensorFlow a `grain.IterDataset`, which ends with the training. With
         `options.order` "fast" batches come as they are ready, and a stream that begins later is
         not the rest of the one that began before.
     """
+    if not optional.is_installed("tensorflow"):
+        return grain_pipeline.training_batches(data, options, total_steps, first_step, local)
     tf = require("tensorflow", "Training")
     local = local or LocalBatches(options.batch_size, options.batch_size, 0, 1)
     plain_steps = round(options.mixing_start * total_steps)
@@ -227,6 +168,8 @@ def _decode_whole(content, size):
 
 def one_hot(data):
     """Returns a function from a batch `(images, class ids)` to the same with one-hot labels."""
+    if not optional.is_installed("tensorflow"):
+        return grain_pipeline.one_hot(data)
     tf = require("tensorflow", "Training")
 
     @tf.autograph.experimental.do_not_convert
@@ -234,33 +177,3 @@ def one_hot(data):
         return images, encode_labels(labels, data.info.num_classes, None)
 
     return encode
-
-
-def _splits(options):
-    """Returns the splits: as asked for, the set's own, or a tenth of the training images."""
-    own = datasets.split_names(options.dataset, data_dir=options.data_dir)
-    train, validation, test = "train", "validation", "test"
-    if not {"validation", "test"} <= set(own):
-        # The only other split is for the final score.
-        test = next((split for split in ("test", "validation") if split in own), None)
-        train, validation = "train[:90%]", "train[90%:]"
-    splits = {
-        "train": options.train_split or train,
-        "validation": options.validation_split or validation,
-        "test": options.test_split or test,
-    }
-    if splits["test"] is None:
-        raise ValueError(
-            f"The data set {options.dataset!r} has no test split: name one with --test-split, such "
-            f"as 'train[80%:90%]'. Its splits: {sorted(own)}"
-        )
-    return splits
-
-
-def _check_size(info, options):
-    few = info.num_examples
-    if few < options.batch_size:
-        raise ValueError(
-            f"--batch-size must not exceed the number of training images, {few}. "
-            f"Received: {options.batch_size}"
-        )

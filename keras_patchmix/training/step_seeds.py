@@ -5,15 +5,14 @@ checkpoint holds. Given a generator that counts from the step instead, they give
 whatever runs beside them, and whatever ran before.
 """
 
+import threading
+
 import keras
+import numpy as np
 
 from keras_patchmix.base.optional import require
-
-# What draws at the same step draws from streams of its own. Runs that go on need the same numbers.
-STREAMS = {"shuffle": 0, "augment": 1, "rand_augment": 6, "erasing": 7}
-_NUM_STREAMS = 8
-
-_NOT_ZERO = 87654321
+from keras_patchmix.training import step_numbers
+from keras_patchmix.training.step_numbers import NOT_ZERO, NUM_STREAMS, STREAMS
 
 
 def seed_of(seed, stream, step, draw=0):
@@ -26,7 +25,7 @@ def seed_of(seed, stream, step, draw=0):
         draw: Integer, which of several draws of the stream in this step.
     """
     tf = require("tensorflow", "Training")
-    key = tf.constant([seed, STREAMS[stream] + _NUM_STREAMS * draw], tf.int64)
+    key = tf.constant([seed, STREAMS[stream] + NUM_STREAMS * draw], tf.int64)
     words = tf.random.stateless_uniform((2,), key, 0, 2**31 - 1, tf.int64)
     return tf.stack([words[0], words[1] + tf.cast(step, tf.int64)])
 
@@ -44,12 +43,14 @@ def shuffle_seed(seed, number, draw=0):
     if graph.seed == 0:
         # Where the global seed is 0, TensorFlow asks in Python whether this one is 0 too, which no
         # tensor in a graph can answer.
-        graph.seed = _NOT_ZERO
+        graph.seed = NOT_ZERO
     return seed_of(seed, "shuffle", number, draw)[1]
 
 
 class StepSeeds(keras.random.SeedGenerator):
-    """Stands in for the generator of one of Keras' preprocessing layers inside `tf.data`.
+    """Stands in for the generator of one of Keras' preprocessing layers in a pipeline.
+
+    Each thread has a step of its own. Under TensorFlow it is a tensor, else an integer.
 
     Args:
         seed: Integer, the seed of the run.
@@ -59,31 +60,23 @@ class StepSeeds(keras.random.SeedGenerator):
     def __init__(self, seed, stream):
         super().__init__(seed)
         self._seed, self._stream = seed, stream
-        self._step, self._drawn = None, 0
+        self._of_thread = threading.local()
 
     def at(self, step):
-        """Begins the numbers of a step, an integer tensor."""
-        self._step, self._drawn = step, 0
+        """Begins the numbers of a step."""
+        self._of_thread.step, self._of_thread.drawn = step, 0
 
     def next(self, ordered=True):
         """Returns the next seed of the step, an integer tensor `(2,)`."""
-        tf = require("tensorflow", "Training")
-        self._drawn += 1
-        words = seed_of(self._seed, self._stream, self._step, self._drawn)
-        return tf.cast(words, self.state.dtype)
+        self._of_thread.drawn += 1
+        place = self._seed, self._stream, self._of_thread.step, self._of_thread.drawn
+        if keras.backend.backend() == "tensorflow":
+            return require("tensorflow", "Training").cast(seed_of(*place), self.state.dtype)
+        words = np.array(step_numbers.seed_of(*place)) & 0x7FFFFFFF  # PyTorch's are int32
+        return keras.ops.convert_to_tensor(words, self.state.dtype)
 
 
 def seeded(layer, seed, stream):
-    """Returns `(layer, generator)`: a Keras preprocessing layer that draws from a `StepSeeds`.
-
-    Raises:
-        ValueError: Keras does not run on TensorFlow; its layers then use generators of their own
-            in `tf.data`.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            f"{type(layer).__name__} in training needs KERAS_BACKEND=tensorflow, under which it "
-            f"repeats. Received: {keras.backend.backend()!r}"
-        )
+    """Returns `(layer, generator)`: a Keras preprocessing layer that draws from a `StepSeeds`."""
     layer.generator = StepSeeds(seed, stream)
     return layer, layer.generator

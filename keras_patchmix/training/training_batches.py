@@ -1,5 +1,7 @@
 """Whole batches of a data set, pass by pass, for training on any backend."""
 
+import itertools
+
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
@@ -59,9 +61,9 @@ class StepBatches:
     """Batches of a pipeline that is a function of the step, like `TrainingBatches`.
 
     Args:
-        pipeline: Function of the total steps and the first step that returns an endless
-            `tf.data.Dataset` of batches.
-        data: A `keras_patchmix.training.pipeline.Data`.
+        pipeline: Function of the total steps and the first step that returns the batches, as
+            `keras_patchmix.training.pipeline.training_batches` does.
+        data: A `keras_patchmix.training.training_data.Data`.
         options: A `TrainOptions`.
     """
 
@@ -74,7 +76,11 @@ class StepBatches:
     def one_pass(self, number):
         """Yields the `Batch`es of a pass, counted from 0."""
         first = number * self.steps
-        batches = self._pipeline(first + self.steps, first).take(self.steps)
-        for step, (images, rows) in enumerate(batches.as_numpy_iterator()):
+        batches = map(_as_numpy, self._pipeline(first + self.steps, first))
+        for step, (images, rows) in enumerate(itertools.islice(batches, self.steps)):
             place = (first + step) * self.batch_size + np.arange(self.batch_size)
             yield make_batch(fields_of((images, rows)), place)
+
+
+def _as_numpy(batch):
+    return tuple(map(to_numpy, batch))

@@ -28,6 +28,9 @@ alone)
         tests/training/test_on_device_models.py
         tests/training/test_on_device_refusals.py
         tests/training/test_fit_callbacks.py
+        tests/training/test_grain_pipeline.py
+        tests/training/test_step_numbers.py
+        tests/datasets/test_without_tensorflow.py
         tests/docs/test_docs.py
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
         # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.
@@ -46,7 +49,12 @@ alone)
         tests/occlusion/test_golden_rows.py
         tests/occlusion/test_model_kinds.py
         tests/callbacks
+        tests/cli/train/test_experiment.py
+        tests/cli/harden/test_command.py
+        tests/cli/score/test_command.py
+        tests/cli/explain/test_dataset_explainer.py
         tests/models
+        tests/benchmarks/test_accelerator.py
         -k "not parameter_counts and not keras_applications" # slow, and of no backend
     )
     ;;
@@ -91,7 +99,10 @@ for KERAS_BACKEND in jax torch; do
     fi
     if [ "$what $KERAS_BACKEND" = "tf-data torch" ]; then
         # In tf.data the layers are TensorFlow's under every backend: one has run them all.
-        mixing=(tests/layers/test_patch_mixing_tf_data.py)
+        mixing=(
+            tests/layers/test_patch_mixing_tf_data.py
+            tests/training/test_pipeline.py::test_layers_of_keras_repeat_and_go_on
+        )
         models=()
     fi
     run mixing "$python" -m pytest -q -n 2 "$@" "${mixing[@]}"

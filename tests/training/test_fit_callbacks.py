@@ -226,6 +226,18 @@ def test_averages_are_scored_and_the_weights_come_back_to_the_last_bit():
         assert value.tobytes() == before[name].tobytes()
 
 
+def test_averages_that_were_validated_train_on():
+    model = make_model(use_ema=True, ema_momentum=0.5)
+    model.jit_compile = keras.backend.backend() == "jax"  # which then gives arrays away
+    history = model.fit(
+        X, Y, validation_data=(X, Y), epochs=3, verbose=0, callbacks=[AveragedValidation()]
+    ).history
+    # `fit` ends with the averages in the place of the weights.
+    loss = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(history["val_loss"][-1], rel=1e-5)
+    assert len(set(history["val_loss"])) == 3
+
+
 def test_variables_in_bfloat16_come_back_to_the_last_bit():
     model, other = make_model(policy="bfloat16"), make_model(policy="bfloat16")
     for number, variable in enumerate(other.trainable_variables):

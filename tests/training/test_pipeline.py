@@ -11,7 +11,7 @@ import pytest
 from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.datasets import DatasetInfo
 from keras_patchmix.devices.batches import LocalBatches
-from keras_patchmix.training import pipeline
+from keras_patchmix.training import pipeline, training_data
 from tests.mixing import oracle
 
 tf = pytest.importorskip("tensorflow")
@@ -22,16 +22,13 @@ OPTIONS = TrainOptions(
     batch_size=8, augmentation="none", mixing_probability=1.0, label_smoothing=0.0, seed=3
 )
 IN_TURNS = "patchmix+cutmix+mixup"
-by_layers_of_keras = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="Keras' layers repeat on TensorFlow only"
-)
 
 
 def data(images=None, count=COUNT):
     images = oracle.constant_images(count, 16, 16) if images is None else images
     dataset = tf.data.Dataset.from_tensor_slices((images, np.arange(count)))
     info = DatasetInfo("test", "train", count, tuple(map(str, range(count))), count, (16, 16, 3))
-    return pipeline.Data(dataset, dataset, dataset, info)
+    return training_data.Data(dataset, dataset, dataset, info)
 
 
 @functools.cache
@@ -209,7 +206,6 @@ def test_crops_are_parts_of_the_image_resized_to_the_whole():
     assert (cropped[:, 0, 0, 1] > cropped[:, 0, -1, 1]).any(), "some are flipped"
 
 
-@by_layers_of_keras
 def test_layers_of_keras_repeat_and_go_on():
     noise = np.random.default_rng(0).integers(0, 255, (16, 16, 16, 3)).astype("uint8")
     arguments = {"source": data(noise, 16), "mixing": "none", "random_erasing": 0.5}
@@ -220,7 +216,6 @@ def test_layers_of_keras_repeat_and_go_on():
     assert all(x.dtype == "float32" and x.min() >= 0 and x.max() <= 255 for x, _ in whole)
 
 
-@by_layers_of_keras
 def test_erasing_meets_its_share_of_the_images():
     plain = np.concatenate([x for x, _ in batches(50, mixing="none")]).astype("float32")
     erased = np.concatenate([x for x, _ in batches(50, mixing="none", random_erasing=0.3)])
@@ -280,8 +275,8 @@ def test_batches_are_those_of_earlier_versions(expected, first_step, local, argu
 
 def test_splits_that_a_set_lacks_are_taken_out_of_the_training_set(monkeypatch):
     def splits(own, **arguments):
-        monkeypatch.setattr(pipeline.datasets, "split_names", lambda name, data_dir: own)
-        return pipeline._splits(TrainOptions(dataset="x", **arguments))
+        monkeypatch.setattr(training_data.datasets, "split_names", lambda name, data_dir: own)
+        return training_data._splits(TrainOptions(dataset="x", **arguments))
 
     own = {"train": "train", "validation": "validation", "test": "test"}
     assert splits(["test", "train", "validation"]) == own

@@ -19,7 +19,7 @@ from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.cli.train.options import TrainOptions  # noqa: E402
 from keras_patchmix.datasets import encoded as encoded_sets  # noqa: E402
 from keras_patchmix.devices.batches import LocalBatches  # noqa: E402
-from keras_patchmix.training import augmentation, caching, pipeline  # noqa: E402
+from keras_patchmix.training import augmentation, caching, pipeline, training_data  # noqa: E402
 from keras_patchmix.training.augmentation import _crop  # noqa: E402
 
 COUNT, BATCH = 40, 8
@@ -44,7 +44,9 @@ def sources(tmp_path_factory):
 
 @functools.cache
 def load(source, cache, **arguments):
-    return pipeline.load(dataclasses.replace(OPTIONS, dataset=source, cache=cache, **arguments))
+    return training_data.load(
+        dataclasses.replace(OPTIONS, dataset=source, cache=cache, **arguments)
+    )
 
 
 @functools.cache

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import distinct, quoted
 from keras_patchmix.base.run_directory import file_digest
 from keras_patchmix.datasets.image_files import (
@@ -16,7 +15,7 @@ from keras_patchmix.datasets.image_files import (
     read_bytes,
     rgb_of,
 )
-from keras_patchmix.datasets.images import central_margins
+from keras_patchmix.datasets.images import resize_picture
 
 
 class Picture(NamedTuple):
@@ -133,10 +132,10 @@ def read_pictures(pictures, size):
     if size is None:
         size = _common_size([(name, image.size) for name, _, image, _ in read])
     names, numbers, images, masks = zip(*read, strict=True)
-    images = np.stack([np.asarray(_resize(image, size)) for image in images])
+    images = np.stack([np.asarray(resize_picture(image, size)) for image in images])
     if masks[0] is None:
         return Pictures(names, numbers, images, None, skipped)
-    masks = np.stack([np.asarray(_resize(mask, size)) >= 128 for mask in masks])
+    masks = np.stack([np.asarray(resize_picture(mask, size)) >= 128 for mask in masks])
     for name, mask in zip(names, masks, strict=True):
         if mask.all() or not mask.any():
             what = "white, and so out of context" if mask.any() else "black, and so in context"
@@ -197,19 +196,3 @@ def _common_size(sizes):
                 f"{quoted(name)} has {size[0]} x {size[1]}"
             )
     return height, width
-
-
-def _resize(image, size):
-    """Scales an image to cover a size, and crops the centre."""
-    height, width = size
-    if image.size == (width, height):
-        return image
-    top, left = central_margins((image.height, image.width), size, np)
-    image = image.crop((left, top, image.width - left, image.height - top))
-    scale = max(width / image.width, height / image.height)
-    across = max(round(image.width * scale), width)
-    down = max(round(image.height * scale), height)
-    bilinear = require("PIL.Image", "Reading image files").Resampling.BILINEAR  # antialiased
-    left, top = (across - width) // 2, (down - height) // 2
-    large = image.resize((across, down), bilinear)
-    return large.crop((left, top, left + width, top + height))

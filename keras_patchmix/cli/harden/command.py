@@ -18,6 +18,7 @@ from keras_patchmix.cli.train.options import TrainOptions
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import Report
 from keras_patchmix.occlusion.benchmark import Benchmark
+from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.report.weight_line import WeightLine
 from keras_patchmix.scoring import objects
@@ -27,6 +28,7 @@ from keras_patchmix.training.fine_tuning import FineTuneSettings
 from keras_patchmix.training.hardening import Hardening, default_grid, line_suite
 from keras_patchmix.training.patch_occlusion import PatchOcclusion
 from keras_patchmix.training.training_batches import StepBatches
+from keras_patchmix.training.training_data import load
 
 if TYPE_CHECKING:
     from keras_patchmix.training.hardened import Hardened
@@ -92,14 +94,14 @@ def _harden(options, spec, directory):
         objects.import_module(module, "--import")
     loaded = load_model(spec, options.image_size, options.unsafe_load)
     training = _training_options(options, loaded)
-    data = pipeline.load(training)
+    data = load(training)
     info, path = data.info, directory.path
     counts = {
-        "validation": int(data.validation.cardinality()),
+        "validation": data.num_validation,
         "test": data.test.num_examples,
     }
     _check_counts({"train": data.num_train, **counts})
-    images = next(iter(data.validation.batch(8)))[0].numpy()
+    images = next(iter(ExampleSource(data.scored, 8))).images
     outputs = max(2, probe(loaded, info.image_shape))
     if outputs != info.num_classes:
         raise ValueError(
@@ -133,7 +135,7 @@ def _harden(options, spec, directory):
         "seed": options.seed,
     }
     benchmark = Benchmark(
-        data.validation,
+        data.scored,
         line_suite(info.image_shape[:2]),
         max_examples=options.line_examples,
         batch_size=training.batch_size,

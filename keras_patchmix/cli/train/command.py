@@ -2,11 +2,11 @@
 
 import shlex
 
-from keras_patchmix.base.optional import require
+from keras_patchmix.base import optional
 from keras_patchmix.cli.exit_status import CommandError, Status
 from keras_patchmix.cli.train import experiment
 from keras_patchmix.cli.train.options import TrainOptions
-from keras_patchmix.datasets.errors import broken_image_files
+from keras_patchmix.datasets.errors import BrokenImageFile, broken_image_files
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training.fit_callbacks import Diverged
 
@@ -36,8 +36,11 @@ def run(options: TrainOptions) -> dict[str, Report]:
 
 
 def _is_of_pipeline(error):
-    """Whether an error is, or comes from, the one that TensorFlow makes of any in a pipeline."""
-    tf = require("tensorflow", "Training")
-    while error is not None and not isinstance(error, tf.errors.InvalidArgumentError):
+    """Whether an error is, or comes from, the one that a pipeline raises for a broken image."""
+    kinds: tuple = (BrokenImageFile,)
+    if optional.is_installed("tensorflow"):
+        tf = optional.require("tensorflow", "Training")
+        kinds += (tf.errors.InvalidArgumentError,)
+    while error is not None and not isinstance(error, kinds):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -13,9 +13,9 @@ from keras_patchmix.occlusion import Report
 from keras_patchmix.occlusion.plot import plot_reports
 from keras_patchmix.occlusion.report_text import skipped_line
 from keras_patchmix.report import text
-from keras_patchmix.training import pipeline
 from keras_patchmix.training.fitting import fit, write_config
 from keras_patchmix.training.mixing_steps import label_of
+from keras_patchmix.training.training_data import load
 
 if TYPE_CHECKING:
     from keras_patchmix.cli.train.options import TrainOptions
@@ -92,7 +92,7 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
 
 
 def _train_all(options, directory, folders, strategy):
-    data = pipeline.load(options)
+    data = load(options)
     first = (
         f"{options.dataset}: {data.num_train} training images of "
         f"{'x'.join(map(str, data.info.image_shape))}, {data.info.num_classes} classes. "

@@ -5,7 +5,7 @@ import functools
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.datasets.shapes.generation import generate
-from keras_patchmix.datasets.shapes.sampling import CLASS_NAMES
+from keras_patchmix.datasets.shapes.sampling import CLASS_NAMES, NUM_EXAMPLES
 from keras_patchmix.datasets.superimposing.superimposer import (
     Superimposer,
     make_example,
@@ -29,9 +29,7 @@ class ShapesConfig(tfds.core.BuilderConfig):
     """
 
     image_size: int = 32
-    num_examples: dict = dataclasses.field(
-        default_factory=lambda: {"train": 10_000, "validation": 1_000, "test": 2_000}
-    )
+    num_examples: dict = dataclasses.field(default_factory=lambda: dict(NUM_EXAMPLES[32]))
     seed: int = 0
     coverage: tuple = ()
 
@@ -39,12 +37,21 @@ class ShapesConfig(tfds.core.BuilderConfig):
 _OCCLUDED = ("20", "40", "60", "80")
 
 
-def _occluded(image_size, count):
+def _plain(image_size):
+    return ShapesConfig(
+        name=f"{image_size}px",
+        description=f"{image_size} x {image_size} pixels.",
+        image_size=image_size,
+        num_examples=NUM_EXAMPLES[image_size],
+    )
+
+
+def _occluded(image_size):
     return ShapesConfig(
         name=f"{image_size}px_occluded",
         description=f"The test images of {image_size}px with drawn occluders in front.",
         image_size=image_size,
-        num_examples={"test": count},
+        num_examples={"test": NUM_EXAMPLES[image_size]["test"]},
         coverage=_OCCLUDED,
     )
 
@@ -74,22 +81,8 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First version."}  # noqa: RUF012 (how TFDS wants it)
     BUILDER_CONFIGS = [  # noqa: RUF012
-        ShapesConfig(name="32px", description="32 x 32 pixels.", image_size=32),
-        ShapesConfig(
-            name="64px",
-            description="64 x 64 pixels.",
-            image_size=64,
-            num_examples={"train": 8_000, "validation": 1_000, "test": 2_000},
-        ),
-        ShapesConfig(
-            name="96px",
-            description="96 x 96 pixels.",
-            image_size=96,
-            num_examples={"train": 5_000, "validation": 500, "test": 1_000},
-        ),
-        _occluded(32, 2_000),
-        _occluded(64, 2_000),
-        _occluded(96, 1_000),
+        *map(_plain, NUM_EXAMPLES),
+        *map(_occluded, NUM_EXAMPLES),
     ]
 
     def _info(self):

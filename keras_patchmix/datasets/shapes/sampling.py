@@ -30,6 +30,11 @@ CLASSES = (
 CLASS_NAMES = tuple(f"{texture}_{outline}_{limb}" for outline, texture, limb in CLASSES)
 
 SPLITS = ("train", "validation", "test")
+NUM_EXAMPLES = {  # by image size and split
+    32: {"train": 10_000, "validation": 1_000, "test": 2_000},
+    64: {"train": 8_000, "validation": 1_000, "test": 2_000},
+    96: {"train": 5_000, "validation": 500, "test": 1_000},
+}
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1

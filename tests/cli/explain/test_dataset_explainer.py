@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 
 from keras_patchmix import datasets, explain, occlusion

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("tensorflow")
-
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fine_tuning
 from tests.command_line import result, subcommand
 from tests.training.test_hardening import SIZE, blind, data, network
+from tests.without_tensorflow import need_a_pipeline
+
+need_a_pipeline()
 
 
 @pytest.fixture(scope="module")

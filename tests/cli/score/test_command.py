@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("PIL")
 
 from keras_patchmix import datasets
 from keras_patchmix.callbacks import OcclusionBenchmark
@@ -170,7 +170,10 @@ def test_directories_that_hold_something_else_are_refused(flags, capsys, tmp_pat
         ("--suite none.json", "--suite must be default, extended or a JSON file"),
         ("--split dev", "--split must be one of ['train', 'validation', 'test', 'all']"),
         ("--dataset folder:none", '--dataset must be "folder:PATH" with a folder that exists'),
-        ("--dataset no_such_set", '--dataset must be "shapes", '),
+        pytest.param(
+            *("--dataset no_such_set", '--dataset must be "shapes", '),
+            marks=pytest.mark.needs("tensorflow_datasets"),
+        ),
         ("--class-map none.json", "--class-map: 'none.json' cannot be read"),
         ("--saliency math:none", "--saliency: the module 'math' has no function 'none'"),
         ("--import no_such_module", "--import: the module 'no_such_module' cannot be imported"),

@@ -23,8 +23,9 @@ from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.fit_callbacks import EpochCheckpoint
 from tests import odd_names
 from tests.command_line import subcommand
+from tests.without_tensorflow import need_a_pipeline
 
-pytest.importorskip("tensorflow")
+need_a_pipeline()
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 NAMES = (
@@ -323,6 +324,7 @@ def test_errors_are_one_line_and_a_status(run_here, flags, message):
     assert error.strip().count("\n") == 0
 
 
+@pytest.mark.needs("tensorflow")
 def test_several_workers_must_name_their_directory(run_here, monkeypatch):
     workers = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
