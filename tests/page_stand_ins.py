@@ -98,12 +98,18 @@ def smd_archives(monkeypatch, folder):
     monkeypatch.setattr(models, "create", _small_model)
 
 
+def paper_archives(monkeypatch, folder):
+    """Archives of noise in the forms of SMD and ROD."""
+    smd_archives(monkeypatch, folder)
+    rod_archives(monkeypatch, folder)
+
+
 def made_data_set(monkeypatch, folder):
-    """The data set that the first command of data_sets/your_own.md makes."""
+    """The data set that the first command of how_to/own_data.md makes."""
     few_records(monkeypatch, folder, count=64)
     from tests.command_line import subcommand
 
-    text = (DOCS / "data_sets" / "your_own.md").read_text("utf-8")
+    text = (DOCS / "how_to" / "own_data.md").read_text("utf-8")
     command = next(line for line in shell_lines(text) if "keras-patchmix occlude" in line)
     assert subcommand("occlude")(shlex.split(command)[2:]) == 0
 

@@ -1,4 +1,4 @@
-"""Writes docs/api: one page a room, with every public name of it.
+"""Writes docs/api: every public name of every room, rooms that belong together on one page.
 
     python tools/api_pages.py
 
@@ -14,22 +14,22 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 API = Path(__file__).parents[1] / "docs" / "api"
-ROOMS = (
-    "keras_patchmix",
-    "keras_patchmix.layers",
-    "keras_patchmix.mixing",
-    "keras_patchmix.occlusion",
-    "keras_patchmix.callbacks",
-    "keras_patchmix.explain",
-    "keras_patchmix.models",
-    "keras_patchmix.datasets",
-    "keras_patchmix.datasets.shapes",
-    "keras_patchmix.datasets.superimposing",
-    "keras_patchmix.datasets.superimposed_masked_dataset",
-    "keras_patchmix.datasets.realistic_occlusion_dataset",
-    "keras_patchmix.occluders",
-    "keras_patchmix.training",
-)
+# From the name of a page to the rooms on it. The first one gives the page its title.
+PAGES = {
+    "index": ("keras_patchmix",),
+    "layers": ("keras_patchmix.layers", "keras_patchmix.mixing"),
+    "occlusion": ("keras_patchmix.occlusion", "keras_patchmix.occluders"),
+    "explain": ("keras_patchmix.explain",),
+    "models": ("keras_patchmix.models",),
+    "datasets": (
+        "keras_patchmix.datasets",
+        "keras_patchmix.datasets.shapes",
+        "keras_patchmix.datasets.superimposing",
+        "keras_patchmix.datasets.superimposed_masked_dataset",
+        "keras_patchmix.datasets.realistic_occlusion_dataset",
+    ),
+    "training": ("keras_patchmix.training", "keras_patchmix.callbacks"),
+}
 NOTHING_TO_SHOW = {"__version__"}
 
 
@@ -49,15 +49,31 @@ def public_names(room):
     return {name: getattr(module, name) for name in names if name not in NOTHING_TO_SHOW}
 
 
-def page(room):
-    """Returns the text of a room's page."""
+def page(rooms):
+    """Returns the text of a page.
+
+    Args:
+        rooms: Dotted names of the rooms on it, in order.
+    """
+    lines = ["<!-- Written by tools/api_pages.py: change the docstrings instead. -->", ""]
+    for room in rooms:
+        lines += _section(room, level=1 if room == rooms[0] else 2)
+    return "\n".join(lines)
+
+
+def link(room):
+    """Returns the link to a room from another page of the API."""
+    name, rooms = next((name, rooms) for name, rooms in PAGES.items() if room in rooms)
+    return f"{name}.md" if room == rooms[0] else f"{name}.md#{room}"
+
+
+def _section(room, level):
     names = public_names(room)
     rooms = sorted(name for name, value in names.items() if inspect.ismodule(value))
     others = sorted(set(names) - set(rooms), key=lambda name: (name.lower(), name))
+    anchor = f" {{ #{room} }}" if level > 1 else ""
     lines = [
-        "<!-- Written by tools/api_pages.py: change the docstrings instead. -->",
-        "",
-        f"# {room}",
+        f"{'#' * level} {room}{anchor}",
         "",
         f"::: {room}",
         "    options:",
@@ -67,30 +83,26 @@ def page(room):
         "",
     ]
     if rooms:
-        links = (f"- [`{room}.{name}`]({file_name(f'{room}.{name}')})" for name in rooms)
+        links = (f"- [`{room}.{name}`]({link(f'{room}.{name}')})" for name in rooms)
         lines += ["Rooms:", "", *links, ""]
     for name in others:
-        lines += [*_entry(room, name, names[name]), ""]
-    return "\n".join(lines)
+        lines += [*_entry(room, name, names[name], level + 1), ""]
+    return lines
 
 
-def file_name(room):
-    """Returns the name of the page of a room; that of the package is the index."""
-    inner = room.removeprefix("keras_patchmix").removeprefix(".")
-    return f"{inner.replace('.', '_') or 'index'}.md"
-
-
-def _entry(room, name, value):
+def _entry(room, name, value, level):
     # A class or a function knows its module; a constant does not, and has no docstring.
     if hasattr(value, "__module__"):
-        return [f"::: {value.__module__}.{name}"]
+        options = ["    options:", f"      heading_level: {level}"] if level > 2 else []
+        return [f"::: {value.__module__}.{name}", *options]
     items = ", ".join(f"`{item!r}`" for item in value)
-    return [f"## {name} {{ #{room}.{name} }}", "", f"A {type(value).__name__} of {items}."]
+    heading = f"{'#' * level} {name} {{ #{room}.{name} }}"
+    return [heading, "", f"A {type(value).__name__} of {items}."]
 
 
 def pages():
     """Returns a dict from the file name of each page to its text."""
-    return {file_name(room): page(room) for room in ROOMS}
+    return {f"{name}.md": page(rooms) for name, rooms in PAGES.items()}
 
 
 def main():

@@ -23,15 +23,12 @@ PYTHON = {
 }
 STAND_INS = {
     "attention_labels.md": page_stand_ins.one_block,
-    "data_sets/rod.md": page_stand_ins.rod_archives,
     "data_sets/shapes.md": page_stand_ins.few_records,
-    "data_sets/smd.md": page_stand_ins.smd_archives,
-    "data_sets/your_own.md": page_stand_ins.made_data_set,
+    "data_sets/smd_and_rod.md": page_stand_ins.paper_archives,
     "distributed.md": page_stand_ins.quick_training,
     "faq.md": page_stand_ins.few_images,
-    "how_to/fine_tune.md": page_stand_ins.few_images,
     "how_to/migrate.md": page_stand_ins.few_images,
-    "how_to/own_data.md": page_stand_ins.few_images,
+    "how_to/own_data.md": page_stand_ins.made_data_set,
     "index.md": page_stand_ins.few_images,
     "models.md": page_stand_ins.with_tensorflow,
     "on_device.md": page_stand_ins.quick_training,

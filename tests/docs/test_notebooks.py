@@ -79,8 +79,9 @@ def test_it_runs_and_shows_outputs_of_the_kinds_that_its_page_shows(run):
     name, notebook = run
     text, figures = notebook_pages.page(name, notebook)
     kinds = notebook_pages.kinds_of_outputs(text)
-    assert kinds == notebook_pages.kinds_of_outputs(shown(name))
     assert kinds.count("figure") == len(figures) >= 2
+    if name in notebook_pages.PAGES:
+        assert kinds == notebook_pages.kinds_of_outputs(shown(name))
 
 
 def test_its_figures_are_pictures_and_its_numbers_are_numbers(run):
@@ -109,14 +110,14 @@ def test_the_file_holds_no_outputs_and_nothing_of_a_machine(name):
     assert (NOTEBOOKS / f"{name}.ipynb").read_text("utf-8") == text
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", notebook_pages.PAGES)
 def test_the_page_shows_the_cells_of_the_notebook(name):
     expected, figures = notebook_pages.page(name, notebook_pages.load(name))
     assert figures == {}
     assert notebook_pages.without_outputs(shown(name)) == expected, "run tools/notebook_pages.py"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", notebook_pages.PAGES)
 def test_every_figure_beside_a_page_is_shown_on_it(name):
     text = shown(name)
     files = sorted(path.name for path in NOTEBOOKS.glob(f"{name}_*.png"))
@@ -135,7 +136,7 @@ def test_a_parameter_that_the_notebook_does_not_have_is_refused():
 
 def small_notebook(*outputs, **metadata):
     cells = [nbformat.v4.new_markdown_cell("# Title", id="title")]
-    cells.append(nbformat.v4.new_markdown_cell("See [b](b.ipynb).", id="text"))
+    cells.append(nbformat.v4.new_markdown_cell("See [b](b.md).", id="text"))
     cells.append(nbformat.v4.new_code_cell("1 + 1", id="sum", metadata=metadata))
     cells[-1].outputs = list(outputs)
     return nbformat.v4.new_notebook(cells=cells)

@@ -10,37 +10,52 @@ pytest.importorskip("tensorflow_datasets")  # classes of builders are made with 
 
 from tools import api_pages
 
-ENTRY = re.compile(r"^(?:::: |## )([\w.]+)", re.M)
+ROOMS = [room for rooms in api_pages.PAGES.values() for room in rooms]
+ROOM = re.compile(r"^::: ([\w.]+)\n    options:\n      show_root_heading: false\n", re.M)
+ENTRY = re.compile(r"^(?:::: |#{2,3} )([\w.]+)", re.M)
 
 
-@pytest.mark.parametrize("room", api_pages.ROOMS)
+def sections():
+    """Returns a dict from each room to what its page says below its docstring."""
+    found = {}
+    for name in api_pages.PAGES:
+        _, *parts = ROOM.split((api_pages.API / f"{name}.md").read_text("utf-8"))
+        assert not set(parts[::2]).intersection(found)
+        found.update(zip(parts[::2], parts[1::2], strict=True))
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_page_holds_every_public_name_of_its_room(room):
-    text = (api_pages.API / api_pages.file_name(room)).read_text("utf-8")
-    shown = [path.rpartition(".")[2] for path in ENTRY.findall(text) if path != room]
+    text = sections()[room]
+    shown = [path.rpartition(".")[2] for path in ENTRY.findall(text) if path not in ROOMS]
     linked = re.findall(rf"^- \[`{re.escape(room)}\.(\w+)`\]", text, re.M)
     assert sorted(shown + linked) == sorted(api_pages.public_names(room))
 
 
-@pytest.mark.parametrize("room", api_pages.ROOMS)
+@pytest.mark.parametrize("room", ROOMS)
 def test_what_a_page_points_to_is_the_public_object(room):
     names = api_pages.public_names(room)
-    text = (api_pages.API / api_pages.file_name(room)).read_text("utf-8")
-    for path in re.findall(r"^::: ([\w.]+)", text, re.M):
-        if path != room:
-            module, _, name = path.rpartition(".")
-            assert getattr(importlib.import_module(module), name) is names[name]
+    for path in re.findall(r"^::: ([\w.]+)", sections()[room], re.M):
+        module, _, name = path.rpartition(".")
+        assert getattr(importlib.import_module(module), name) is names[name]
 
 
-def test_every_public_room_has_a_page():
-    found, waiting = set(), ["keras_patchmix"]
+def test_every_public_room_is_on_one_page():
+    found, waiting = [], ["keras_patchmix"]
     while waiting:
         room = waiting.pop()
-        found.add(room)
+        found.append(room)
         names = api_pages.public_names(room).items()
         waiting += [f"{room}.{name}" for name, value in names if inspect.ismodule(value)]
-    assert found == set(api_pages.ROOMS)
-    written = {path.name for path in api_pages.API.glob("*.md")}
-    assert written == {api_pages.file_name(room) for room in found}
+    assert sorted(found) == sorted(ROOMS)
+    written = {path.stem for path in api_pages.API.glob("*.md")}
+    assert written == set(api_pages.PAGES)
+
+
+def test_a_link_names_the_page_and_the_place_of_a_room():
+    assert api_pages.link("keras_patchmix.layers") == "layers.md"
+    assert api_pages.link("keras_patchmix.mixing") == "layers.md#keras_patchmix.mixing"
 
 
 def test_the_pages_are_those_that_the_script_writes():
