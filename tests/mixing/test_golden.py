@@ -51,7 +51,7 @@ def assert_within_an_ulp(actual, expected):
     assert distance.max() <= 1, distance.max()
 
 
-@pytest.mark.parametrize(("name", "way", "data_format"), points(make.CASES, "columns differ"))
+@pytest.mark.parametrize(("name", "way", "data_format"), list(points(make.CASES, "columns differ")))
 def test_every_way_gives_the_golden_batch(name, way, data_format):
     case = make.CASES[name]
     grid = {"patch_size": case["patch"]} if "patch" in case else {"grid_size": case["count"]}
