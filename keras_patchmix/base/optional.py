@@ -11,6 +11,7 @@ _INSTALLED_BY = {
     "PIL": ("pillow", "report"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
+    "onnxruntime": ("onnxruntime", "onnx"),
 }
 
 

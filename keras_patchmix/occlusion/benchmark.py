@@ -339,6 +339,8 @@ class Benchmark:
             "labels_sha256": digest(outcomes.labels),
             "index_sha256": digest(outcomes.index),
         }
+        if settings["class_names"] is None and len(self._source.class_names or ()) == tally.classes:
+            settings["class_names"] = list(self._source.class_names)
         if self._source.left_out:
             settings["left_out"] = self._source.left_out
         rows = make_rows(self._own_conditions(), tally, self._input_shape)

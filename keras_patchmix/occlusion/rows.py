@@ -32,6 +32,7 @@ class Row:
         title: Name of the corruption in figures and tables. Made of `corruption` when None, as in
             reports of schema version 3 and before.
         family: Corruptions of one family share a panel. `title` when None.
+        severity: Level that is no share, of a `Custom` corruption; else None.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Row:
     data: str | None = None
     title: str | None = None
     family: str | None = None
+    severity: float | None = None
 
     def __post_init__(self):
         if self.title is None:
@@ -112,6 +114,7 @@ def make_rows(conditions, tally, input_shape):
                 data=condition.data,
                 title=condition.title,
                 family=condition.family,
+                severity=condition.severity,
             )
         )
     return rows
