@@ -295,9 +295,9 @@ def _may_read_logs(callback):
     """Whether a callback is of another package, and does something when an epoch has ended."""
     cls = type(callback)
     is_known = isinstance(callback, (*_LATER, EpochBenchmark))
-    is_of_keras = cls.__module__.partition(".")[0] == "keras"
+    is_ours = cls.__module__.partition(".")[0] in ("keras", "keras_patchmix")
     overrides = cls.on_epoch_end is not keras.callbacks.Callback.on_epoch_end
-    return overrides and not (is_known or is_of_keras)
+    return overrides and not (is_known or is_ours)
 
 
 def callbacks_around(callback):
