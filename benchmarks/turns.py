@@ -78,6 +78,29 @@ def nothing_ahead(dataset):
     return dataset.with_options(options)
 
 
+def beside_copy(times, num_bytes, copy="copy"):
+    """Yields (name, dict of numbers) of the times of contestants.
+
+    Args:
+        times: Dict from a name to an array of seconds.
+        num_bytes: Bytes that are read and written.
+        copy: Name of the contestant that the others are divided by.
+    """
+    for name, values in times.items():
+        low, ratio, high = np.quantile(values / times[copy], [0.25, 0.5, 0.75])
+        median = float(np.median(values))
+        yield (
+            name,
+            {
+                "microseconds": round(1e6 * median, 2),
+                "gigabytes_per_second": round(num_bytes / median / 1e9, 4),
+                "ratio_to_copy": round(float(ratio), 3),
+                "ratio_quartiles": [round(float(low), 3), round(float(high), 3)],
+                "rounds": len(values),
+            },
+        )
+
+
 def print_result(result, path=None):
     """Prints the last line of a benchmark, RESULT and a JSON object, which a file gets too."""
     text = json.dumps(result)

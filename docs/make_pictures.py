@@ -11,21 +11,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from matplotlib.figure import Figure
 
-import keras_patchmix as kpm
 from keras_patchmix import occlusion
 from keras_patchmix.datasets import shapes
 
 IMAGES = Path(__file__).parent / "images"
-
-
-def mixed_batch():
-    """Sixteen mixed images of "shapes", about half of their patches replaced."""
-    images, labels = shapes.generate(range(16), "test", image_size=64)
-    mix = kpm.PatchMixing(
-        grid_size=8, alpha=4.0, probability=1.0, num_classes=10, label_smoothing=0.0, seed=5
-    )
-    names = [name.replace("_", " ") for name in shapes.CLASS_NAMES]
-    kpm.visualize(mix(images, labels), IMAGES / "mixed_batch.png", class_names=names, columns=8)
 
 
 def corruptions():
@@ -71,6 +60,5 @@ def _picture(axis, image, title, **kwargs):
 
 
 if __name__ == "__main__":
-    mixed_batch()
     corruptions()
     print(f"Pictures are in {IMAGES}")

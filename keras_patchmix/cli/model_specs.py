@@ -84,7 +84,8 @@ def model_specs(options):
                 f"--model must be a file, or {APPLICATIONS}NAME. {_no_file(Path(spec.source))}"
             )
         named = any(text.startswith(f"{spec.name}=") for text in options.weights)
-        if spec.application is None and spec.weights is not None and named:
+        alone = all(other.application is None for other in specs)
+        if spec.application is None and spec.weights is not None and (named or alone):
             raise ValueError(f"--weights is for {APPLICATIONS}NAME; {spec.name!r} is a file")
     return specs
 

@@ -47,6 +47,7 @@ alone)
         tests/occlusion/test_model_kinds.py
         tests/callbacks
         tests/models
+        tests/benchmarks/test_accelerator.py
         -k "not parameter_counts and not keras_applications" # slow, and of no backend
     )
     ;;

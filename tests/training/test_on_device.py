@@ -186,6 +186,41 @@ def test_plans_differ_while_gradients_accumulate():
     assert_all_differ(recorder.logs())
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="compiles by jax.jit")
+@pytest.mark.parametrize("by_fit", [True, False])
+def test_a_step_is_compiled_once_for_each_shape_of_batch(by_fit):
+    import jax
+
+    traced, compiled = [], []
+
+    class Spy(keras.Model):
+        def train_step(self, state, data):
+            traced.append(data[0].shape[0])
+            return super().train_step(state, data)
+
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **details: compiled.append(event)
+    )
+    model = make_model(cls=Spy)
+    model.compile(keras.optimizers.SGD(1e-3), "mean_squared_error")
+    mix_on_device(model, mixing())
+    images, ids = data(steps=4)
+    images, ids = images[:-4], ids[:-4]  # three batches of 8, and one of 4
+
+    def train():
+        compiled.clear()
+        if by_fit:
+            fit(model, images, ids, epochs=2)
+        else:
+            for start in (0, 8, 16, 24):
+                model.train_on_batch(images[start : start + 8], ids[start : start + 8])
+        assert traced == [8, 4]
+        return [event for event in compiled if "compile" in event]
+
+    assert train()
+    assert not train()
+
+
 @pytest.mark.parametrize("initial_scale", [2.0**127, 1.5 * 2.0**126])
 def test_plans_differ_while_gradients_overflow(initial_scale):
     model = make_model()

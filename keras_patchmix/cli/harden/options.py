@@ -115,6 +115,8 @@ decides nothing.
         """Raises an `OptionError` where options do not go together."""
         if len(self.model) > 1:
             raise OptionError("--model", f"one model is hardened at a time, got {len(self.model)}")
+        if self.minutes is not None and self.epochs != self.defaults()["epochs"]:
+            raise OptionError("--epochs and --minutes", "give one of them")
         if self.foreign + self.black > 1:
             raise OptionError(
                 "--foreign and --black",

@@ -148,8 +148,32 @@ def comparison(reports):
     n = columns[0].settings["n"]
     title = f"Top-1 accuracy in % on {n} test images; level is the share of pixels affected."
     table = title + "\n" + text.aligned(lines[0], lines[1:], left=1)
+    if compared is not None:
+        table += "\n\n" + in_words(compared, *map(label_of, reports))
     skipped = skipped_line(reports)
     return table if skipped is None else f"{table}\n\n{skipped}"
+
+
+def in_words(compared, first, second):
+    """Says what a comparison shows.
+
+    Args:
+        compared: A `keras_patchmix.occlusion.Comparison`.
+        first: Name of its first model.
+        second: Name of its second model.
+    """
+    rows = {row.name: row for row in compared.rows}
+    clean = rows.pop("clean", None)
+    better = sum(row.low > 0 for row in rows.values())
+    worse = sum(row.high < 0 for row in rows.values())
+    words = (
+        f"{first} beats {second} in {better} of {len(rows)} rows under occlusion and loses in "
+        f"{worse}: 95 % intervals without 0."
+    )
+    if clean is None:
+        return words
+    change, interval = clean.cells(1)
+    return f"{words} Clean accuracy changes by {change} points ({interval})."
 
 
 def _result(options, reports, directory):

@@ -117,6 +117,14 @@ def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):
     assert "one model is hardened at a time" in capsys.readouterr().err
 
 
+def test_epochs_and_minutes_exclude_each_other(capsys):
+    flags = ["--model", "m.keras", "--dataset", "shapes", "--epochs", "2", "--minutes", "5"]
+    with pytest.raises(SystemExit) as error:
+        subcommand("harden")(flags)
+    assert error.value.code == 2
+    assert "--epochs and --minutes: give one of them" in capsys.readouterr().err
+
+
 def test_shares_of_images_that_exceed_one_are_refused_before_anything_is_written(tmp_path, capsys):
     output = tmp_path / "results"
     flags = ["--model", "m.keras", "--dataset", "shapes", "--output", str(output)]

@@ -129,6 +129,7 @@ def test_a_setting_holds_for_all_models_or_for_the_one_named():
         (("a/model.keras",), {"weights": ("b=none",)}, "--weights: there is no model 'b', only 'm"),
         (("a/model.keras",), {"preprocess": ("b=unit",)}, "--preprocess: there is no model 'b'"),
         (("a=a/model.keras",), {"weights": ("a=none",)}, "--weights is for keras.applications"),
+        (("a/model.keras",), {"weights": ("none",)}, "--weights is for keras.applications"),
     ],
 )
 def test_models_that_do_not_fit_are_named(models, more, message):
