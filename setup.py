@@ -23,6 +23,7 @@ DATASETS = [
     "tensorflow-datasets>=4.9.10",  # 4.9.9 does not go with protobuf 7
     "importlib_resources",  # TFDS 4.9.10 imports it on Python 3.11 and does not declare it
 ]
+PANDAS = ["pandas>=2.2"]
 RECIPES = [*DATASETS, *REPORT]
 PYTEST = [
     *REPORT,
@@ -38,6 +39,7 @@ TESTS = [
     *RECIPES,
     *PYTEST,
     *TENSORBOARD,
+    *PANDAS,
     "dill>=0.3.7",  # imported by tfds.testing, which does not declare it
     "nbclient>=0.10",  # runs the notebooks, in a kernel
     "ipykernel>=6.29",
@@ -93,12 +95,13 @@ setup(
         "torch": TORCH,
         "datasets": DATASETS,
         "report": REPORT,
+        "pandas": PANDAS,
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
         "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
         "onnx": ONNX,
         "litert": LITERT,
         "recipes": RECIPES,
-        "all": RECIPES,
+        "all": [*RECIPES, *PANDAS],
         "tensorboard": TENSORBOARD,
         "tests": TESTS,
         "tests-tools": [*TESTS, *TOOLS],  # what .ci/run does without, and skips

@@ -9,6 +9,7 @@ _INSTALLED_BY = {
     "jinja2": ("jinja2", "report"),
     "matplotlib": ("matplotlib", "report"),
     "PIL": ("pillow", "report"),
+    "pandas": ("pandas", "pandas"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
     "onnxruntime": ("onnxruntime", "onnx"),

@@ -1,6 +1,6 @@
 """Occlusion scores in every epoch's logs."""
 
-import math
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ from keras_patchmix.callbacks.epoch_plot import epoch_curves, plot_epochs
 from keras_patchmix.occlusion.benchmark import CLEAN, Benchmark
 from keras_patchmix.occlusion.outcomes import examples_digest
 from keras_patchmix.occlusion.report import Report
-from keras_patchmix.occlusion.rows import occluded_sets, sweeps
+from keras_patchmix.occlusion.rows import overall_mean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +72,8 @@ class OcclusionBenchmark(EpochBenchmark):
         class_map: As in `evaluate`.
         class_names: As in `evaluate`.
         from_logits: As in `evaluate`.
+        precision: As in `evaluate`, of the `max_examples` images. Epochs take as many images as
+            that needs, the same ones first.
         verbose: Whether to show a progress bar and, at the end, the table of the last report and
             the cost of scoring. `"auto"` follows `fit`: no bar unless it shows one, and no output
             if it is silent.
@@ -96,7 +98,7 @@ class OcclusionBenchmark(EpochBenchmark):
 
     topic, picture, report_class = "occlusion", "occlusion_curves", Report
     _shared = ("_model", "_benchmark")
-    _mismatch = "are of another suite or seed"
+    _mismatch = "are of another suite, seed or precision"
 
     def __init__(
         self,
@@ -115,6 +117,7 @@ class OcclusionBenchmark(EpochBenchmark):
         class_map: Sequence[int | Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
         from_logits: bool | None = None,
+        precision: float | None = None,
         verbose: bool | Literal["auto"] = "auto",
         log: Literal["all", "mean"] = "all",
     ):
@@ -135,6 +138,7 @@ class OcclusionBenchmark(EpochBenchmark):
             class_map=class_map,
             class_names=class_names,
             from_logits=from_logits,
+            precision=precision,
         )
 
     def plot(self, path: FilePath | None = None) -> "Figure":
@@ -169,12 +173,13 @@ class OcclusionBenchmark(EpochBenchmark):
             "n_nonfinite": sum(row.n_nonfinite for row in report.rows),
             "seed": self._benchmark.settings.seed,
             "labels_sha256": report.settings["labels_sha256"],
-            "examples_sha256": examples_digest(report.outcomes.labels, report.outcomes.index),
+            "examples_sha256": _first_examples(report),
         }
+        if self._benchmark.settings.precision is not None:
+            details["precision"] = self._benchmark.settings.precision
         if report.datasets:
             details["sets_sha256"] = {
-                name: examples_digest(each.outcomes.labels, each.outcomes.index)
-                for name, each in report.datasets.items()
+                name: _first_examples(each) for name, each in report.datasets.items()
             }
         return details
 
@@ -205,6 +210,7 @@ class OcclusionBenchmark(EpochBenchmark):
         return (
             names == {log_name(condition) for condition in conditions}
             and entry.get("seed") == self._benchmark.settings.seed
+            and entry.get("precision") == self._benchmark.settings.precision
         )
 
     def _plot_report(self, report, path=None):
@@ -231,18 +237,30 @@ def log_values(report, epoch):
         grids, and sets of occluded images ("val_occlusion_mean"); and of the epoch
         ("val_occlusion_epoch").
     """
-    top1 = {row.name: row.top1 or 0.0 for row in report.rows}
-    values = {log_name(row): top1[row.name] for row in report.rows}
-    groups = [*sweeps(report.rows).values(), *occluded_sets(report.rows).values()]
-    means = [math.fsum(top1[row.name] for row in rows) / len(rows) for rows in groups]
-    values["val_occlusion_mean"] = math.fsum(means) / len(means)
+    rows = [dataclasses.replace(row, top1=row.top1 or 0.0) for row in report.rows]
+    values = {log_name(row): row.top1 for row in rows}
+    values["val_occlusion_mean"] = overall_mean(rows)
     values["val_occlusion_epoch"] = epoch
     return values
+
+
+def _first_examples(scored):
+    """Returns a digest of the examples that every epoch scores.
+
+    Args:
+        scored: A `Report`, or an `OccludedSet` of one.
+    """
+    outcomes = scored.outcomes
+    sequential = scored.settings.get("sequential")
+    count = len(outcomes) if sequential is None else sequential["looks"][0]
+    return examples_digest(outcomes.labels[:count], outcomes.index[:count])
 
 
 def _changed(before, now):
     """Returns the data sets whose examples differ from those of an earlier line."""
     changed = []
+    if before.get("precision") != now.get("precision"):
+        return changed
     if before.get("examples_sha256", now["examples_sha256"]) != now["examples_sha256"]:
         changed.append("The data set")
     digests = before.get("sets_sha256") or {}

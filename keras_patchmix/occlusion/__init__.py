@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keras_patchmix.occlusion.report import Report as Report
     from keras_patchmix.occlusion.rows import ClassRow as ClassRow
     from keras_patchmix.occlusion.rows import Row as Row
+    from keras_patchmix.occlusion.rows import Summary as Summary
     from keras_patchmix.occlusion.serialization import deserialize as deserialize
     from keras_patchmix.occlusion.serialization import serialize as serialize
     from keras_patchmix.occlusion.suite import default_suite as default_suite
@@ -49,6 +50,7 @@ __getattr__, __dir__, __all__ = attach(
         "Outcomes": "outcomes",
         "Report": "report",
         "Row": "rows",
+        "Summary": "rows",
         "build_bank": ".corruptions.bank",
         "default_suite": "suite",
         "deserialize": "serialization",

@@ -1,5 +1,6 @@
 """Runs a model over a data set under every corruption of a suite."""
 
+import functools
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -8,13 +9,12 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.corruptions.bank import Bank, BankBuilder
-from keras_patchmix.corruptions.member import Condition
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.choice import warn_of_missing_classes
+from keras_patchmix.occlusion.corrupted import CLEAN, corrupted_images, example_images
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.dataset_occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.outcomes import examples_digest
@@ -22,12 +22,17 @@ from keras_patchmix.occlusion.passes import Pass, Passes, SingleWorker
 from keras_patchmix.occlusion.report import Report
 from keras_patchmix.occlusion.rows import make_rows, warn_of_nonfinite
 from keras_patchmix.occlusion.settings import BenchmarkSettings, describe, digest, range_mismatch
+from keras_patchmix.occlusion.staged import StagedPass
+from keras_patchmix.occlusion.stopping import (
+    check_baseline,
+    check_same_images,
+    stopping_rule,
+    stopping_settings,
+)
 from keras_patchmix.occlusion.suite import check_suite, suite_by_name
 from keras_patchmix.scoring.class_map import check_classes
 from keras_patchmix.scoring.forward import check_inputs, forward_function, num_outputs
 from keras_patchmix.scoring.scorer import Scorer
-
-CLEAN = Condition("clean")
 
 
 class Benchmark:
@@ -57,6 +62,7 @@ class Benchmark:
         class_map: Sequence[int | Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
         from_logits: bool | None = None,
+        precision: float | None = None,
     ):
         self.settings = BenchmarkSettings(
             seed,
@@ -69,6 +75,7 @@ class Benchmark:
             class_map,
             class_names,
             from_logits,
+            precision,
         )
         self._source = ExampleSource(dataset, batch_size, max_examples)
         self._suite_of_size = suite_by_name(suite)
@@ -76,7 +83,7 @@ class Benchmark:
         self.bank: Bank | None = None
         self._input_shape: Any = None  # known from the first batch on
         self._dtype = self._labels = self._columns = None
-        self._bank_examples = None  # digest of the examples in the pass that drew the bank
+        self._index = None  # in the pass that drew the bank
         self._splits: list | None = None
         self._maps_of = weakref.WeakKeyDictionary()
 
@@ -102,9 +109,7 @@ class Benchmark:
             if needs_bank:
                 self.bank = builder.build()
                 self.bank.check_classes()
-                self._labels, index = map(np.concatenate, zip(*read, strict=True))
-                chosen = map(self._source.chosen, (self._labels, index))
-                self._bank_examples = examples_digest(*chosen)
+                self._labels, self._index = map(np.concatenate, zip(*read, strict=True))
         if self._splits is None:
             self._splits = self._open_splits() if self.has_sets() else []
         return (*self._own_conditions(), *(split.condition for split in self._splits))
@@ -212,6 +217,7 @@ class Benchmark:
         keep_backup: bool = False,
         share: bool = False,
         title: str = "occlusion",
+        compare_to: Report | None = None,
     ) -> Report:
         """Scores a model; see `evaluate`.
 
@@ -224,17 +230,21 @@ class Benchmark:
             share: Whether the workers that train the model together score a share of the batches
                 each. All of them must call this, and all get the whole report.
             title: Title of the progress bar.
+            compare_to: As in `evaluate`.
 
         Returns:
             A `Report`.
         """
+        check_baseline(compare_to, self.settings.precision)
         with self._worker(model, share, backup).all_or_none():
             forward = self._forward(model, verbose)
             images = self._source, self._input_shape, self._dtype
             settings = describe(self.settings, model, *images, self.bank, self.suite)
             maps = self._maps(model, forward)
-            passes = self._passes(maps, title, lambda: self._worker(model, share, backup))
-            kept = Backup(backup, self._decisive(backup, settings, model, maps))
+            check_same_images(compare_to, settings)
+            new_worker = functools.partial(self._worker, model, share, backup)
+            passes = self._passes(maps, title, new_worker, compare_to)
+            kept = Backup(backup, self._decisive(backup, settings, model, maps, compare_to))
             counts = Passes(passes, kept)
             counts.run(forward, verbose)
         if forward.one_output is not None:
@@ -245,24 +255,32 @@ class Benchmark:
         self._warn_of_first_examples(report)
         return report
 
-    def _passes(self, maps, title, new_worker):
-        """Returns a dict from names to the `Pass`es, that over the benchmark's own data first."""
-        own = Pass(
-            self._source,
-            [condition.name for condition in self._own_conditions()],
-            self._corrupted,
-            title,
-            self.settings.class_map,
-            self.settings.class_names,
-            new_worker(),
-        )
-        passes = {CLEAN.name: own}
+    def _passes(self, maps, title, new_worker, compare_to):
+        """Returns a dict from names to the passes, that over the benchmark's own data first."""
+
+        def own(source, names, title):
+            corrupted = functools.partial(self._corrupted, names=set(names))
+            classes = self.settings.class_map, self.settings.class_names
+            return Pass(source, names, corrupted, title, *classes, new_worker())
+
+        def of(split, source, names, title):
+            return split.pass_with(maps[split.condition.name], source, title, new_worker())
+
+        def passing(make, source, names, title):
+            precision = self.settings.precision
+            if precision is None:
+                return make(source, names, title)
+            rule = stopping_rule(precision, compare_to, names[0])
+            return StagedPass(source, names, make, title, rule)
+
+        names = [condition.name for condition in self._own_conditions()]
+        passes = {CLEAN.name: passing(own, self._source, names, title)}
         for split in self._splits:
-            name = split.condition.name
-            passes[name] = split.pass_with(maps[name], f"{title}: {name}", new_worker())
+            name, make = split.condition.name, functools.partial(of, split)
+            passes[name] = passing(make, split, [name], f"{title}: {name}")
         return passes
 
-    def _decisive(self, path, settings, model, maps):
+    def _decisive(self, path, settings, model, maps, compare_to):
         """Returns the settings that the counts in a backup depend on."""
         sets = {}
         for split in self._splits:
@@ -273,6 +291,7 @@ class Benchmark:
             "weights_sha256": None if path is None else digest_of(model),
             "from_logits": self.settings.from_logits,
             "sets": sets,
+            **stopping_settings(self.settings.precision, compare_to),
         }
 
     def _warn_of_first_examples(self, report):
@@ -285,8 +304,12 @@ class Benchmark:
 
     def is_of_the_same_examples(self, report: "Report") -> bool:
         """Whether a report's examples are those that the bank was drawn from, if there is one."""
+        if self._index is None:
+            return True
         outcomes = report.outcomes
-        return self._bank_examples in (None, examples_digest(outcomes.labels, outcomes.index))
+        count = None if self.settings.precision is None else len(outcomes)
+        then = (self._source.chosen(each, count) for each in (self._labels, self._index))
+        return examples_digest(*then) == examples_digest(outcomes.labels, outcomes.index)
 
     def examples(self, count: int = 4) -> list[dict[str, Any]]:
         """Corrupts a few examples, for pictures.
@@ -299,35 +322,10 @@ class Benchmark:
             name, clean first, to an array of shape (H, W, C) in the data set's dtype and range.
         """
         self.prepare()
-        batch = next(iter(self._source))
-        _, first = np.unique(batch.labels, return_index=True)
-        others = np.setdiff1d(np.arange(len(batch)), first)
-        batch = batch.rows(np.concatenate([np.sort(first), others])[:count])
-        rows = [(c.name, images) for c, images, _, _ in self._corrupted(batch)]
-        return [
-            {
-                "label": int(label),
-                "index": int(index),
-                "images": {name: images[i] for name, images in rows},
-            }
-            for i, (label, index) in enumerate(zip(batch.labels, batch.index, strict=True))
-        ]
+        return example_images(next(iter(self._source)), count, self._corrupted)
 
-    def _corrupted(self, batch):
-        """Yields condition, images, number of pixels affected, and the index of donors or None."""
-        settings, saliency = self.settings, batch.saliency
-        # Read-only, since these may be the user's arrays, and corruptions the user's too.
-        images = batch.images.view()
-        images.flags.writeable = False
-        yield CLEAN, images, np.zeros(len(images), np.int64), None
-        if any(member.needs_saliency for member in self.suite) and settings.saliency is not None:
-            saliency = to_numpy(settings.saliency(np.array(images)))
-        given = self.bank, settings.value_range, saliency
-        for member in self._corruptions():
-            plan = member.draw(images, batch.labels, batch.index, settings.seed, *given)
-            for condition in member.conditions:
-                corrupted, pixels = member.apply(images, plan, condition)
-                yield condition, corrupted, pixels, plan.get("donor_index")
+    def _corrupted(self, batch, names=None):
+        return corrupted_images(batch, self._corruptions(), self.bank, self.settings, names)
 
     def _report(self, passes, maps, settings):
         tally = passes[CLEAN.name].whole()
@@ -341,6 +339,8 @@ class Benchmark:
         }
         if settings["class_names"] is None and len(self._source.class_names or ()) == tally.classes:
             settings["class_names"] = list(self._source.class_names)
+        if tally.sequential is not None:
+            settings["sequential"] = tally.sequential
         if self._source.left_out:
             settings["left_out"] = self._source.left_out
         rows = make_rows(self._own_conditions(), tally, self._input_shape)

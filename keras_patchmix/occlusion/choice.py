@@ -8,7 +8,9 @@ import numpy as np
 
 from keras_patchmix.base import hashing
 
-_KEY = hashing.stream(0, "choice of examples")  # the same choice for every seed and model
+# The same choice, and the same order, for every seed and model.
+_KEY = hashing.stream(0, "choice of examples")
+_ORDER = hashing.stream(0, "order of examples")
 
 EVERY = range(sys.maxsize)  # the positions of all examples
 
@@ -31,6 +33,20 @@ def spread(count, total):
     edges = np.arange(count + 1, dtype=np.int64) * total // max(count, 1)
     offset = hashing.integers_below(_KEY, np.diff(edges), np.arange(count))
     return edges[:-1] + offset.astype(np.int64)
+
+
+def shuffled(count):
+    """Returns the random order in which a sequential evaluation takes examples.
+
+    The examples of each class, sorted or not, are spread over it evenly at random.
+
+    Args:
+        count: Number of examples.
+
+    Returns:
+        int64 array, a permutation of range(count).
+    """
+    return np.argsort(hashing.hash_integers(_ORDER, np.arange(count)), kind="stable")
 
 
 def within(positions, start, length):

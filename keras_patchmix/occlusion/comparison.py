@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix.base.printable import printable
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
+from keras_patchmix.occlusion.outcomes import RIGHT, WRONG, common_examples
 from keras_patchmix.occlusion.rows import row_named
+from keras_patchmix.occlusion.sequential import difference_interval
+from keras_patchmix.occlusion.stopping import sequential_pairs
 from keras_patchmix.report import text
 
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
@@ -34,7 +36,8 @@ class Difference:
         difference: `top1_a - top1_b`.
         low: Low end of its 95 % interval.
         high: High end.
-        p_value: p-value of McNemar's exact test; None if the rows are not paired.
+        p_value: p-value of McNemar's exact test; None if the rows are not paired, or a report is of
+            a sequential evaluation.
         n: Number of images compared; the lower one of both if the rows are not paired.
         paired: Whether both models were scored on the same images.
     """
@@ -109,6 +112,10 @@ def compare(a, b):
     is that of McNemar's test in its exact, binomial and two-sided form (McNemar, Psychometrika 12,
     1947). For others the interval is Agresti and Caffo's (The American Statistician 54, 2000).
 
+    If a report is of a sequential evaluation, the images that both have scored are paired by their
+    index, and the interval is the one that holds at every look, of the difference on all images of
+    the data set (`keras_patchmix.occlusion.sequential`).
+
     Args:
         a: A `Report`.
         b: A `Report`. Images without a finite output of either model are left out.
@@ -135,7 +142,7 @@ def compare(a, b):
         if row.data is not None:
             difference = _of_sets(row, other, a, b, notes)
         elif paired and row.name not in unpaired:
-            difference = _paired(row.name, a.outcomes.top1[row.name], b.outcomes.top1[row.name])
+            difference = _paired(row.name, a, b)
         else:
             difference = _unpaired(row, other)
         if difference is None:
@@ -160,20 +167,26 @@ def _of_sets(row, other, a, b, notes):
     name, own_notes = row.name, []
     sets = a.datasets[name], b.datasets[name]
     if _is_paired(*sets, own_notes):
-        return _paired(name, *(each.outcomes.top1[name] for each in sets))
+        return _paired(name, *sets)
     notes += [f"{name}: {note[0].lower()}{note[1:]}" for note in own_notes]
     return _unpaired(row, other)
 
 
 def _is_paired(a, b, notes):
     """Whether the images are the same; if not, adds the reason to the notes."""
+    is_sequential = _is_sequential(a, b)
     differing = [
-        text for key, text in _SAME_IMAGES.items() if a.settings.get(key) != b.settings.get(key)
+        text
+        for key, text in _SAME_IMAGES.items()
+        if a.settings.get(key) != b.settings.get(key)
+        and not (is_sequential and key.endswith("sha256"))
     ]
     if differing:
         notes.append(f"Not paired image by image, since these differ: {', '.join(differing)}.")
     elif a.outcomes is None or b.outcomes is None:
         notes.append("Not paired image by image: a report does not hold the single outcomes.")
+    elif is_sequential and common_examples(a.outcomes, b.outcomes) is None:
+        notes.append("Not paired image by image: images of the same index have other labels.")
     else:
         return True
     return False
@@ -192,17 +205,37 @@ def _rows_of_other_banks(a, b, notes):
     return rows
 
 
+def _is_sequential(*reports):
+    return any("sequential" in report.settings for report in reports)
+
+
 def _paired(name, a, b):
-    both = (a != NOT_SCORED) & (b != NOT_SCORED)
-    n = int(np.sum(both))
+    """Returns the difference of two reports, or sets, of the same images."""
+    if _is_sequential(a, b):
+        right_a, right_b, interval = _sequential(name, a, b)
+    else:
+        top1 = [each.outcomes.top1[name] for each in (a, b)]
+        both = (top1[0] >= WRONG) & (top1[1] >= WRONG)
+        right_a, right_b = (values[both] == RIGHT for values in top1)
+        interval = None
+    n = len(right_a)
     if not n:
         return None
-    a, b = a[both] == RIGHT, b[both] == RIGHT
-    only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-    low, high = paired_interval(only_a, only_b, n)
-    top1 = float(np.mean(a)), float(np.mean(b))
-    p_value = mcnemar(only_a, only_b)
+    only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
+    low, high = interval or paired_interval(only_a, only_b, n)
+    top1 = float(np.mean(right_a)), float(np.mean(right_b))
+    p_value = mcnemar(only_a, only_b) if interval is None else None
     return Difference(name, *top1, (only_a - only_b) / n, low, high, p_value, n, True)
+
+
+def _sequential(name, a, b):
+    """Returns which images each model has right, in random order, and the interval."""
+    first, second = (a, b) if _is_sequential(a) else (b, a)
+    settings = first.settings["sequential"]
+    pairs = sequential_pairs(first.outcomes, second.outcomes, name, settings["population"])
+    rights, population = pairs[:2] if first is a else pairs[1::-1], pairs[2]
+    interval = difference_interval(*rights, population, settings["precision"] / 100)
+    return *rights, tuple(map(float, interval))
 
 
 def _unpaired(a, b):

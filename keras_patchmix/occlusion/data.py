@@ -16,7 +16,7 @@ from keras_patchmix.occlusion.batches import (
     make_batch,
     stack_examples,
 )
-from keras_patchmix.occlusion.choice import EVERY, spread, within
+from keras_patchmix.occlusion.choice import EVERY, shuffled, spread, within
 
 _DEFAULT_BATCH = 64
 
@@ -162,12 +162,34 @@ class ExampleSource:
             return range(self.max_examples)
         return spread(self.max_examples, self._total())
 
-    def chosen(self, values):
+    def order(self):
+        """Returns the positions of the examples chosen, in a random order, see `shuffled`.
+
+        Raises:
+            ValueError: The number of examples is not known.
+        """
+        if self._counted is None and self._declared() is not None:
+            for _ in self.part(EVERY):  # `num_examples` may count what cannot be read
+                pass
+        total = None if self.choice == "first" else self._counted or self._total()
+        if total is None:
+            raise ValueError(
+                "`precision` needs a data set whose number of examples is known (in tf.data: "
+                "`assert_cardinality`). Received: a data set of unknown length"
+            )
+        positions = self._positions()
+        positions = np.arange(total) if positions is EVERY else positions[positions < total]
+        return positions[shuffled(len(positions))]
+
+    def chosen(self, values, count=None):
         """Returns the values of the examples chosen.
 
         Args:
             values: Array. The first axis is that of the examples of `population`.
+            count: Number of examples, the first ones in random order. None takes all.
         """
+        if count is not None:
+            return values[self.order()[:count]]
         return values[within(self._positions(), 0, len(values))]
 
     @property
@@ -214,13 +236,14 @@ class ExampleSource:
 
     def __iter__(self):
         """Yields a `Batch` of `batch_size` examples at a time; the last one may be smaller."""
-        return self._rebatched(self._positions())
+        return self.part(self._positions())
 
     def population(self):
         """Yields batches of all examples; only of the first ones if the length is unknown."""
-        return self._rebatched(self._positions() if self.choice == "first" else EVERY)
+        return self.part(self._positions() if self.choice == "first" else EVERY)
 
-    def _rebatched(self, positions):
+    def part(self, positions):
+        """Yields `Batch`es of the examples at ascending positions."""
         pending, count, first = [], 0, None
         for batch in self._batches(positions):
             first = batch if first is None else first

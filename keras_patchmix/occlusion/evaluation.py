@@ -29,6 +29,8 @@ def evaluate(
     class_map: Sequence[int | Sequence[int]] | None = None,
     class_names: Sequence[str] | None = None,
     from_logits: bool | None = None,
+    precision: float | None = None,
+    compare_to: "Report | None" = None,
     backup: FilePath | None = None,
     name: str | None = None,
 ) -> "Report":
@@ -82,6 +84,16 @@ def evaluate(
         from_logits: Whether the output of a model with one output is a logit. Defaults to what the
             model tells: its last activation, or the loss that it is compiled with. Models of
             several outputs do not need it.
+        precision: Number of percentage points. Stops each row once its 95 % interval is that wide
+            to either side or less, and the evaluation with the last row. Images are taken in a
+            random order, the same for every model and seed, and rows have an `interval`, which
+            speaks of all images of the data set and holds however often it was looked at. A data
+            set of another form than arrays or a `PyDataset` is read again for each of about ten
+            looks. Defaults to all images.
+        compare_to: A `Report` of another model on the same images, and the same `seed`. Rows stop
+            as soon as the sign of the paired difference is known, or a difference of `precision` is
+            excluded, which `report.compare(compare_to)` states. Rows that it lacks stop as without
+            it.
         backup: Path of a file that keeps the state while this runs: written atomically every 30
             seconds and on an interruption, deleted at the end. The same call resumes from it.
         name: Name of the model in the report, its page and comparisons, such as "with mixing".
@@ -108,8 +120,9 @@ def evaluate(
         class_map=class_map,
         class_names=class_names,
         from_logits=from_logits,
+        precision=precision,
     )
-    report = benchmark.run(model, verbose, backup)
+    report = benchmark.run(model, verbose, backup, compare_to=compare_to)
     if name is not None:
         report.settings["model"] = name
     if not benchmark.is_of_the_same_examples(report):

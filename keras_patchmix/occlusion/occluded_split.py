@@ -185,10 +185,10 @@ class OccludedSplit:
                 stacklevel=3,
             )
 
-    def pass_with(self, class_map, title, worker):
-        """Returns the `Pass` over the images of the split."""
+    def pass_with(self, class_map, source, title, worker):
+        """Returns the `Pass` over a source: this split, or a part of it."""
         return Pass(
-            self,
+            source,
             [self.condition.name],
             self._as_they_are,
             title,
@@ -201,7 +201,25 @@ class OccludedSplit:
     def __iter__(self):
         """Yields the `Batch`es of the source, and records their coverage."""
         self._coverage = []
-        for batch in self.source:
+        return self._recorded(self.source)
+
+    @property
+    def batch_size(self):
+        """Images a forward pass."""
+        return self.source.batch_size
+
+    def order(self):
+        """Returns `ExampleSource.order`, and forgets the coverage of earlier passes."""
+        self._coverage = []
+        with self.naming():
+            return self.source.order()
+
+    def part(self, positions):
+        """Yields the `Batch`es of some examples, and records their coverage too."""
+        return self._recorded(self.source.part(positions))
+
+    def _recorded(self, batches):
+        for batch in batches:
             self._image_shape = batch.images.shape[1:]
             self._coverage.append(batch.coverage)
             yield batch
@@ -246,6 +264,7 @@ class OccludedSplit:
             "labels_sha256": digest(outcomes.labels),
             "index_sha256": digest(outcomes.index),
             "coverage_sha256": coverage_sha256,
+            **({} if tally.sequential is None else {"sequential": tally.sequential}),
         }
         row = dataclasses.replace(row, share=share)
         return row, OccludedSet(settings, outcomes, self.source.skipped)

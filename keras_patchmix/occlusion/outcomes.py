@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_patchmix.base.schema import Mismatch, check, conform
 
-RIGHT, WRONG, NOT_SCORED = 1, 0, -1
+RIGHT, WRONG, NOT_SCORED, STOPPED = 1, 0, -1, -2
 _MOST_BYTES = 2**30  # of the arrays of one report
 
 
@@ -17,15 +17,18 @@ _MOST_BYTES = 2**30  # of the arrays of one report
 class Outcomes:
     """The outcome for every example, in the order of the data set.
 
+    Of a sequential evaluation they are those of the examples that were scored, in the random order
+    in which they were taken.
+
     Attributes:
         labels: int64 array of shape (n,): class ids.
         index: int64 array of shape (n,): identifies each example.
         top1: Dict from a row's name to an int8 array of shape (n,): 1 if the class had the highest
-            score, 0 if not, -1 if the model's output was not finite.
+            score, 0 if not, -1 if the model's output was not finite, -2 if the row had stopped.
         pixels: Dict from a row's name to an int64 array of shape (n,): the number of pixels
             affected.
-        donors: int64 array of shape (n,): index of the example that foreign patches came from; None
-            if there were none.
+        donors: int64 array of shape (n,): index of the example that foreign patches came from, -1
+            once all rows with such patches had stopped; None if there were none.
     """
 
     labels: np.ndarray
@@ -118,8 +121,8 @@ def unpacked(data, examples=None):
     top1, pixels = {}, {}
     for name, text in packed.top1.items():
         top1[name] = column(text, "int8", f"top1.{name}")
-        known = np.isin(top1[name], (RIGHT, WRONG, NOT_SCORED))
-        check(np.all(known), f"outcomes.top1.{name}", "must hold 1, 0 and -1 alone")
+        known = np.isin(top1[name], (RIGHT, WRONG, NOT_SCORED, STOPPED))
+        check(np.all(known), f"outcomes.top1.{name}", "must hold 1, 0, -1 and -2 alone")
     for name, text in packed.pixels.items():
         pixels[name] = column(text, "int32", f"pixels.{name}").astype(np.int64)
         check(not np.any(pixels[name] < 0), f"outcomes.pixels.{name}", "a number is below 0")
@@ -127,6 +130,23 @@ def unpacked(data, examples=None):
     index = column(packed.index, "int64", "index")
     donors = None if packed.donors is None else column(packed.donors, "int64", "donors")
     return Outcomes(labels, index, top1, pixels, donors)
+
+
+def common_examples(a, b):
+    """Finds the examples of two `Outcomes` that are the same, by their index.
+
+    Returns:
+        Two int arrays: places in `a`, ascending, and in `b`. None if the same index has two labels,
+        or stands for two examples.
+    """
+    order = np.argsort(b.index, kind="stable")
+    known = b.index[order]
+    if len(np.unique(a.index)) < len(a) or np.any(known[1:] == known[:-1]) or not len(b):
+        return None
+    places = np.searchsorted(known, a.index) % len(b)
+    first = np.flatnonzero(known[places] == a.index)
+    second = order[places[first]]
+    return (first, second) if np.array_equal(a.labels[first], b.labels[second]) else None
 
 
 def examples_digest(labels, index):

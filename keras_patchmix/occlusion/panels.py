@@ -63,7 +63,10 @@ def curves_of(named):
 
 def _title(named):
     """Returns the title of a figure: the model and the number of images."""
-    counts = {report.rows[0].n + report.rows[0].n_nonfinite for report in named.values()}
+    counts = {
+        max(row.n + row.n_nonfinite for row in report.rows if row.data is None)
+        for report in named.values()
+    }
     sets = any(report.datasets for report in named.values())
     images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
     text = f"{images} image{'' if counts == {1} else 's'}"
@@ -114,6 +117,11 @@ def row_title(row):
     grid = grid_text(row.grid, "×")
     level = level_text(row, "\u00a0")
     return ", ".join(part for part in (row.title, grid, level) if part)
+
+
+def row_interval(row):
+    """Returns the 95 % interval of a row with a score: its own, or Wilson's."""
+    return row.interval or interval(row.top1, row.n)
 
 
 def interval(p, n):
@@ -196,4 +204,4 @@ def _score(row):
     """Top-1 and the ends of its interval in per cent; None where no image was scored."""
     if row.top1 is None or not row.n:
         return None, None, None
-    return tuple(100 * value for value in (row.top1, *interval(row.top1, row.n)))
+    return tuple(100 * value for value in (row.top1, *row_interval(row)))

@@ -61,7 +61,7 @@ class Pass:
         self._corrupted = corrupted
         self._class_map = class_map
         self._class_names = class_names
-        self._worker = worker or SingleWorker()
+        self.worker = worker or SingleWorker()
         self._naming = naming
 
     def run(self, forward, verbose, after_batch):
@@ -82,7 +82,7 @@ class Pass:
                     if position == len(batch):
                         self._check_same_outcomes(forward, batch)
                     continue
-                if not self._worker.takes(batch):
+                if not self.worker.takes(batch):
                     continue
                 self.tally.add(batch.labels, batch.index, *self._judged(forward, batch))
                 progress.add(len(batch))
@@ -90,7 +90,24 @@ class Pass:
 
     def whole(self):
         """Returns the `Tally` of all examples, those of other workers included."""
-        return self._worker.whole(self.tally)
+        return self.worker.whole(self.tally)
+
+    @property
+    def count(self):
+        """Number of examples scored so far."""
+        return self.tally.count
+
+    def state(self):
+        """Returns the counts as a dict of JSON values."""
+        return self.tally.state()
+
+    def read(self, state):
+        """Returns the `Tally` in a dict that `state` returned; raises `Mismatch` for others."""
+        return Tally.from_state(self.tally.names, state)
+
+    def resume(self, tally):
+        """Goes on from what `read` returned."""
+        self.tally = tally
 
     def _check_same_examples(self, batch, part):
         outcomes = self.tally.outcomes()
@@ -143,15 +160,16 @@ class Passes:
     """The passes of one run, with the file that keeps their counts.
 
     Args:
-        passes: Dict from names to `Pass`es. The first one is of the benchmark's own data.
+        passes: Dict from names to `Pass`es or `StagedPass`es. The first one is of the benchmark's
+            own data.
         backup: A `Backup`.
     """
 
     def __init__(self, passes, backup):
         self._passes = passes
         self._backup = backup
-        for name, tally in (backup.load(self._tallies) or {}).items():
-            passes[name].tally = tally
+        for name, counts in (backup.load(self._counts) or {}).items():
+            passes[name].resume(counts)
         self._loaded = self._count()
 
     def run(self, forward, verbose):
@@ -167,21 +185,18 @@ class Passes:
     def state(self):
         """Returns all counts as a dict of JSON values."""
         own, *sets = self._passes.items()
-        state = own[1].tally.state()
+        state = own[1].state()
         if sets:
-            state["sets"] = {name: one.tally.state() for name, one in sets}
+            state["sets"] = {name: one.state() for name, one in sets}
         return state
 
-    def _tallies(self, state):
-        """Returns a dict from names to the `Tally`s of a state."""
+    def _counts(self, state):
+        """Returns a dict from names to the counts of a state."""
         own, *sets = self._passes
         kept = conform(state.get("sets", {}), dict[str, Any], "sets")
         check(sorted(kept) == sorted(sets), "sets", f"must be of {sets}")
         state = {key: value for key, value in state.items() if key != "sets"}
-        return {
-            name: Tally.from_state(self._passes[name].tally.names, one)
-            for name, one in {own: state, **kept}.items()
-        }
+        return {name: self._passes[name].read(one) for name, one in {own: state, **kept}.items()}
 
     def _count(self):
-        return sum(one.tally.count for one in self._passes.values())
+        return sum(one.count for one in self._passes.values())

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_patchmix.base import atomic, state_files
+from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable_values
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.occlusion import report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
-from keras_patchmix.occlusion.rows import Row, class_rows, row_named, summarise
+from keras_patchmix.occlusion.rows import Row, class_rows, overall_mean, row_named, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,11 +25,8 @@ class Report:
 
     Attributes:
         rows: List of `Row`, the clean one first, those of sets of occluded images last.
-        summary: List of dicts, one per corruption and grid (per corruption without levels):
-            `mean`, over the levels, without clean; `area` under the curve of top-1 over the true
-            share, by the trapezoidal rule, clean included, divided by the range of shares (None
-            without levels); `drop`, clean minus the hardest condition. They are None if a row that
-            they need has no scored image. Sets of occluded images have the mean over their splits.
+        summary: List of `Summary`, one per corruption and grid (per corruption without levels), and
+            one per set of occluded images.
         settings: Dict of JSON values that the rows depend on.
         outcomes: `Outcomes` of the single examples, for paired comparisons and classes; or None.
         skipped: List of dicts with the "name" and the "reason" of files that could not be read.
@@ -70,7 +68,10 @@ class Report:
 
     @property
     def correct(self):
-        """Dict from a row's name to a boolean array of shape (n,): which examples were right."""
+        """Dict from a row's name to a boolean array of shape (n,): which examples were right.
+
+        Of a sequential evaluation, examples after a row had stopped are False.
+        """
         parts = [self.outcomes, *(each.outcomes for each in self.datasets.values())]
         return {
             name: values == RIGHT
@@ -78,6 +79,14 @@ class Report:
             if outcomes is not None
             for name, values in outcomes.top1.items()
         }
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of top-1 over the summary, each corruption and grid counting the same, in [0, 1].
+
+        `OcclusionBenchmark` logs it as `val_occlusion_mean`. None if a row has no score.
+        """
+        return overall_mean(self.rows)
 
     @property
     def all_skipped(self):
@@ -127,7 +136,7 @@ class Report:
             "schema_version": report_file.SCHEMA_VERSION,
             "settings": self.settings,
             "rows": [dataclasses.asdict(row) for row in self.rows],
-            "summary": self.summary,
+            "summary": [dataclasses.asdict(each) for each in self.summary],
             "skipped": self.skipped,
             "outcomes": None if self.outcomes is None else self.outcomes.to_dict(),
             "datasets": {name: each.to_dict() for name, each in self.datasets.items()},
@@ -145,11 +154,29 @@ class Report:
 
         Each line also holds the settings, so that the files of several models can be concatenated.
         Lists and dicts are JSON. Text that a spreadsheet would take for a formula is prefixed with
-        an apostrophe. The line of a set of occluded images has the settings of that set.
+        an apostrophe. The line of a set of occluded images has the settings of that set. An
+        `interval` is two columns, `low` and `high`.
         """
         from keras_patchmix.occlusion import report_text
 
         return _returned_or_written(report_text.csv(self), path)
+
+    def to_pandas(self) -> Any:
+        """Returns the rows as a `pandas.DataFrame`, the columns those of `to_csv` up to `high`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        from keras_patchmix.occlusion import report_text
+
+        pandas = require("pandas", "Report.to_pandas")
+        return pandas.DataFrame([report_text.flat(row) for row in self.rows])
+
+    def to_markdown(self, path: FilePath | None = None) -> str:
+        """Returns rows and summary as tables in Markdown, or writes them atomically to `path`."""
+        from keras_patchmix.occlusion import report_text
+
+        return _returned_or_written(report_text.markdown(self), path)
 
     @property
     def model_name(self) -> str:

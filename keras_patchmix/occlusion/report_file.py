@@ -9,11 +9,11 @@ import numpy as np
 from keras_patchmix.base import state_files
 from keras_patchmix.base.printable import printable, printable_values
 from keras_patchmix.base.schema import check, conform
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, OccludedSet, unpacked
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, WRONG, OccludedSet, unpacked
 from keras_patchmix.occlusion.rows import Row
 from keras_patchmix.occlusion.settings import digest
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _KIND = "a report of keras-patchmix"
 _TOLERANCE = 1e-6  # another machine may round otherwise
 
@@ -23,6 +23,22 @@ class Skipped(TypedDict):
 
     name: str
     reason: str
+
+
+class _Stopping(TypedDict, total=False):
+    compared_to: str
+
+
+class Sequential(_Stopping):
+    """Settings of a sequential evaluation.
+
+    "precision" is in points, "population" the number of all images, "looks" the numbers of images
+    after which rows might stop, "compared_to" the name of the model that they were compared to.
+    """
+
+    precision: float
+    population: int
+    looks: list[int]
 
 
 class _Images(TypedDict):
@@ -43,6 +59,7 @@ class Settings(_Images, total=False):
     dataset: str | None
     split: str | None
     version: str | None
+    sequential: Sequential
 
 
 class _OfModel(TypedDict):
@@ -169,6 +186,9 @@ def _check_row(row, place):
     for field in ("share", "top1", "top5", "standard_error"):
         value = getattr(row, field)
         check(value is None or 0 <= value <= 1, f"{place}.{field}", "must be from 0 to 1")
+    if row.interval is not None:
+        low, high = row.interval
+        check(0 <= low <= high <= 1, f"{place}.interval", "must ascend from 0 to 1")
     scored = [value is not None for value in (row.top1, row.standard_error)]
     check(scored == [row.n > 0] * 2, place, "must have a score where n is above 0, and only there")
     check(row.top5 is None or row.n > 0, f"{place}.top5", "must be null where n is 0")
@@ -180,7 +200,8 @@ def _check_row(row, place):
 
 def _outcomes(packed, rows, settings, shares=True):
     """Returns `Outcomes`, which must agree with the rows."""
-    examples = rows[0].n + rows[0].n_nonfinite
+    sequential, counts = "sequential" in settings, [row.n + row.n_nonfinite for row in rows]
+    examples = max(counts) if sequential else counts[0]
     outcomes = unpacked(packed, examples)
     names = [row.name for row in rows]
     check(sorted(outcomes.top1) == sorted(names), "outcomes.top1", f"must be of {names}")
@@ -189,11 +210,20 @@ def _outcomes(packed, rows, settings, shares=True):
     area = math.prod(settings["image_size"])
     for row in rows:
         top1, place = outcomes.top1[row.name], f"the row {row.name!r}"
-        n, right = int(np.sum(top1 != NOT_SCORED)), int(np.sum(top1 == RIGHT))
-        check((row.n, row.n + row.n_nonfinite) == (n, examples), place, "n is not that of outcomes")
+        n, right, nonfinite = (
+            int(np.sum(one)) for one in (top1 >= WRONG, top1 == RIGHT, top1 == NOT_SCORED)
+        )
+        stopped = n + nonfinite < examples
+        check((row.n, row.n_nonfinite) == (n, nonfinite), place, "n is not that of outcomes")
+        check(not stopped or sequential, place, "has stopped without a precision")
+        check(
+            (row.interval is not None) == (sequential and n > 0),
+            place,
+            "must have an interval if rows stop",
+        )
         check(not n or row.top1 == right / n, place, "top1 is not that of outcomes")
-        if shares and examples:
-            share = int(np.sum(outcomes.pixels[row.name])) / (examples * area)
+        if shares and n + nonfinite:
+            share = int(np.sum(outcomes.pixels[row.name])) / ((n + nonfinite) * area)
             check(_close(row.share, share), place, "share is not that of outcomes")
     return outcomes
 
@@ -210,10 +240,20 @@ def _check_settings(settings, outcomes, place):
     for key in ("labels", "index"):
         is_same = settings.get(f"{key}_sha256") in (None, digest(getattr(outcomes, key)))
         check(is_same, f"{place}.{key}_sha256", "not that of outcomes")
+    if "sequential" in settings:
+        _check_sequential(settings["sequential"], len(outcomes), f"{place}.sequential")
     classes = [settings.get("num_classes"), settings.get("class_names")]
     classes = [len(one) if isinstance(one, list) else one for one in classes if one is not None]
     highest = int(outcomes.labels.max(initial=-1))
     check(all(highest < count for count in classes), place, "a label is beyond the classes")
+
+
+def _check_sequential(sequential, examples, place):
+    looks = sequential["looks"]
+    check(0 < sequential["precision"] < 50, f"{place}.precision", "must be from 0 to 50")
+    rising = looks == sorted(set(looks)) and looks[:1] > [0]
+    check(rising and looks[-1] == examples, f"{place}.looks", "must rise to those scored")
+    check(sequential["population"] >= examples, f"{place}.population", "must not be below n")
 
 
 def _close(value, other):

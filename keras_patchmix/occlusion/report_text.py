@@ -6,7 +6,7 @@ import dataclasses
 from keras_patchmix.base import csv_text
 from keras_patchmix.base.printable import printable
 from keras_patchmix.occlusion.report_file import SCHEMA_VERSION
-from keras_patchmix.occlusion.rows import ClassRow, Row
+from keras_patchmix.occlusion.rows import ClassRow
 from keras_patchmix.report import text
 
 _MOST_SKIPPED = 10  # files named in a line
@@ -14,38 +14,21 @@ _MOST_SKIPPED = 10  # files named in a line
 
 def table(report):
     """Returns the rows and the summary of a `Report` as a text table."""
-    head = ("corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %")
-    lines = [
-        (
-            row.corruption if row.data is None else row.name,
-            text.grid_text(row.grid),
-            text.level_text(row),
-            "" if row.share is None else f"{100 * row.share:.1f} %",
-            text.percent(row.top1),
-            text.percent(row.standard_error),
-            text.percent(row.top5),
-        )
-        for row in report.rows
-    ]
-    summary_head = ("corruption", "grid", "mean", "area", "drop")
-    summary = [
-        (
-            entry["corruption"],
-            text.grid_text(entry["grid"]),
-            *(text.percent(entry[key]) for key in ("mean", "area", "drop")),
-        )
-        for entry in report.summary
-    ]
     size = "x".join(map(str, report.settings["image_size"]))
     n = report.settings.get("n", report.rows[0].n)
+    sequential = report.settings.get("sequential")
+    if sequential is not None:
+        n = f"up to {n} of {sequential['population']}"
     title = f"{printable(report.settings['model'] or 'model')}: {n} images of {size}"
     if report.settings.get("preprocess"):
         title += f", through {printable(report.settings['preprocess'])}"
     if report.settings.get("one_output"):
         title += f", the one output read as a {report.settings['one_output']}"
-    parts = [title, "", text.aligned(head, lines)]
-    if summary:
-        parts += ["", "top-1 %, summed up", text.aligned(summary_head, summary)]
+    parts = [title, "", text.aligned(*_row_cells(report))]
+    if sequential is not None:
+        parts += ["", stopping_line(sequential)]
+    if report.summary:
+        parts += ["", "top-1 %, summed up", text.aligned(*_summary_cells(report))]
     if report.datasets:
         parts.append("")
         for row in report.rows:
@@ -66,6 +49,75 @@ def table(report):
     return "\n".join(parts)
 
 
+def markdown(report):
+    """Returns the rows and the summary of a `Report` as tables in Markdown."""
+    parts = [text.markdown(*_row_cells(report))]
+    if report.summary:
+        parts.append(text.markdown(*_summary_cells(report)))
+    return "\n\n".join(parts) + "\n"
+
+
+def stopping_line(sequential):
+    """Returns a sentence on when the rows of a sequential evaluation stopped.
+
+    Args:
+        sequential: Dict of the settings.
+    """
+    points = f"{sequential['precision']:g} points"
+    compared = sequential.get("compared_to")
+    if compared is None:
+        until = f"until its interval was within {points}"
+    else:
+        until = (
+            f"until its difference to {printable(compared)} had a known sign, or was known to be "
+            f"below {points}"
+        )
+    return (
+        f"Images were taken in random order, for each row {until}. The intervals are of all "
+        f"{sequential['population']} images, and hold whenever one looks."
+    )
+
+
+def _row_cells(report):
+    """Returns head and lines of the table of all rows."""
+    head = ["corruption", "grid", "level", "share", "top-1 %", "+-", "top-5 %"]
+    lines = [
+        [
+            row.corruption if row.data is None else row.name,
+            text.grid_text(row.grid),
+            text.level_text(row),
+            "" if row.share is None else f"{100 * row.share:.1f} %",
+            text.percent(row.top1),
+            text.percent(row.standard_error),
+            text.percent(row.top5),
+        ]
+        for row in report.rows
+    ]
+    if "sequential" in report.settings:
+        head += ["95 % interval", "images"]
+        for line, row in zip(lines, report.rows, strict=True):
+            ends = "" if row.interval is None else " to ".join(map(text.percent, row.interval))
+            line += [ends, str(row.n)]
+    return head, lines
+
+
+def _summary_cells(report):
+    """Returns head and lines of the table of the summary."""
+    lines = [
+        (each.corruption, text.grid_text(each.grid), *map(text.percent, values))
+        for each in report.summary
+        for values in [(each.mean, each.area, each.drop)]
+    ]
+    return ("corruption", "grid", "mean", "area", "drop"), lines
+
+
+def flat(row):
+    """Returns a `Row` as a dict of numbers and text: the columns of a table as data."""
+    values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
+    low, high = values.pop("interval") or (None, None)
+    return {**values, "low": low, "high": high}
+
+
 def csv(report):
     """Returns the rows of a `Report` as CSV text."""
     return csv_text.write(*csv_lines(report))
@@ -79,15 +131,14 @@ def class_csv(report):
 
 def csv_lines(report):
     """Returns the columns of `Report.to_csv`, and a list of dicts from them to values."""
-    columns = [field.name for field in dataclasses.fields(Row)]
+    columns = list(flat(report.rows[0]))
     settings = {key: value for key, value in report.settings.items() if key not in columns}
     version = {"schema_version": SCHEMA_VERSION}
     lines = []
     for row in report.rows:
-        values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
         own = report.datasets[row.name].settings if row.name in report.datasets else {}
         of_line = {key: own.get(key, value) for key, value in settings.items()}
-        lines.append({**values, **version, **of_line})
+        lines.append({**flat(row), **version, **of_line})
     return [*columns, *version, *settings], lines
 
 

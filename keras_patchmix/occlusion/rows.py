@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 
 from keras_patchmix.corruptions.member import in_words
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, WRONG
+from keras_patchmix.occlusion.sequential import accuracy_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Row:
             reports of schema version 3 and before.
         family: Corruptions of one family share a panel. `title` when None.
         severity: Level that is no share, of a `Custom` corruption; else None.
+        interval: Of a sequential evaluation, the pair (low, high) of the 95 % interval of the
+            accuracy on all images of the data set, of which `n` were scored. None otherwise.
     """
 
     name: str
@@ -49,12 +52,37 @@ class Row:
     title: str | None = None
     family: str | None = None
     severity: float | None = None
+    interval: tuple[float, float] | None = None
 
     def __post_init__(self):
         if self.title is None:
             object.__setattr__(self, "title", in_words(self.corruption))
         if self.family is None:
             object.__setattr__(self, "family", self.title)
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The rows of one corruption and grid summed up, or those of a set of occluded images.
+
+    Attributes:
+        corruption: Such as `"patch_drop"`, or the name of the set.
+        grid: (rows, columns); None for a set, and for corruptions without levels.
+        levels: Tuple of the levels.
+        mean: Mean of top-1 over the levels (over tilings, or splits of a set), without clean.
+        area: Area under the curve of top-1 over the true share, by the trapezoidal rule, clean
+            included, divided by the range of shares. None without levels.
+        drop: Clean minus the hardest condition; None for a set, which has no clean counterpart.
+
+    `mean`, `area` and `drop` are None if a row that they need has no scored image.
+    """
+
+    corruption: str
+    grid: tuple[int, int] | None
+    levels: tuple[float, ...]
+    mean: float | None
+    area: float | None
+    drop: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +120,12 @@ def make_rows(conditions, tally, input_shape):
     Returns:
         List of `Row`.
     """
-    outcomes = tally.outcomes()
+    outcomes, sequential = tally.outcomes(), tally.sequential
     area = math.prod(input_shape[:2])
     rows = []
     for condition in conditions:
         top1, pixels = outcomes.top1[condition.name], outcomes.pixels[condition.name]
-        n = int(np.sum(top1 != NOT_SCORED))
+        n, nonfinite = int(np.sum(top1 >= WRONG)), int(np.sum(top1 == NOT_SCORED))
         p = int(np.sum(top1 == RIGHT)) / n if n else None
         rows.append(
             Row(
@@ -105,19 +133,35 @@ def make_rows(conditions, tally, input_shape):
                 corruption=condition.corruption,
                 grid=condition.grid,
                 level=condition.level,
-                share=int(np.sum(pixels)) / (len(top1) * area),
+                share=int(np.sum(pixels)) / ((n + nonfinite) * area),
                 n=n,
                 top1=p,
                 top5=tally.top5[condition.name] / n if n and tally.classes >= 6 else None,
                 standard_error=_standard_error(p, n),
-                n_nonfinite=len(top1) - n,
+                n_nonfinite=nonfinite,
                 data=condition.data,
                 title=condition.title,
                 family=condition.family,
                 severity=condition.severity,
+                interval=None if sequential is None else row_interval(top1, sequential),
             )
         )
     return rows
+
+
+def row_interval(top1, sequential):
+    """Returns the interval of a row of a sequential evaluation, in [0, 1]; None without a score.
+
+    Args:
+        top1: int8 array, see `Outcomes`, in the order in which the examples were taken.
+        sequential: Dict with the "population" and the "precision", in points.
+    """
+    scored = top1[top1 >= WRONG]
+    if not len(scored):
+        return None
+    population = sequential["population"] - int(np.sum(top1 == NOT_SCORED))
+    ends = accuracy_interval(scored == RIGHT, population, sequential["precision"] / 100)
+    return tuple(map(float, ends))
 
 
 def row_named(rows, name):
@@ -153,26 +197,24 @@ def occluded_sets(rows):
 
 
 def summarise(rows):
-    """Returns the summary of a report's rows, see `Report`."""
+    """Returns a list of `Summary`, one for each group of `sweeps` and `occluded_sets`."""
     clean = rows[0]
     summary = []
     for (corruption, grid), members in sweeps(rows).items():
         hardest = members[-1].top1
-        summary.append(
-            {
-                "corruption": corruption,
-                "grid": None if grid is None else list(grid),
-                "levels": [row.level for row in members if row.level is not None],
-                "mean": _mean(members),
-                "area": _area([clean, *members]),
-                "drop": None if None in (clean.top1, hardest) else clean.top1 - hardest,
-            }
-        )
+        levels = tuple(row.level for row in members if row.level is not None)
+        drop = None if None in (clean.top1, hardest) else clean.top1 - hardest
+        area = _area([clean, *members])
+        summary.append(Summary(corruption, grid, levels, _mean(members), area, drop))
     for (name, _), members in occluded_sets(rows).items():
-        # Occluded sets have no clean counterpart, so `drop` is None.
-        entry = {"corruption": name, "grid": None, "levels": [], "mean": _mean(members)}
-        summary.append({**entry, "area": None, "drop": None})
+        summary.append(Summary(name, None, (), _mean(members), None, None))
     return summary
+
+
+def overall_mean(rows):
+    """Returns the mean of the summary's means; None if a row has no score, or all are clean."""
+    means = [each.mean for each in summarise(rows)]
+    return None if None in means or not means else math.fsum(means) / len(means)
 
 
 def _mean(rows):
@@ -219,7 +261,7 @@ def class_rows(outcomes, class_names=None, clean_first=True):
     labels, where = np.unique(outcomes.labels, return_inverse=True)
     rows, clean = [], None
     for name, top1 in outcomes.top1.items():
-        scored = np.bincount(where[top1 != NOT_SCORED], minlength=len(labels)).tolist()
+        scored = np.bincount(where[top1 >= WRONG], minlength=len(labels)).tolist()
         right = np.bincount(where[top1 == RIGHT], minlength=len(labels)).tolist()
         accuracy = [r / n if n else None for r, n in zip(right, scored, strict=True)]
         clean = clean or (accuracy if clean_first else [None] * len(accuracy))

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import numbers
 import sys
 from typing import Any
 
@@ -34,6 +35,7 @@ class BenchmarkSettings:
     class_map: Any = None
     class_names: Any = None
     from_logits: bool | None = None
+    precision: float | None = None
 
     def __post_init__(self):
         if not isinstance(self.seed, int | np.integer):
@@ -46,6 +48,7 @@ class BenchmarkSettings:
                     f"Received: {name}={value!r}"
                 )
         object.__setattr__(self, "seed", int(self.seed))
+        object.__setattr__(self, "precision", check_precision(self.precision))
         object.__setattr__(self, "value_range", check_range(self.value_range))
         if self.class_map is not None:
             object.__setattr__(self, "class_map", ClassMap(self.class_map))
@@ -99,6 +102,19 @@ def check_range(value_range):
             f"Received: value_range={value_range!r}"
         )
     return float(values[0]), float(values[1])
+
+
+def check_precision(precision):
+    """Returns a number of points as a float, or None; raises ValueError for anything else."""
+    if precision is None:
+        return None
+    is_number = isinstance(precision, numbers.Real) and not isinstance(precision, bool)
+    if not is_number or not 0 < precision < 50:
+        raise ValueError(
+            "`precision` must be a number of percentage points above 0 and below 50, or None. "
+            f"Received: precision={precision!r}"
+        )
+    return float(precision)
 
 
 def range_mismatch(images, value_range):

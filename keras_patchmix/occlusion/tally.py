@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix.base.schema import check, conform
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, Outcomes, unpacked
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, WRONG, Outcomes, unpacked
 from keras_patchmix.scoring.class_map import check_classes
 
 
@@ -63,11 +63,15 @@ class Tally:
         outcomes: `Outcomes` to start from, or None.
         top5: Dict from names to numbers of examples, of these outcomes.
         classes: Number of scores an image, of these outcomes.
+
+    Attributes:
+        sequential: Dict of the settings of a sequential evaluation that is complete; else None.
     """
 
     def __init__(self, names, outcomes=None, top5=None, classes=None):
         self.names = tuple(names)
         self.classes = classes
+        self.sequential = None
         self.count = 0 if outcomes is None else len(outcomes)
         self.top5 = dict(top5 or dict.fromkeys(self.names, 0))
         self._parts = [] if outcomes is None else [outcomes]
@@ -89,9 +93,20 @@ class Tally:
             {name: verdicts[name].pixels for name in self.names},
             None if donors is None else np.array(donors),
         )
-        top5 = {name: self.top5[name] + verdicts[name].top5 for name in self.names}
-        self.classes, self.top5, self.count = classes, top5, self.count + len(part)
-        self._parts.append(part)
+        self.extend(part, {name: verdicts[name].top5 for name in self.names}, classes)
+
+    def extend(self, outcomes, top5, classes):
+        """Adds the outcomes of further examples.
+
+        Args:
+            outcomes: `Outcomes`.
+            top5: Dict from names of conditions to numbers of examples; 0 for a name that is not in
+                it.
+            classes: Number of scores an image.
+        """
+        total = {name: self.top5[name] + top5.get(name, 0) for name in self.names}
+        self.classes, self.top5, self.count = classes, total, self.count + len(outcomes)
+        self._parts.append(outcomes)
 
     def outcomes(self):
         """Returns the `Outcomes` so far."""
@@ -142,7 +157,7 @@ class Tally:
         ):
             check(sorted(values) == sorted(names), place, f"must be of {list(names)}")
         for name, top1 in outcomes.top1.items():
-            right, scored = int(np.sum(top1 == RIGHT)), int(np.sum(top1 != NOT_SCORED))
+            right, scored = int(np.sum(top1 == RIGHT)), int(np.sum(top1 >= WRONG))
             is_possible = right <= counts.top5[name] <= scored
             check(is_possible, f"top5.{name}", f"must be from {right} to {scored}")
         is_empty, highest = counts.count == 0, int(outcomes.labels.max(initial=-1))

@@ -66,6 +66,22 @@ def aligned(head, lines, left=2):
     return "\n".join(out)
 
 
+def markdown(head, lines, left=2):
+    """Formats cells as a table in Markdown.
+
+    Args:
+        head: Sequence of strings, which are made printable.
+        lines: Sequence of sequences of strings, each as long as `head`; printable alike.
+        left: Number of left-aligned columns; the others are right-aligned.
+
+    Returns:
+        A string without a final newline.
+    """
+    rule = [":--" if i < left else "--:" for i in range(len(head))]
+    shown = [[printable(cell).replace("|", "\\|") for cell in line] for line in (head, *lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (shown[0], rule, *shown[1:]))
+
+
 def percent(value, digits=2):
     """Formats a share in per cent; empty for None."""
     return "" if value is None else f"{100 * value:.{digits}f}"

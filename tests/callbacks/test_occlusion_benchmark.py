@@ -35,8 +35,8 @@ def test_values_reach_history_and_csv_and_are_those_of_evaluate(tmp_path):
     for name, row in zip(NAMES, report.rows, strict=True):
         assert history[name][-1] == row.top1
         assert len(history[name]) == 3
-    means = [entry["mean"] for entry in report.summary]
-    assert history["val_occlusion_mean"][-1] == pytest.approx(np.mean(means))
+    assert history["val_occlusion_mean"][-1] == report.mean
+    assert report.mean == pytest.approx(np.mean([each.mean for each in report.summary]))
     assert history["val_occlusion_epoch"] == [0, 1, 2]
     assert history["val_occlusion_clean"] == pytest.approx(history["val_accuracy"])
     assert callback.report.rows == report.rows

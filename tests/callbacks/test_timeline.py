@@ -27,7 +27,7 @@ from tests.callbacks.runs import (
     lines_of,
     val_data,
 )
-from tests.occlusion.closed_form import Batches
+from tests.occlusion.closed_form import Batches, batched
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +270,21 @@ def test_only_the_chief_writes_and_speaks(tmp_path, monkeypatch, capsys):
     assert set(history) >= ALL
     assert os.listdir(tmp_path) == []
     assert capsys.readouterr().out == ""
+
+
+def test_a_precision_takes_fewer_images_and_the_same_first_ones_each_epoch(tmp_path):
+    given = {"dataset": batched(data(800, seed=1), 16), "suite": SUITE, "max_examples": 700}
+    callback = OcclusionBenchmark(**given, precision=12, directory=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # none of other images in a later epoch
+        _, history = fit([callback], epochs=3)
+    report = callback.report
+    assert report.settings["sequential"]["population"] == 700
+    assert max(row.n for row in report.rows) < 350
+    assert len({line["examples_sha256"] for line in lines_of(tmp_path)}) == 1
+    assert {line["precision"] for line in lines_of(tmp_path)} == {12.0}
+    assert history["val_occlusion_mean"][-1] == report.mean
+    assert Report.load(tmp_path / "occlusion.json").rows == report.rows
+    # Values of all images are not taken for those of some.
+    with pytest.warns(UserWarning, match="another suite, seed or precision"):
+        fit([OcclusionBenchmark(**given, directory=tmp_path)], epochs=4, initial_epoch=3)

@@ -335,12 +335,12 @@ def test_a_report_holds_the_rows_their_true_shares_and_the_configuration(tmp_pat
         assert abs(row.share - level / 100) < 0.005
         assert (row.grid, row.level) == (None, level / 100)
     (entry,) = report.summary
-    assert entry["grid"] is None
-    assert entry["levels"] == [0.1, 0.2, 0.3]
-    assert entry["mean"] == pytest.approx(2 / 3)
-    assert entry["drop"] == 1.0
+    assert entry.grid is None
+    assert entry.levels == (0.1, 0.2, 0.3)
+    assert entry.mean == pytest.approx(2 / 3)
+    assert entry.drop == 1.0
     last = rows["superimpose_custom_30"].share
-    assert entry["area"] == pytest.approx(1 - 0.5 * (last - report.rows[2].share) / last)
+    assert entry.area == pytest.approx(1 - 0.5 * (last - report.rows[2].share) / last)
     report.to_json(tmp_path / "report.json")
     assert Report.load(tmp_path / "report.json").rows == report.rows
 

@@ -222,9 +222,8 @@ def test_outputs_that_are_not_finite_are_counted_named_and_not_scored(bad):
     assert {(row.n, row.top1, row.top5, row.standard_error) for row in report.rows} == {
         (0, None, None, None)
     }
-    assert (
-        report.summary[0]["mean"] is report.summary[0]["area"] is report.summary[0]["drop"] is None
-    )
+    assert report.summary[0].mean is report.summary[0].area is report.summary[0].drop is None
+    assert report.mean is None
     assert len(str(report).splitlines()) > 10
 
 

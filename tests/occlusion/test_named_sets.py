@@ -48,8 +48,8 @@ def test_each_split_is_a_row_with_the_mean_coverage(report):
     assert [(row.n, row.top1) for row in rows] == [(9, 1.0)] * 2
     shares = [np.mean(np.float32((np.arange(9) + s) / SIZE), dtype=np.float64) for s in (0, 1)]
     assert [row.share for row in rows] == pytest.approx(shares, abs=1e-9)
-    assert report.summary[-1]["corruption"] == "hidden"
-    assert report.summary[-1]["mean"] == 1.0
+    assert report.summary[-1].corruption == "hidden"
+    assert report.summary[-1].mean == 1.0
 
 
 def test_index_classes_and_version_are_the_sets_own(report):

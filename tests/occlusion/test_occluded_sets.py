@@ -14,6 +14,7 @@ from keras_patchmix.occlusion import (
     PatchDrop,
     PatchReplacement,
     Report,
+    Summary,
     evaluate,
 )
 from tests.occlusion.closed_form import K, constant_data, pixel_reader, scores_of, small_model
@@ -62,15 +63,8 @@ def test_the_other_rows_are_as_without_sets(report):
 
 def test_the_summary_invents_no_drop_and_no_curve(report):
     assert report.summary[1:] == [
-        {
-            "corruption": "one",
-            "grid": None,
-            "levels": [],
-            "mean": 7 / 11,
-            "area": None,
-            "drop": None,
-        },
-        {"corruption": "two", "grid": None, "levels": [], "mean": 1.0, "area": None, "drop": None},
+        Summary("one", None, (), 7 / 11, None, None),
+        Summary("two", None, (), 1.0, None, None),
     ]
 
 

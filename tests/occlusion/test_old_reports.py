@@ -45,9 +45,9 @@ def test_it_loads_and_says_the_same():
     assert again.pop("datasets") == {}
     assert again == {
         **data,
-        "schema_version": 4,
+        "schema_version": 5,
         "rows": [
-            row | {"data": None, "title": title, "family": title}
+            row | {"data": None, "title": title, "family": title, "interval": None}
             for row in data["rows"]
             for title in [TITLES[row["corruption"]]]
         ],

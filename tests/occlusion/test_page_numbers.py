@@ -43,12 +43,12 @@ def test_the_summary_stands_in_the_table(report, page):
     assert table[0] == ["Corruption", "Grid", "Mean", "Area", "Drop"]
     assert number(table[1][2]) == pytest.approx(100 * report.rows[0].top1, abs=0.0051)
     for cells, entry in zip(table[2:], report.summary, strict=True):
-        assert cells[0].lower() == entry["corruption"].replace("_", " ")
+        assert cells[0].lower() == entry.corruption.replace("_", " ")
         for cell, key in zip(cells[2:], ("mean", "area", "drop"), strict=True):
-            if entry[key] is None:
+            if getattr(entry, key) is None:
                 assert cell == "–"
             else:
-                assert number(cell) == pytest.approx(100 * entry[key], abs=0.0051)
+                assert number(cell) == pytest.approx(100 * getattr(entry, key), abs=0.0051)
 
 
 def test_the_headline_names_the_worst_condition(report, page):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from keras_patchmix.occlusion import (
     PatchReplacement,
     Report,
     Row,
+    Summary,
     evaluate,
     plot_reports,
 )
@@ -49,20 +51,47 @@ def hand_made(accuracies):
 
 def test_the_summary_is_what_its_definition_says():
     drop, permutation = hand_made([0.7, 0.3]).summary
-    assert drop["corruption"] == "patch_drop"
-    assert drop["grid"] == [4, 4]
-    assert drop["mean"] == pytest.approx(0.5)
+    assert drop.corruption == "patch_drop"
+    assert drop.grid == (4, 4)
+    assert drop.mean == pytest.approx(0.5)
     # Shares 0, 0.2, 0.4: trapezoids of mean heights 0.8 and 0.5.
-    assert drop["area"] == pytest.approx(0.65)
-    assert drop["drop"] == pytest.approx(0.6)
-    assert permutation == {
-        "corruption": "patch_permutation",
-        "grid": None,
-        "levels": [],
-        "mean": pytest.approx(0.35),
-        "area": None,
-        "drop": pytest.approx(0.7),
-    }
+    assert drop.area == pytest.approx(0.65)
+    assert drop.drop == pytest.approx(0.6)
+    assert permutation == Summary(
+        "patch_permutation", None, (), pytest.approx(0.35), None, pytest.approx(0.7)
+    )
+
+
+def test_the_mean_counts_each_corruption_and_grid_the_same():
+    assert hand_made([0.7, 0.3]).mean == pytest.approx((0.5 + 0.35) / 2)
+    assert hand_made([0.7, None]).mean is None
+    assert Report(hand_made([]).rows[:1], {"image_size": [32, 32], "model": None}).mean is None
+
+
+def test_markdown_has_the_cells_of_the_table(report, tmp_path):
+    assert report.to_markdown(tmp_path / "report.md") is None
+    text = report.to_markdown()
+    assert (tmp_path / "report.md").read_text() == text
+    lines = text.splitlines()
+    assert lines[0].startswith("| corruption | grid | level | share | top-1 % | +- |")
+    assert lines[1] == "| :-- | :-- | --: | --: | --: | --: | --: |"
+    assert lines[4].startswith("| patch_replacement | 7x7 | 50 % | 49.0 % | ")
+    assert lines[9].startswith("| corruption | grid | mean | area | drop |")
+    assert len(lines) == 3 + 5 + 1 + 2 + len(report.summary)
+    row = report.rows[2]
+    odd = Report([report.rows[0], dataclasses.replace(row, corruption="a|b")], report.settings)
+    assert "| a\\|b |" in odd.to_markdown()
+
+
+def test_a_data_frame_holds_every_number(report):
+    pandas = pytest.importorskip("pandas")
+    frame = report.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame["name"].tolist() == [row.name for row in report.rows]
+    assert frame["top1"].tolist() == [row.top1 for row in report.rows]
+    assert frame["grid"].tolist() == ["", "7x7", "7x7", "2x4", "2x2", "4x4"]
+    columns = next(csv.reader(io.StringIO(report.to_csv())))
+    assert frame.columns.tolist() == columns[: columns.index("high") + 1]
 
 
 def test_json_holds_everything(report, tmp_path):
@@ -70,7 +99,7 @@ def test_json_holds_everything(report, tmp_path):
     text = report.to_json()
     data = json.loads((tmp_path / "new" / "report.json").read_text())
     assert json.loads(text) == data
-    assert data["schema_version"] == 4
+    assert data["schema_version"] == 5
     assert [r["name"] for r in data["rows"]] == [
         "clean",
         "patch_replacement_7x7_10",
@@ -95,6 +124,7 @@ def test_json_holds_everything(report, tmp_path):
         "data": None,
         "title": "Clean",
         "family": "Clean",
+        "interval": None,
     }
     settings = data["settings"]
     assert settings["seed"] == 7

@@ -161,6 +161,7 @@ def _benchmarks(options, data, suite, loaded, saliency):
                 class_map=outputs,
                 class_names=names,
                 from_logits=from_logits,
+                precision=options.precision,
             )
         class_maps.append(outputs)
         benchmarks.append(distinct[key])

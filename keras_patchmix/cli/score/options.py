@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from keras_patchmix.cli.options import option, whole
+from keras_patchmix.cli.options import number, option, whole
 from keras_patchmix.cli.shared_options import (
     MODELS_HELP,
     ModelOptions,
@@ -80,6 +80,14 @@ results, in the directory of --output:
     )
     batch_size: int = option(
         64, "images a forward pass", group="scoring", kind=whole(1), metavar="N"
+    )
+    precision: float | None = option(
+        None,
+        "stop each row once its 95 %% interval is within POINTS percentage points, and score no "
+        "more images than that takes",
+        group="scoring",
+        kind=number(float, lambda x: 0 < x < 50, "a number above 0 and below 50"),
+        metavar="POINTS",
     )
     per_class: bool = option(
         False, "print the classes that suffer most, and write classes.csv", decides=False

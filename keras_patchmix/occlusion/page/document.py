@@ -11,7 +11,7 @@ from keras_patchmix.occlusion.page.notes import grid_notes, warnings
 from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivity_of
 from keras_patchmix.occlusion.page.settings import settings_of
 from keras_patchmix.occlusion.page.tables import comparison, rows_tables, summary_table
-from keras_patchmix.occlusion.panels import curves_of, interval, row_title
+from keras_patchmix.occlusion.panels import curves_of, row_interval, row_title
 from keras_patchmix.occlusion.report import Report, as_dict
 from keras_patchmix.report import page
 
@@ -100,7 +100,7 @@ def _facts(reports):
     for report in reports.values():
         settings, clean = report.settings, report.rows[0]
         facts = {
-            "Images": f"{settings.get('n') or clean.n + clean.n_nonfinite:,}",
+            "Images": _images(settings, clean),
             "Size": " × ".join(map(str, settings.get("image_size") or ())),
             "Classes": settings.get("num_classes"),
             "Seed": settings.get("seed"),
@@ -110,6 +110,12 @@ def _facts(reports):
             if value not in (None, ""):
                 found.setdefault(key, {})[str(value)] = None
     return {key: ", ".join(values) for key, values in found.items()}
+
+
+def _images(settings, clean):
+    count = f"{settings.get('n') or clean.n + clean.n_nonfinite:,}"
+    sequential = settings.get("sequential")
+    return count if sequential is None else f"up to {count} of {sequential['population']:,}"
 
 
 def _headline(name, report):
@@ -124,7 +130,7 @@ def _headline(name, report):
         name,
         clean.n,
         clean.top1,
-        *interval(clean.top1, clean.n),
+        *row_interval(clean),
         worst=None if words is None else words[0].lower() + words[1:],
         left=None if worst is None else worst.top1,
         sets=sets if len(sets) <= _MOST else (),

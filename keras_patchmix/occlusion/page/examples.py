@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT
+from keras_patchmix.occlusion.outcomes import NOT_SCORED, RIGHT, STOPPED
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.page import Example, Picture
@@ -71,7 +71,7 @@ def _verdicts(name, index, reports):
         if outcomes is None or name not in outcomes.top1:
             continue
         place = np.flatnonzero(outcomes.index == index)
-        if len(place):
+        if len(place) and outcomes.top1[name][place[0]] != STOPPED:
             found[model] = int(outcomes.top1[name][place[0]])
     if found and len(reports) > _NAMED:
         right = list(found.values()).count(RIGHT)

@@ -24,11 +24,14 @@ _SAME_SET = ("labels_sha256", "index_sha256", "coverage_sha256", "image_size")
 def warnings(reports):
     """Returns the `Warnings` about reports."""
     first, *others = [report.settings for report in reports.values()]
+    # They took the same images in the same order, as far as they went.
+    sequential = any("sequential" in settings for settings in (first, *others))
+    images = ("labels_sha256", "index_sha256") if sequential else ()
     return Warnings(
         differing=[
             text
             for key, text in _SAME.items()
-            if any(other.get(key) != first.get(key) for other in others)
+            if key not in images and any(other.get(key) != first.get(key) for other in others)
         ],
         other_images=_other_images(reports),
         at_chance=list(_chance(reports)),
@@ -77,7 +80,8 @@ def _other_images(reports):
     seen = {}
     for report in reports.values():
         for name, each in report.datasets.items():
-            seen.setdefault(name, set()).add(tuple(str(each.settings.get(k)) for k in _SAME_SET))
+            keys = _SAME_SET[-1:] if "sequential" in each.settings else _SAME_SET
+            seen.setdefault(name, set()).add(tuple(str(each.settings.get(k)) for k in keys))
     return [name for name, found in seen.items() if len(found) > 1]
 
 

@@ -76,6 +76,10 @@ def _call(settings):
         arguments.append(f"from_logits={settings['one_output'] == 'logit'},")
     if settings.get("bank_images"):
         arguments.append(f"bank_size={settings['bank_images']},")
+    if settings.get("sequential"):
+        arguments.append(f"precision={_python(settings['sequential']['precision'])},")
+        if settings["sequential"].get("compared_to"):
+            arguments.append("compare_to=REPORT,")
     if settings.get("class_map"):
         arguments.append("class_map=CLASS_MAP,  # the JSON below")
     lines = "".join(f"    {argument}\n" for argument in arguments)

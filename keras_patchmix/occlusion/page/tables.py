@@ -1,6 +1,7 @@
 """The tables of scores: summary, all rows, and paired differences."""
 
 from keras_patchmix.occlusion.panels import row_title
+from keras_patchmix.occlusion.report_text import stopping_line
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
 from keras_patchmix.report.text import Table, TableRow, grid_text, level_text, typeset
 
@@ -25,8 +26,7 @@ def summary_table(reports):
     lines = {}
     for name, report in reports.items():
         for entry in report.summary:
-            key = (entry["corruption"], None if entry["grid"] is None else tuple(entry["grid"]))
-            lines.setdefault(key, {})[name] = entry
+            lines.setdefault((entry.corruption, entry.grid), {})[name] = entry
     rows = [row for report in reports.values() for row in report.rows]
     sets = {row.corruption for row in rows if row.data is not None}
     titles = {row.corruption: row.title for row in rows if row.data is None}
@@ -40,8 +40,8 @@ def summary_table(reports):
         several = grid is None and corruption in gridded
         cells.append("several" if several else grid_text(grid, "×"))
         for name in reports:
-            entry = entries.get(name, {})
-            cells += [typeset(entry.get(key)) for key in ("mean", "area", "drop")]
+            entry = entries.get(name)
+            cells += [typeset(getattr(entry, key, None)) for key in ("mean", "area", "drop")]
         body.append(TableRow(cells))
     return Table(
         "Top-1 accuracy, %",
@@ -60,6 +60,7 @@ def rows_tables(reports):
     rows = [row for report in reports.values() for row in report.rows]
     if any(row.n_nonfinite for row in rows) or len({row.n for row in rows}) > 1:
         note = "In brackets: images whose output was not finite, which are not scored."
+        note += "".join(f" {line}" for line in dict.fromkeys(_stopping_lines(reports)))
         tables.append(_side_by_side(reports, "Images scored", note, _count))
     if any(row.top5 is not None for row in rows):
         note = "The share of images whose class is among the five highest scores."
@@ -72,12 +73,15 @@ def _of_one(report):
     columns = {
         "Top-1, %": lambda row: typeset(row.top1),
         "±": lambda row: typeset(row.standard_error),
+        "95 % interval": _interval,
         "Top-5, %": lambda row: typeset(row.top5),
         "Images": lambda row: f"{row.n:,}",
         "Not finite": lambda row: f"{row.n_nonfinite:,}",
     }
     if all(row.top5 is None for row in report.rows):
         del columns["Top-5, %"]
+    if all(row.interval is None for row in report.rows):
+        del columns["95 % interval"]
     if not any(row.n_nonfinite for row in report.rows):
         del columns["Not finite"]
     rows = report.rows
@@ -86,8 +90,18 @@ def _of_one(report):
         "Accuracy under every condition",
         [*_CONDITION, *columns],
         [[_line(row, [cell(row) for cell in columns.values()]) for row in g] for g in groups],
-        note=f"{_LEVELS} {_ERROR}",
+        note=" ".join([_LEVELS, _ERROR, *_stopping_lines({"": report})]),
     )
+
+
+def _stopping_lines(reports):
+    for report in reports.values():
+        if "sequential" in report.settings:
+            yield stopping_line(report.settings["sequential"])
+
+
+def _interval(row):
+    return "–" if row.interval is None else " to ".join(map(typeset, row.interval))
 
 
 def _side_by_side(reports, caption, note, cell, folded=None):
@@ -161,6 +175,11 @@ def comparison(names, compared, rows):
 def _how(compared):
     paired = [row.paired for row in compared.rows]
     if all(paired):
+        if all(row.p_value is None for row in compared.rows):
+            return (
+                "paired image by image, on the images that both have scored, which were taken in "
+                "random order. The intervals are of all images, and hold whenever one looks."
+            )
         return (
             "paired image by image. p: McNemar's exact test that both are right equally often, "
             "each row on its own, not corrected for the number of rows."
