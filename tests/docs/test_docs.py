@@ -30,7 +30,6 @@ STAND_INS = {
     "distributed.md": page_stand_ins.quick_training,
     "faq.md": page_stand_ins.few_images,
     "how_to/fine_tune.md": page_stand_ins.few_images,
-    "how_to/keras_hub.md": page_stand_ins.with_tensorflow,
     "how_to/migrate.md": page_stand_ins.few_images,
     "how_to/own_data.md": page_stand_ins.few_images,
     "index.md": page_stand_ins.few_images,
