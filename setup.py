@@ -52,6 +52,23 @@ TESTS = [
     RUFF,
     MYPY,
 ]
+ONNX = ["onnxruntime>=1.20"]
+LITERT = ["ai-edge-litert>=2.0"]
+TOOLS = [
+    *ONNX,
+    *LITERT,
+    "onnx>=1.17",
+    "tf2onnx>=1.16",  # which Keras exports with
+    "wandb>=0.20",
+    "mlflow-skinny>=3.1",
+    "sqlalchemy>=2",  # of its store, as alembic
+    "alembic>=1.13",
+    "keras-tuner>=1.4.7",
+    "optuna>=4.0",
+    "keras-hub>=0.32",
+    "keras-cv>=0.9",
+    "imagecorruptions>=1.1.2",
+]
 BENCHMARKS = [*RECIPES, "keras-cv>=0.9", "tqdm>=4.66"]
 DOCS = [
     "mkdocs>=1.6,<2",  # 2 has no plugins
@@ -108,11 +125,14 @@ setup(
         "pandas": PANDAS,
         "keras-cv": ["keras-cv>=0.9", *TENSORFLOW],
         "keras-hub": ["keras-hub>=0.32", "keras>=3.15"],  # from Python 3.11 on
+        "onnx": ONNX,
+        "litert": LITERT,
         "recipes": RECIPES,
         "all": [*RECIPES, *PANDAS],
         "tensorboard": TENSORBOARD,
         "tests": TESTS,
         "tests-backends": [*PYTEST, *JAX, *TORCH, *GRAIN],  # without TensorFlow
+        "tests-tools": [*TESTS, *TOOLS],  # what .ci/run does without, and skips
         "benchmarks": BENCHMARKS,
         "docs": DOCS,
     },

@@ -15,6 +15,7 @@ _INSTALLED_BY = {
     "pandas": ("pandas", "pandas"),
     "keras_cv": ("keras-cv", "keras-cv"),
     "keras_hub": ("keras-hub", "keras-hub"),
+    "onnxruntime": ("onnxruntime", "onnx"),
 }
 
 

@@ -68,6 +68,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         self.report = None
         self.timeline = []
         self._directory = self._file = None
+        self._is_copy = False  # whether the files of a first fit belong into a folder of their own
         if directory is not None:
             if not isinstance(directory, str | os.PathLike):
                 raise ValueError(
@@ -88,6 +89,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         for name, value in vars(self).items():
             if name not in (*self._shared, "_figure"):
                 setattr(copied, name, copy.deepcopy(value, memo))
+        copied._is_copy = True
         # The original's event files are open.
         copied._figure = TensorBoardFigure((), self.topic, self.picture)
         return copied
@@ -101,8 +103,12 @@ class EpochBenchmark(keras.callbacks.Callback):
         raise NotImplementedError
 
     def _values_of(self, report, epoch):
-        """Returns a dict of finite numbers for the logs."""
+        """Returns a dict of finite numbers: what was measured."""
         raise NotImplementedError
+
+    def _logged(self, values):
+        """Returns those of the values that are written into `logs`."""
+        return values
 
     def _details(self, report):
         """Returns the entries of a line besides epoch, values and seconds."""
@@ -130,6 +136,22 @@ class EpochBenchmark(keras.callbacks.Callback):
         self._values = None
         self._begun, self._epochs, self._scored = time.perf_counter(), 0, 0
         others = callbacks_around(self)
+        self._check_order(others)
+        if self._directory is not None:
+            files = (self.topic + suffix for suffix in (".jsonl", ".json", ".png"))
+            files = (*files, f"{self.picture}.png")
+            check_directory(self._directory, files, to_write=is_chief(self.model))
+            if self._is_copy and is_chief(self.model):
+                self._directory = self._file.claim()
+                self._is_copy = False
+        with unchanged_random_state():
+            self._check()
+        boards = [one for one in others if isinstance(one, keras.callbacks.TensorBoard)]
+        boards = boards if is_chief(self.model) else ()
+        self._figure = TensorBoardFigure(boards, self.topic, self.picture)
+
+    def _check_order(self, others):
+        """Warns of callbacks that stand before this one and may need its values."""
         before = others[: next((i for i, one in enumerate(others) if one is self), 0)]
         early = [type(one).__name__ for one in before if isinstance(one, _LATER)]
         if early:
@@ -138,16 +160,16 @@ class EpochBenchmark(keras.callbacks.Callback):
                 f"{type(self).__name__} stands after {', '.join(early)} in `callbacks`: its values "
                 "come too late for them, and an epoch that is interrupted while it is scored is "
                 "left out after a restart. Put it first in the list.",
+                stacklevel=4,
             )
-        if self._directory is not None:
-            files = (self.topic + suffix for suffix in (".jsonl", ".json", ".png"))
-            files = (*files, f"{self.picture}.png")
-            check_directory(self._directory, files, to_write=is_chief(self.model))
-        with unchanged_random_state():
-            self._check()
-        boards = [one for one in others if isinstance(one, keras.callbacks.TensorBoard)]
-        boards = boards if is_chief(self.model) else ()
-        self._figure = TensorBoardFigure(boards, self.topic, self.picture)
+        foreign = [type(one).__name__ for one in before if _may_read_logs(one)]
+        if foreign:
+            self._warn_once(
+                "order of others",
+                f"{type(self).__name__} stands after {', '.join(foreign)} in `callbacks`: if these "
+                "log or follow its values, put it before them: now their logs lack these.",
+                stacklevel=4,
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Loads the last values of an interrupted run."""
@@ -161,7 +183,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         if self._values is None or epoch % self.frequency == 0:
             self._score(epoch)
         if logs is not None:
-            logs.update(self._values)
+            logs.update(self._logged(self._values))
 
     def on_train_end(self, logs=None):
         """Writes the pictures, and prints the last report and the cost of scoring."""
@@ -263,10 +285,19 @@ class EpochBenchmark(keras.callbacks.Callback):
             f"{self._scored} of {self._epochs} epochs scored"
         )
 
-    def _warn_once(self, topic, message):
+    def _warn_once(self, topic, message, stacklevel=3):
         if topic not in self._warned:
             self._warned.add(topic)
-            warnings.warn(message, UserWarning, stacklevel=3)
+            warnings.warn(message, UserWarning, stacklevel=stacklevel)
+
+
+def _may_read_logs(callback):
+    """Whether a callback is of another package, and does something when an epoch has ended."""
+    cls = type(callback)
+    is_known = isinstance(callback, (*_LATER, EpochBenchmark))
+    is_ours = cls.__module__.partition(".")[0] in ("keras", "keras_patchmix")
+    overrides = cls.on_epoch_end is not keras.callbacks.Callback.on_epoch_end
+    return overrides and not (is_known or is_ours)
 
 
 def callbacks_around(callback):

@@ -1,5 +1,7 @@
 """The directory of a callback: a file such as `occlusion.jsonl`, one JSON line an epoch."""
 
+import contextlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -38,7 +40,7 @@ class EpochLines:
     """
 
     def __init__(self, path, owner):
-        self.path = Path(path)
+        self.path = self._first = Path(path)
         self._kind = f"a file of {owner}"
 
     def before(self, epoch):
@@ -62,6 +64,16 @@ class EpochLines:
         except state_files.DamagedFile as error:
             raise error.advised("Move it away or choose another `directory`") from error
         return [entry for entry in entries if entry["epoch"] < epoch]
+
+    def claim(self):
+        """Moves to the first folder `copy_1`, `copy_2`, ... without such a file, and returns it."""
+        for number in itertools.count(1):
+            path = self._first.parent / f"copy_{number}" / self._first.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                path.touch(exist_ok=False)  # of several processes one has it
+                self.path = path
+                return path.parent
 
     def write(self, entries):
         """Writes all entries, atomically."""

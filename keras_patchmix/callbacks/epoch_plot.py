@@ -7,6 +7,7 @@ from keras_patchmix.base.optional import require
 from keras_patchmix.occlusion.panels import curve_title
 from keras_patchmix.report.curves import SETS_TITLE, set_title
 from keras_patchmix.report.style import open_axes
+from keras_patchmix.report.text import level_text
 
 _GREY = "#777777"
 _BLUE = "#0072B2"
@@ -81,12 +82,11 @@ def epoch_curves(conditions, log_name):
         grid = condition.grid
         if condition.data is not None:
             title, label = SETS_TITLE, set_title(condition.name)
-        elif condition.level is None:
+        elif condition.level is None and condition.severity is None:
             title = condition.title
             label = "all" if grid is None else f"{grid[0]}×{grid[1]} tiles"
         else:
-            title = curve_title(condition.title, grid)
-            label = f"{100 * condition.level:g} %"
+            title, label = curve_title(condition.title, grid), level_text(condition)
         curves.setdefault(title, {})[label] = log_name(condition)
     return curves
 

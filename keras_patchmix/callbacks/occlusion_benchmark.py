@@ -29,11 +29,11 @@ class OcclusionBenchmark(EpochBenchmark):
     output was finite.
 
     Put it before `ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`,
-    `TensorBoard` and `BackupAndRestore` in the list: callbacks see what those before them wrote. It
-    warns otherwise. Callbacks that monitor one of its values need `mode="max"`, which Keras cannot
-    tell from the name. Their `patience` counts epochs, so `n` scores without an improvement are a
-    patience of `n * frequency`. Epochs between scores are no improvement, and `save_best_only`
-    never saves one.
+    `TensorBoard` and `BackupAndRestore` in the list, and before those of other packages: callbacks
+    see what those before them wrote. It warns otherwise. Callbacks that monitor one of its values
+    need `mode="max"`, which Keras cannot tell from the name. Their `patience` counts epochs, so `n`
+    scores without an improvement are a patience of `n * frequency`. Epochs between scores are no
+    improvement, and `save_best_only` never saves one.
 
     Scoring changes nothing in training: it has a compiled forward function of its own, draws no
     random numbers, and restores the global generators that the data set draws from. Only the bank
@@ -45,7 +45,9 @@ class OcclusionBenchmark(EpochBenchmark):
     all must see the same `directory`.
 
     A copy (`copy.deepcopy`, as KerasTuner makes for each trial) shares the data set, the bank and
-    the functions, and has logs, files and a time line of its own.
+    the functions, and has logs and a time line of its own. Its files are in a folder `copy_1`,
+    `copy_2`, ... of the directory, the first that is free when its first fit begins, so that trials
+    do not overwrite each other.
 
     With a `keras.callbacks.TensorBoard` in the list, TensorBoard shows the values as scalars, and
     the curves of each report as an image in the run "occlusion".
@@ -75,6 +77,9 @@ class OcclusionBenchmark(EpochBenchmark):
         verbose: Whether to show a progress bar and, at the end, the table of the last report and
             the cost of scoring. `"auto"` follows `fit`: no bar unless it shows one, and no output
             if it is silent.
+        log: `"all"` writes every value into the logs, `"mean"` only `val_occlusion_mean`, so that
+            the progress line stays short; the time line and the files hold all. Defaults to
+            `"all"`.
 
     Attributes:
         report: The last `keras_patchmix.occlusion.Report`, or None.
@@ -114,8 +119,12 @@ class OcclusionBenchmark(EpochBenchmark):
         from_logits: bool | None = None,
         precision: float | None = None,
         verbose: bool | Literal["auto"] = "auto",
+        log: Literal["all", "mean"] = "all",
     ):
         super().__init__(frequency, directory, verbose)
+        if log not in ("all", "mean"):
+            raise ValueError(f'`log` must be "all" or "mean". Received: log={log!r}')
+        self.log = log
         self._benchmark = Benchmark(
             dataset,
             suite,
@@ -153,6 +162,10 @@ class OcclusionBenchmark(EpochBenchmark):
 
     def _values_of(self, report, epoch):
         return log_values(report, epoch)
+
+    def _logged(self, values):
+        mean = "val_occlusion_mean"
+        return values if self.log == "all" else {mean: values[mean]}
 
     def _details(self, report):
         details = {

@@ -95,8 +95,7 @@ def _no_file(path):
         return (
             f"{str(path)!r} is a directory of TensorFlow's SavedModel, which Keras 3 does not load "
             "as a model. Save the model as a file where it was made: model.save('NAME.keras'). Or "
-            "score it from Python, as a function that calls keras.layers.TFSMLayer("
-            f"{str(path)!r}, call_endpoint='serving_default')"
+            f"score it from Python: keras_patchmix.models.open_model({str(path)!r})"
         )
     if path.is_dir():
         return f"{str(path)!r} is a directory"

@@ -1,4 +1,4 @@
-"""Occlusions as pure functions of images, indices and a seed. NumPy only.
+"""Occlusions as pure functions of images, indices and a seed. NumPy, and Keras in `custom.py`.
 
 A module here is one corruption: `patch_drop.py` holds the class `PatchDrop`. Suites, reports and
 `keras_patchmix.occlusion` find it because it stands in this folder.

@@ -37,9 +37,10 @@ class Corruption(Member):
         """What variants of the kind have in common: they share a panel of a figure."""
         return in_words(self.kind)
 
-    def condition(self, grid=None, level=None):
+    def condition(self, grid=None, level=None, severity=None):
         """Returns the `Condition` of a grid and a level, each None where there is none."""
-        return Condition(self.name, grid, level, title=self.title, family=self.family)
+        names = {"title": self.title, "family": self.family}
+        return Condition(self.name, grid, level, **names, severity=severity)
 
     def plan(self, images, labels, index, *, seed=0, bank=None, value_range=(0, 255)):
         """Draws all random numbers for a batch, for all conditions at once.

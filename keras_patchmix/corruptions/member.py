@@ -12,12 +12,13 @@ class Condition:
     Attributes:
         corruption: Name of the corruption, such as `"patch_drop"`, or of the set; printable.
         grid: (rows, columns), or None where the corruption has no grid.
-        level: Share asked for, in (0, 1], or None where the corruption has no levels.
+        level: Share asked for, in (0, 1], or None where levels are no shares or there are none.
         part: Name of the split, if a set has several; None elsewhere.
         data: The set of occluded images that is scored, such as `"my_set:test"`; None where it is
             the benchmark's own data, corrupted.
         title: Name of the corruption in figures and tables. Made of `corruption` when None.
         family: Corruptions of one family share a panel. `title` when None.
+        severity: Level that is no share, above 0; None elsewhere.
     """
 
     corruption: str
@@ -27,6 +28,7 @@ class Condition:
     data: str | None = None
     title: str | None = None
     family: str | None = None
+    severity: float | None = None
 
     def __post_init__(self):
         title = in_words(self.corruption) if self.title is None else self.title
@@ -36,13 +38,15 @@ class Condition:
 
     @property
     def name(self):
-        """Such as `"patch_drop_14x14_50"`: corruption, grid, level in per cent."""
+        """Such as `"patch_drop_14x14_50"`: corruption, grid, level in per cent, or severity."""
         parts = [self.corruption]
         if self.grid is not None:
             parts.append("{}x{}".format(*self.grid))
         if self.level is not None:
             # A dot would not survive in a checkpoint's path template.
             parts.append(f"{100 * self.level:.6g}".replace(".", "_"))
+        if self.severity is not None:
+            parts.append(f"{self.severity:.6g}".replace(".", "_"))
         if self.part is not None:
             parts.append(self.part)
         return "_".join(parts)

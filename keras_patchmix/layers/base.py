@@ -281,7 +281,7 @@ class MixingLayer(keras.layers.Layer):
             return keras.KerasTensor(sample_weight.shape, "float32")
 
         if isinstance(data, dict):
-            forms = {structures.LABELS: rows, structures.WEIGHTS: weights}
+            forms = {structures.key_of(data, structures.LABELS): rows, structures.WEIGHTS: weights}
             return {key: forms.get(key, _same)(value) for key, value in data.items()}
         parts = data if isinstance(data, (tuple, list)) else (data, labels, sample_weight)
         parts = [part for part in parts if part is not None]
@@ -291,10 +291,9 @@ class MixingLayer(keras.layers.Layer):
     def compute_output_shape(self, data_shape, labels_shape=None, sample_weight_shape=None):
         """Shapes of the outputs: only labels change, from class ids to rows."""
         if isinstance(data_shape, dict):
-            shapes = dict(data_shape)
-            if structures.LABELS in shapes:
-                shapes[structures.LABELS] = self._labels_shape(shapes[structures.LABELS])
-            return shapes
+            labels = structures.key_of(data_shape, structures.LABELS)
+            shapes = {labels: self._labels_shape(data_shape[labels])} if labels else {}
+            return {**data_shape, **shapes}
         if data_shape and isinstance(data_shape[0], (tuple, list)):
             data_shape, labels_shape, sample_weight_shape = (*data_shape, None, None)[:3]
         outputs = [tuple(data_shape)]

@@ -66,8 +66,8 @@ class PatchMixing(PlanMixing):
         data: Images, a batch of rank 4 and any number type; `(images, labels)`;
             `(images, labels, sample_weight)`; or a dict with `"images"` and `"labels"` and/or
             `"segmentation_masks"` (`(batch, height, width)`, or of rank 4, in any number type but
-            floats of half precision), and `"sample_weight"` if there are weights. Other keys pass
-            through.
+            floats of half precision), and `"sample_weight"` if there are weights. Keys in the
+            singular, as those of TensorFlow Datasets, do as well; other keys pass through.
         labels: One-hot, soft or multi-hot rows `(batch, classes)`, or integers `(batch,)` or
             `(batch, 1)` with `num_classes`. Floats may be such integers if their dtype holds all
             of them exactly: bfloat16 up to 256 classes, float16 up to 2,048.

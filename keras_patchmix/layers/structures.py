@@ -10,6 +10,7 @@ from keras_patchmix.mixing import arrays
 
 IMAGES, LABELS, MASKS, WEIGHTS = "images", "labels", "segmentation_masks", "sample_weight"
 _KEYS = (IMAGES, LABELS, MASKS, WEIGHTS)
+_SINGULAR = {IMAGES: "image", LABELS: "label", MASKS: "segmentation_mask"}  # as TFDS has them
 _FORMS = (
     "images, (images, labels), (images, labels, sample_weight), or a dict with "
     f"{IMAGES!r} and {LABELS!r} and/or {MASKS!r}, and {WEIGHTS!r} if there are weights"
@@ -45,10 +46,21 @@ class Batch:
             **parts,
         }
         if isinstance(self.form, dict):
+            new = {key_of(self.form, name): part for name, part in new.items()}
             return {key: new.get(key, value) for key, value in self.form.items()}
         if self.form == 1:
             return new[IMAGES]
         return tuple(new[key] for key in (IMAGES, LABELS, WEIGHTS)[: self.form])
+
+
+def key_of(data, name):
+    """Returns the key under which a dict holds a part, in the plural or the singular, or `None`.
+
+    Args:
+        data: The dict.
+        name: `IMAGES`, `LABELS`, `MASKS` or `WEIGHTS`.
+    """
+    return next((key for key in (name, _SINGULAR.get(name)) if key in data), None)
 
 
 def unpack(data, labels=None, sample_weight=None):
@@ -91,20 +103,18 @@ def unpack(data, labels=None, sample_weight=None):
 
 
 def _unpack_dict(data):
-    if IMAGES not in data:
-        hint = ""
-        if "image" in data:
-            hint = " TensorFlow Datasets says 'image' and 'label': rename the keys in a map first."
-        raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={_names(data)}.{hint}")
+    keys = {name: key_of(data, name) for name in _KEYS}
+    if keys[IMAGES] is None:
+        raise ValueError(f"`data` must hold {IMAGES!r} or 'image'. Received: keys={_names(data)}")
     if "bounding_boxes" in data:
         raise ValueError(
             "Mixing has no meaning for 'bounding_boxes': a box would be cut by what is foreign. "
             "Remove the key from the dict, or mix 'segmentation_masks' instead. "
             f"Received: keys={_names(data)}"
         )
-    if WEIGHTS in data and LABELS not in data:
+    if WEIGHTS in data and keys[LABELS] is None:
         raise ValueError(f"{WEIGHTS!r} needs {LABELS!r}. Received: keys={_names(data)}")
-    return _batch(*(data.get(key) for key in _KEYS), form=dict(data))
+    return _batch(*(data.get(key) for key in keys.values()), form=dict(data))
 
 
 def _several(data):
@@ -154,8 +164,9 @@ def take_out(data):
         function that puts the foreign keys of a dict back into a result.
     """
     if isinstance(data, dict):
-        known = {key: as_array(key, data[key]) for key in (*_KEYS, "bounding_boxes") if key in data}
-        if IMAGES not in data:
+        keys = [*(key_of(data, name) for name in _KEYS), "bounding_boxes"]
+        known = {key: as_array(key, data[key]) for key in keys if key in data}
+        if key_of(data, IMAGES) is None:
             known = data  # for the message that names the keys
         return known, lambda result: {key: result.get(key, data[key]) for key in data}
     if isinstance(data, (tuple, list)):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keras_patchmix.models.tokens import SelfAttention as SelfAttention
     from keras_patchmix.models.tokens import TokenEmbedding as TokenEmbedding
     from keras_patchmix.models.weights import copy_weights as copy_weights
+    from keras_patchmix.scoring.runtimes import open_model as open_model
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = attach(
         "create": "factory",
         "load_timm": "timm_weights",
         "names": "factory",
+        "open_model": ".scoring.runtimes",
         "preset": "factory",
     },
 )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from keras_patchmix.corruptions.bank import Bank as Bank
     from keras_patchmix.corruptions.bank import build_bank as build_bank
     from keras_patchmix.corruptions.base import Corruption as Corruption
+    from keras_patchmix.corruptions.custom import Custom as Custom
     from keras_patchmix.corruptions.member import Condition as Condition
     from keras_patchmix.corruptions.patch_drop import PatchDrop as PatchDrop
     from keras_patchmix.corruptions.patch_permutation import (

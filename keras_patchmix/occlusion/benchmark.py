@@ -337,6 +337,8 @@ class Benchmark:
             "labels_sha256": digest(outcomes.labels),
             "index_sha256": digest(outcomes.index),
         }
+        if settings["class_names"] is None and len(self._source.class_names or ()) == tally.classes:
+            settings["class_names"] = list(self._source.class_names)
         if tally.sequential is not None:
             settings["sequential"] = tally.sequential
         if self._source.left_out:

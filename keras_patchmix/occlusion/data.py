@@ -1,6 +1,7 @@
 """Examples of a data set of any form, as NumPy batches of one size."""
 
 import copy
+import sys
 
 import numpy as np
 
@@ -193,9 +194,14 @@ class ExampleSource:
 
     @property
     def class_names(self):
-        """Tuple of the class names in `dataset.info`, as of `load_for_scoring`; or None."""
+        """Tuple of the names of the classes that the data set brings, or None.
+
+        They are in `dataset.info`, as of `load_for_scoring`, or in `dataset.class_names`, as of
+        `keras.utils.image_dataset_from_directory`.
+        """
         names = getattr(getattr(self._dataset, "info", None), "class_names", None)
-        return None if names is None else tuple(map(str, names))
+        names = names or getattr(self._dataset, "class_names", None)
+        return tuple(map(printable, names)) if isinstance(names, list | tuple) else None
 
     @property
     def skipped(self):
@@ -346,4 +352,17 @@ def _wrong_number(declared, received):
 
 
 def _images_and_labels(fields):
-    return as_array(fields.images, "images"), as_array(fields.labels, "labels")
+    images, labels = as_array(fields.images, "images"), as_array(fields.labels, "labels")
+    if _is_channels_first(fields.images, labels.ndim):
+        images = np.ascontiguousarray(np.moveaxis(images, -3, -1))
+    return images, labels
+
+
+def _is_channels_first(images, label_rank):
+    """Whether a tensor of PyTorch, which has its own order, holds an image or a batch of them."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(images, torch.Tensor):
+        return False
+    shape = images.shape
+    is_batch = len(shape) == 4 or (len(shape) == 3 and label_rank == 0)
+    return is_batch and shape[-3] in (1, 3) and shape[-1] > 4

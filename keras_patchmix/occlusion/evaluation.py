@@ -43,15 +43,18 @@ def evaluate(
     order each time; the report holds a digest of the labels in their order.
 
     Args:
-        model: A Keras model, or a function, of one input and one output: from images to logits or
-            probabilities of shape (B, classes), or of shape (B, 1) for two classes, the probability
-            or the logit of class 1.
+        model: A Keras model, a `torch.nn.Module`, or a function, such as
+            `keras_patchmix.models.open_model` returns for a file of ONNX, LiteRT or a SavedModel;
+            of one input and one output: from images to logits or probabilities of shape (B,
+            classes), or of shape (B, 1) for two classes, the probability or the logit of class 1. A
+            `torch.nn.Module` gets float images of shape (B, C, H, W).
         x: Images, an array or tensor of shape (N, H, W, C), with labels as `y`. Or a data set with
             both: a `tf.data.Dataset`, batched or not, or another re-iterable, of (images, labels)
             or (images, labels, sample_weight) tuples or of dicts with the keys "images", "labels"
             and optionally "index" and "saliency"; or such a tuple or dict of whole arrays. Images
-            are channels-last and of one size. Sample weights are ignored. An attribute `skipped` of
-            the data set, a dict from names of files to reasons, is taken over into the report.
+            are channels-last and of one size; tensors of PyTorch may be channels-first. Sample
+            weights are ignored. An attribute `skipped` of the data set, a dict from names of files
+            to reasons, is taken over into the report.
         y: Labels of the images `x`, an array or nested lists: class ids, or one-hot or soft vectors
             of as many columns as the model has classes. None if `x` is a data set.
         suite: List of corruptions and `DatasetOcclusion`s, or of the dicts of `serialize`; or
@@ -76,7 +79,8 @@ def evaluate(
             index of the model's output, or a list of indices, for each class. The score of a class
             is the highest of its outputs; other outputs are ignored. A `DatasetOcclusion` has a map
             of its own. Defaults to output i for class i.
-        class_names: Names of all classes of the data set, for the report.
+        class_names: Names of all classes of the data set, for the report. Defaults to the data
+            set's own, such as the `class_names` of `keras.utils.image_dataset_from_directory`.
         from_logits: Whether the output of a model with one output is a logit. Defaults to what the
             model tells: its last activation, or the loss that it is compiled with. Models of
             several outputs do not need it.

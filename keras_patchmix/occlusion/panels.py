@@ -6,9 +6,11 @@ from keras_patchmix.base import atomic
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
 from keras_patchmix.report.style import COLOURS
-from keras_patchmix.report.text import grid_text
+from keras_patchmix.report.text import grid_text, level_text
 
 _MOST_LINES = 5  # most curves of one report in one panel
+# Panels of one report by what x is; None: one for each family.
+_TITLES = {"share": "Occlusion", "tiles": "Shuffled tiles", "severity": None}
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
@@ -32,8 +34,9 @@ def curves_of(named):
     """Lays out the curves.
 
     One report: the curves over the share of pixels in one panel, or one panel for each family of
-    corruptions where they are many; those over the number of tiles in another. Several reports:
-    a panel for each corruption and grid, with a line for each report.
+    corruptions where they are many; those over the number of tiles in another, those over a
+    severity in one each. Several reports: a panel for each corruption and grid, with a line for
+    each report.
 
     Args:
         named: Dict from names to `Report`s.
@@ -47,13 +50,13 @@ def curves_of(named):
     panels = [
         Panel(
             title,
-            is_loss,
+            axis,
             tuple(
-                Line(label, numbers[title, label], tuple(_point(row, is_loss) for row in rows))
+                Line(label, numbers[title, label], tuple(_point(row, axis) for row in rows))
                 for label, rows in curves
             ),
         )
-        for title, is_loss, curves in drawn
+        for title, axis, curves in drawn
     ]
     return Curves(panels, _sets(named, panels), several)
 
@@ -111,12 +114,9 @@ def row_title(row):
     """
     if row.data is not None:
         return row.name
-    parts = [row.title]
-    if row.grid is not None:
-        parts.append(grid_text(row.grid, "×"))
-    if row.level is not None:
-        parts.append(f"{100 * row.level:.6g}\u00a0%")
-    return ", ".join(parts)
+    grid = grid_text(row.grid, "×")
+    level = level_text(row, "\u00a0")
+    return ", ".join(part for part in (row.title, grid, level) if part)
 
 
 def row_interval(row):
@@ -144,22 +144,22 @@ def interval(p, n):
 
 
 def _of_one(report):
-    """List of (title, is_loss, curves); a curve is (label, rows)."""
+    """List of (title, axis, curves); a curve is (label, rows)."""
     clean = report.rows[0]
-    found = {True: [], False: []}
+    found = {axis: [] for axis in _TITLES}
     for (_, grid), rows in sweeps(report.rows).items():
         curve = (curve_title(rows[0].title, grid), [clean, *rows])
-        found[_is_loss(rows)].append((rows[0].family, curve))
+        found[_axis(rows)].append((rows[0].family, curve))
     panels = {}
-    for is_loss, title in ((True, "Occlusion"), (False, "Shuffled tiles")):
-        split = is_loss and len(found[is_loss]) > _MOST_LINES
-        for family, curve in found[is_loss]:
-            panels.setdefault((family if split else title, is_loss), []).append(curve)
+    for axis, title in _TITLES.items():
+        split = title is None or (axis == "share" and len(found[axis]) > _MOST_LINES)
+        for family, curve in found[axis]:
+            panels.setdefault((family if split else title, axis), []).append(curve)
     drawn = [
-        (title if len(curves) > 1 else curves[0][0], is_loss, curves)
-        for (title, is_loss), curves in panels.items()
+        (title if len(curves) > 1 else curves[0][0], axis, curves)
+        for (title, axis), curves in panels.items()
     ]
-    return drawn or [("Clean", True, [("clean", [clean])])]
+    return drawn or [("Clean", "share", [("clean", [clean])])]
 
 
 def _of_several(reports):
@@ -167,24 +167,31 @@ def _of_several(reports):
     for name, report in reports.items():
         for key, rows in sweeps(report.rows).items():
             title = curve_title(rows[0].title, key[1])
-            panel = drawn.setdefault(key, (title, _is_loss(rows), []))
+            panel = drawn.setdefault(key, (title, _axis(rows), []))
             panel[2].append((name, [report.rows[0], *rows]))
     return list(drawn.values()) or [
-        ("Clean", True, [(name, [report.rows[0]]) for name, report in reports.items()])
+        ("Clean", "share", [(name, [report.rows[0]]) for name, report in reports.items()])
     ]
 
 
-def _is_loss(rows):
-    """Whether x is the share of pixels: it is the number of tiles for grids without levels."""
-    return any(row.level is not None or row.grid is None for row in rows)
+def _axis(rows):
+    """What x is: the number of tiles for grids without levels."""
+    if rows[0].severity is not None:
+        return "severity"
+    has_share = any(row.level is not None or row.grid is None for row in rows)
+    return "share" if has_share else "tiles"
 
 
-def _tiles(row):
-    return 1 if row.grid is None else row.grid[0] * row.grid[1]
+def _x(row, axis):
+    if axis == "severity":
+        return row.severity or 0
+    if axis == "share":
+        return 100 * row.share
+    return math.log2(1 if row.grid is None else row.grid[0] * row.grid[1])
 
 
-def _point(row, is_loss):
-    x = 100 * row.share if is_loss else math.log2(_tiles(row))
+def _point(row, axis):
+    x = _x(row, axis)
     y, low, high = _score(row)
     if y is None:
         return Point(x, y, low, high, f"{row_title(row)}: no image scored")

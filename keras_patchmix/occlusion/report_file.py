@@ -181,6 +181,7 @@ def _arguments(content):
 def _check_row(row, place):
     check(row.n >= 0 and row.n_nonfinite >= 0, place, "counts must be 0 or more")
     check(row.grid is None or min(row.grid) > 0, f"{place}.grid", "must be of positive numbers")
+    check(row.severity is None or row.severity > 0, f"{place}.severity", "must be above 0")
     check(row.share is not None or row.data is not None, f"{place}.share", "must be a number")
     for field in ("share", "top1", "top5", "standard_error"):
         value = getattr(row, field)

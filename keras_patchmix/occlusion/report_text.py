@@ -85,7 +85,7 @@ def _row_cells(report):
         [
             row.corruption if row.data is None else row.name,
             text.grid_text(row.grid),
-            "" if row.level is None else f"{100 * row.level:g} %",
+            text.level_text(row),
             "" if row.share is None else f"{100 * row.share:.1f} %",
             text.percent(row.top1),
             text.percent(row.standard_error),

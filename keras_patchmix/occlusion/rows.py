@@ -33,6 +33,7 @@ class Row:
         title: Name of the corruption in figures and tables. Made of `corruption` when None, as in
             reports of schema version 3 and before.
         family: Corruptions of one family share a panel. `title` when None.
+        severity: Level that is no share, of a `Custom` corruption; else None.
         interval: Of a sequential evaluation, the pair (low, high) of the 95 % interval of the
             accuracy on all images of the data set, of which `n` were scored. None otherwise.
     """
@@ -50,6 +51,7 @@ class Row:
     data: str | None = None
     title: str | None = None
     family: str | None = None
+    severity: float | None = None
     interval: tuple[float, float] | None = None
 
     def __post_init__(self):
@@ -140,6 +142,7 @@ def make_rows(conditions, tally, input_shape):
                 data=condition.data,
                 title=condition.title,
                 family=condition.family,
+                severity=condition.severity,
                 interval=None if sequential is None else row_interval(top1, sequential),
             )
         )

@@ -10,6 +10,16 @@ from keras_patchmix.report.style import add_legend, line_style, new_figure, open
 
 SETS_TITLE = "Sets of occluded images"
 _WIDTH = 4.4  # inches of a panel
+_AXES = {
+    "share": "Information loss (% of pixels)",
+    "tiles": "Number of tiles",
+    "severity": "Severity",
+}
+_AXES_IN_WORDS = {
+    "share": "the share of pixels affected",
+    "tiles": "the number of tiles",
+    "severity": "severity",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +27,8 @@ class Point:
     """The score under one condition.
 
     Attributes:
-        x: Per cent of the pixels affected, or the binary logarithm of the number of tiles.
+        x: Per cent of the pixels affected, the binary logarithm of the number of tiles, or the
+            severity, which is 0 of the clean images.
         y: Top-1 accuracy in per cent; None where no image was scored.
         low: Low end of its 95 % interval, in per cent; None where `y` is.
         high: High end.
@@ -52,12 +63,12 @@ class Panel:
 
     Attributes:
         title: Such as "Patch drop, 14×14 grid".
-        is_loss: Whether x is the share of pixels affected; else it is the number of tiles.
+        axis: What x is: `"share"` of pixels affected, number of `"tiles"`, or `"severity"`.
         lines: Tuple of `Line`.
     """
 
     title: str
-    is_loss: bool
+    axis: str
     lines: tuple
 
 
@@ -200,13 +211,12 @@ def _draw_panel(axis, panel, top, legend):
             zorder=3,
             label=line.label,
         )
-    if panel.is_loss:
-        axis.set_xlabel("Information loss (% of pixels)")
-        axis.set_xlim(left=0)
-    else:
-        axis.set_xlabel("Number of tiles")
+    axis.set_xlabel(_AXES[panel.axis])
+    if panel.axis == "tiles":
         places = sorted({point.x for line in panel.lines for point in line.points})
         axis.set_xticks(places, [f"{2**place:.0f}" for place in places])
+    else:
+        axis.set_xlim(left=0)
     axis.set_ylabel("Top-1 accuracy (%)")
     axis.set_ylim(0, top)
     open_axes(axis, "y")
@@ -240,8 +250,7 @@ def _draw_sets(axis, sets):
 
 
 def _panel_words(panel):
-    axis = "the share of pixels affected" if panel.is_loss else "the number of tiles"
-    sentences = [f"Top-1 accuracy against {axis}."]
+    sentences = [f"Top-1 accuracy against {_AXES_IN_WORDS[panel.axis]}."]
     for line in panel.lines:
         sentences.append(f"{line.label}: {'; '.join(point.words for point in line.points)}.")
     return " ".join(sentences)

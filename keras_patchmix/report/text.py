@@ -107,6 +107,13 @@ def grid_text(grid, sign="x"):
     return "" if grid is None else sign.join(map(str, grid))
 
 
+def level_text(row, space=" "):
+    """Formats the level of a row or a condition as "50 %", its severity as "3"; empty for None."""
+    if row.severity is not None:
+        return f"{row.severity:.6g}"
+    return "" if row.level is None else f"{100 * row.level:.6g}{space}%"
+
+
 def class_text(number, names=None):
     """Returns the name of a class, or such as "class 3" if it is not known.
 

@@ -10,7 +10,7 @@ from keras_patchmix.base import atomic
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.printable import printable
 from keras_patchmix.base.types import FilePath
-from keras_patchmix.layers.structures import IMAGES, LABELS
+from keras_patchmix.layers.structures import IMAGES, LABELS, key_of
 from keras_patchmix.report.pictures import to_unit
 from keras_patchmix.report.saliency import draw_image
 from keras_patchmix.report.style import new_figure
@@ -102,9 +102,9 @@ def _first_batch(data):
         if data is None:
             raise ValueError("`data` must hold at least one batch. Received: an empty data set")
     if isinstance(data, dict):
-        if IMAGES not in data:
+        if key_of(data, IMAGES) is None:
             raise ValueError(f"`data` must hold {IMAGES!r}. Received: keys={sorted(data)}")
-        images, labels = data[IMAGES], data.get(LABELS)
+        images, labels = data[key_of(data, IMAGES)], data.get(key_of(data, LABELS))
     elif isinstance(data, (tuple, list)):
         images, labels = (*data, None)[:2]
     else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_patchmix.base.host import to_numpy
 from keras_patchmix.models.nesting import layers_within
+from keras_patchmix.scoring.runtimes import is_torch_module, torch_function
 
 _CACHE = weakref.WeakKeyDictionary()
 
@@ -22,19 +23,19 @@ def forward_function(model):
     function is called as it is.
 
     Args:
-        model: A Keras model or layer, or a function of a batch.
+        model: A Keras model or layer, a `torch.nn.Module`, or a function of a batch.
 
     Raises:
         ValueError: Not callable, or a Keras model of several inputs or outputs.
     """
     if not callable(model):
         raise ValueError(
-            "`model` must be a Keras model or a function from images to scores. "
-            f"Received: model={model!r}"
+            "`model` must be a Keras model, a `torch.nn.Module`, or a function from images to "
+            f"scores, such as `keras_patchmix.models.open_model` returns. Received: model={model!r}"
         )
     _check_single(model)
     if not isinstance(model, keras.Layer):
-        return model
+        return torch_function(model) if is_torch_module(model) else model
     # Quantising or adding LoRA to a model exchanges its variables: then the trace is stale.
     variables = tuple(map(id, model.weights)) if model.built else None
     cached = _CACHE.get(model)

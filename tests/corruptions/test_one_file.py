@@ -61,7 +61,13 @@ def added(tmp_path, monkeypatch):
 
 def test_every_module_of_the_folder_is_the_corruption_that_it_is_named_after():
     found = corruptions.modules()
-    assert set(found) == {"PatchDrop", "PatchPermutation", "PatchReplacement", "Superimpose"}
+    assert set(found) == {
+        "Custom",
+        "PatchDrop",
+        "PatchPermutation",
+        "PatchReplacement",
+        "Superimpose",
+    }
     for name, module in found.items():
         cls = getattr(importlib.import_module(f"keras_patchmix.corruptions.{module}"), name)
         assert issubclass(cls, Corruption)

@@ -284,3 +284,24 @@ def test_compute_output_shape():
         "labels": (4, 8),
         "x": (4,),
     }
+
+
+def test_keys_in_the_singular_are_mixed_as_those_in_the_plural():
+    data = {
+        "images": images(),
+        "labels": IDS,
+        "segmentation_masks": images("int32")[..., :1],
+        "sample_weight": np.ones(BATCH, "float32"),
+        "file": np.array([f"image {i}" for i in IDS]),
+    }
+    names = {"images": "image", "labels": "label", "segmentation_masks": "segmentation_mask"}
+    expected = layer()(data)
+    assert_exact(expected["images"], expected["labels"])
+    found = layer()({names.get(key, key): value for key, value in data.items()})
+    assert list(found) == [names.get(key, key) for key in data]
+    for key, value in expected.items():
+        np.testing.assert_array_equal(to_numpy(found[names.get(key, key)]), to_numpy(value))
+    shapes = {"image": (4, 2, 2, 3), "label": (4, 1), "labels_in_words": (4,)}
+    assert layer().compute_output_shape(shapes) == {**shapes, "label": (4, 8)}
+    symbolic = {"image": keras.Input((28, 28, 3)), "label": keras.Input((), dtype="int32")}
+    assert layer()(symbolic)["label"].shape == (None, BATCH)

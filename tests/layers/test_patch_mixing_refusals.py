@@ -78,9 +78,9 @@ ERRORS = {
         lambda: layer()({"images": images(), "labels": IDS, "bounding_boxes": np.ones((BATCH, 4))}),
         "'bounding_boxes'.*Remove the key",
     ),
-    "TFDS keys": (
-        lambda: layer()({"image": images(), "label": IDS}),
-        "must hold 'images'.*keys=.*rename the keys",
+    "other keys": (
+        lambda: layer()({"photo": images(), "label": IDS}),
+        r"must hold 'images' or 'image'\. Received: keys=\['label', 'photo'\]",
     ),
     "a dict and labels": (lambda: layer()({"images": images()}, IDS), "belong into the dict"),
     "four parts": (lambda: layer()((images(), IDS, IDS, IDS)), "a tuple or list of 4"),

@@ -194,3 +194,10 @@ def test_saved_model_export_draws_anew_on_every_call(tmp_path):
     assert_exact(*first)
     assert_exact(*second)
     assert (first[1].numpy() != second[1].numpy()).any()
+
+
+def test_keys_of_tensorflow_datasets_are_mixed():
+    records = {"image": images(), "label": IDS, "id": IDS}
+    (batch,) = tf.data.Dataset.from_tensor_slices(records).batch(BATCH).map(layer())
+    assert set(batch) == set(records)
+    assert_exact(batch["image"], batch["label"])

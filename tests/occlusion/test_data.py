@@ -3,10 +3,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from keras_patchmix.occlusion import PatchDrop, evaluate
 from keras_patchmix.occlusion.choice import spread
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.labels import class_ids
 from tests.arrays import BACKEND, as_kind, to_numpy
+from tests.occlusion.closed_form import scores_of
 
 N, K = 23, 30
 IMAGES = np.arange(N * 6 * 5 * 3, dtype=np.float32).reshape(N, 6, 5, 3)
@@ -370,3 +372,21 @@ def test_the_saliency_key_comes_with_its_images(size):
         np.testing.assert_array_equal(found, maps)
     with pytest.raises(ValueError, match=r'"saliency" must hold a map.*\(23, 5, 5\)'):
         list(ExampleSource({**whole, "saliency": maps[:, 1:]}))
+
+
+def test_class_names_of_a_directory_are_in_the_report_if_they_are_those_of_the_scores(tmp_path):
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("PIL")
+    for number, name in enumerate(("cat", "dog")):
+        (tmp_path / name).mkdir()
+        for i in range(4):
+            image = np.full((16, 16, 3), 40 * number + 10, np.uint8)
+            keras.utils.save_img(tmp_path / name / f"{i}.png", image, scale=False)
+    settings = {"image_size": (16, 16), "shuffle": False, "verbose": False}
+    data = keras.utils.image_dataset_from_directory(tmp_path, **settings)
+    suite = [PatchDrop(4, 0.5)]
+    for outputs, names in ((2, ["cat", "dog"]), (3, None)):
+        report = evaluate(lambda x, n=outputs: scores_of(x[:, 0, 0, 0])[:, :n], data, suite=suite)
+        assert report.settings["class_names"] == names
+        assert report.class_rows()[0].class_name == (names and "cat")
+        assert report.rows[0].top1 == 1

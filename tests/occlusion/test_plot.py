@@ -53,7 +53,7 @@ def test_a_report_without_any_score_is_drawn():
 def test_levels_without_a_grid_are_drawn_against_the_share():
     report = make_report()
     (panel,) = (p for p in curves_of({"a": report, "b": report}).panels if p.title == "Superimpose")
-    assert panel.is_loss
+    assert panel.axis == "share"
     assert [point.x for point in panel.lines[0].points] == pytest.approx([0, 10.04, 39.87])
     assert row_title(report.row("superimpose_10")) == "Superimpose, 10\u00a0%"
 
@@ -61,7 +61,7 @@ def test_levels_without_a_grid_are_drawn_against_the_share():
 def test_a_corruption_of_neither_grid_nor_level_is_drawn_against_the_share():
     report = make_report(conditions=(CONDITIONS[0], ("blur", None, None, 0.6)))
     (panel,) = curves_of({"model": report}).panels
-    assert panel.is_loss
+    assert panel.axis == "share"
     assert [point.x for point in panel.lines[0].points] == [0, 60]
 
 

@@ -124,6 +124,7 @@ def test_json_holds_everything(report, tmp_path):
         "data": None,
         "title": "Clean",
         "family": "Clean",
+        "severity": None,
         "interval": None,
     }
     settings = data["settings"]

@@ -102,5 +102,5 @@ def test_errors():
         kpm.visualize(np.zeros((8, 8, 3)))
     with pytest.raises(ValueError, match="an empty data set"):
         kpm.visualize(iter([]))
-    with pytest.raises(ValueError, match=r"'images'. Received: keys=\['image'\]"):
-        kpm.visualize({"image": np.zeros((1, 8, 8, 3))})
+    with pytest.raises(ValueError, match=r"'images'. Received: keys=\['photo'\]"):
+        kpm.visualize({"photo": np.zeros((1, 8, 8, 3))})

@@ -3,7 +3,7 @@
 from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.report_text import stopping_line
 from keras_patchmix.occlusion.rows import occluded_sets, sweeps
-from keras_patchmix.report.text import Table, TableRow, grid_text, typeset
+from keras_patchmix.report.text import Table, TableRow, grid_text, level_text, typeset
 
 _SUMMARY = (
     "Mean: over the levels, clean left out (of clean: its accuracy). Area: under the curve "
@@ -14,7 +14,9 @@ _SETS = (
     " Of a set of occluded images: the mean over its splits; it has no clean counterpart, and so "
     "no drop and no place on a curve."
 )
-_LEVELS = "Level: the share asked for. Pixels: the share of them affected, in per cent."
+_LEVELS = (
+    "Level: the share asked for, or a severity. Pixels: the share of them affected, in per cent."
+)
 _ERROR = "±: one standard error of top-1, in points."
 _CONDITION = ("Corruption", "Grid", "Level", "Pixels")
 
@@ -31,11 +33,12 @@ def summary_table(reports):
     clean = ["Clean", ""]
     for report in reports.values():
         clean += [typeset(report.rows[0].top1), "", ""]
+    gridded = {row.corruption for row in rows if row.grid is not None}
     body = []
     for (corruption, grid), entries in lines.items():
-        one_grid = corruption in sets or any(entry.levels for entry in entries.values())
         cells = [titles.get(corruption, corruption)]
-        cells.append(grid_text(grid, "×") if one_grid or grid else "several")
+        several = grid is None and corruption in gridded
+        cells.append("several" if several else grid_text(grid, "×"))
         for name in reports:
             entry = entries.get(name)
             cells += [typeset(getattr(entry, key, None)) for key in ("mean", "area", "drop")]
@@ -116,9 +119,8 @@ def _side_by_side(reports, caption, note, cell, folded=None):
 
 def _line(row, cells):
     name = row.title if row.data is None else row.name
-    level = "" if row.level is None else f"{100 * row.level:.6g} %"
     share = "–" if row.share is None else f"{100 * row.share:.1f}"
-    return TableRow([name, grid_text(row.grid, "×"), level, share, *cells], row.name)
+    return TableRow([name, grid_text(row.grid, "×"), level_text(row), share, *cells], row.name)
 
 
 def _with_error(row):

@@ -140,7 +140,10 @@ def test_models_that_do_not_fit_are_named(models, more, message):
 @pytest.mark.parametrize(
     ("holds", "message"),
     [
-        ("saved_model.pb", r"SavedModel.*model\.save\('NAME\.keras'\).*keras\.layers\.TFSMLayer"),
+        (
+            "saved_model.pb",
+            r"SavedModel.*model\.save\('NAME\.keras'\).*keras_patchmix\.models\.open_model",
+        ),
         ("other", "'made' is a directory"),
     ],
 )
