@@ -31,6 +31,7 @@ def evaluate(
     from_logits: bool | None = None,
     backup: FilePath | None = None,
     name: str | None = None,
+    share: bool = False,
 ) -> "Report":
     """Scores a classifier on clean images and under every corruption of a suite.
 
@@ -82,6 +83,9 @@ def evaluate(
             seconds and on an interruption, deleted at the end. The same call resumes from it.
         name: Name of the model in the report, its page and comparisons, such as "with mixing".
             Defaults to the model's own name.
+        share: Whether several hosts that hold the model together score a share of the batches each.
+            All of them must call this, and all get the whole report; `backup` must be None then.
+            Defaults to `False`.
 
     Returns:
         A `Report`.
@@ -105,7 +109,7 @@ def evaluate(
         class_names=class_names,
         from_logits=from_logits,
     )
-    report = benchmark.run(model, verbose, backup)
+    report = benchmark.run(model, verbose, backup, share=share)
     if name is not None:
         report.settings["model"] = name
     if not benchmark.is_of_the_same_examples(report):
