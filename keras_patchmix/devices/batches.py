@@ -53,7 +53,7 @@ class LocalBatches:
         return int(np.random.SeedSequence([seed, self.shard]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
-def weighted_batches(dataset, local, function=None):
+def weighted_batches(dataset, local, function=None, count=None):
     """Returns one worker's rows of whole batches of a data set, filled up with rows of weight 0.
 
     Devices that share a batch need the same number of rows in every step, and accelerators one
@@ -61,25 +61,30 @@ def weighted_batches(dataset, local, function=None):
     Keras divides a loss by the number of rows, so that examples weigh rows / examples.
 
     Args:
-        dataset: An unbatched, finite `tf.data.Dataset` of (images, labels). It is counted, in one
-            pass, if its cardinality is unknown.
+        dataset: An unbatched, finite `tf.data.Dataset` of (images, labels), or without TensorFlow a
+            `grain.IterDataset`.
         local: The `LocalBatches` of this worker.
-        function: Function of the parts of each batch, such as to encode labels, or None.
+        function: Function that the batches are mapped by, such as to encode labels, or None.
+        count: Number of examples. Defaults to `None`: they are counted, in one pass if need be.
 
     Returns:
-        A `tf.data.Dataset` of (images, labels, float32 weights), or of (images, labels) if the
-        examples fill whole batches.
+        A data set of the same kind, of (images, labels, float32 weights), or of (images, labels) if
+        the examples fill whole batches.
 
     Raises:
         ValueError: The data set is empty or endless.
     """
-    tf = require("tensorflow", "Evaluation on several devices")
-    count = _count(dataset)
+    in_tensorflow = hasattr(dataset, "cardinality")
+    if count is None:
+        count = _count(dataset) if in_tensorflow else sum(1 for _ in dataset)
     if count < 1:
         raise ValueError(f"`dataset` must hold examples. Received: none, dataset={dataset!r}")
     steps = -(-count // local.global_size)
     missing = steps * local.global_size - count
     weight = (count + missing) / count
+    if not in_tensorflow:
+        return _weighted_in_grain(dataset, local, function, weight)
+    tf = require("tensorflow", "Evaluation on several devices")
     examples = dataset.map(lambda *parts: (parts, weight))
     if missing:
         filling = dataset.take(1).cache().repeat(missing)
@@ -92,6 +97,22 @@ def weighted_batches(dataset, local, function=None):
 
     batches = examples.batch(local.global_size, drop_remainder=True).map(rows)
     return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+
+
+def _weighted_in_grain(dataset, local, function, weight):
+    def filled(batch):
+        rows = len(batch[0])
+        missing = local.global_size - rows
+        weights = np.repeat(np.float32([weight, 0]), [rows, missing])
+        batch = [np.concatenate([part, np.repeat(part[:1], missing, 0)]) for part in batch]
+        return local.rows((tuple(batch), weights))
+
+    def rows(batch):
+        parts, weights = filled(batch)
+        parts = parts if function is None else function(parts)
+        return parts if weight == 1 else (*parts, weights)
+
+    return dataset.batch(local.global_size).map(rows)
 
 
 def _count(dataset):

@@ -86,22 +86,24 @@ class Strategy:
         """
         return batches
 
-    def evaluation_batches(self, dataset, batch_size, function=None):
+    def evaluation_batches(self, dataset, batch_size, function=None, count=None):
         """Divides a data set among all devices, for `evaluate` or as `validation_data` of `fit`.
 
         Every worker reads the whole set and keeps its rows. On several devices the last batch is
         filled up with rows of weight 0, so that metrics must be `weighted_metrics` of `compile`.
 
         Args:
-            dataset: An unbatched, finite `tf.data.Dataset`, the same on every worker.
+            dataset: An unbatched, finite `tf.data.Dataset` of (images, labels), or without
+                TensorFlow a `grain.IterDataset`; the same on every worker.
             batch_size: Examples of a step, over all devices; rounded up to a multiple of them.
-            function: Function of the parts of each batch, such as to encode labels, or None.
+            function: Function that the batches are mapped by, such as to encode labels, or None.
+            count: Number of examples. Defaults to `None`: they are counted, in one pass if need be.
         """
         if self.num_replicas == 1:
             batches = dataset.batch(batch_size)
             return batches if function is None else batches.map(function)
         local = self.local_batches(-(-batch_size // self.num_replicas) * self.num_replicas)
-        return self.distribute(weighted_batches(dataset, local, function))
+        return self.distribute(weighted_batches(dataset, local, function, count))
 
     def barrier(self, name):
         """Waits for all workers, after which they see files that the chief wrote before.

@@ -28,6 +28,7 @@ alone)
         tests/training/test_on_device_models.py
         tests/training/test_on_device_refusals.py
         tests/training/test_fit_callbacks.py
+        tests/devices/test_keras_distribution.py
         tests/docs/test_docs.py
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
         # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.

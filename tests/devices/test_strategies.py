@@ -219,6 +219,27 @@ def test_keras_evaluates_filled_batches_as_whole_ones():
     assert 0 < got["accuracy"] < 1
 
 
+@pytest.mark.needs("grain")
+@pytest.mark.parametrize("count", [18, 16])
+def test_grain_fills_batches_as_tf_data_does(count):
+    import grain
+
+    images, labels = np.arange(4 * count).reshape(count, 4), np.arange(count) % 3
+    for shard in range(2):
+        local = LocalBatches(8, 4, shard, 2)
+        expected = weighted_batches(
+            tf.data.Dataset.from_tensor_slices((images, labels)), local, lambda x, y: (x, 2 * y)
+        )
+        examples = grain.MapDataset.source(list(zip(images, labels, strict=True))).to_iter_dataset()
+        for given in (None, count):
+            batches = weighted_batches(examples, local, lambda xy: (xy[0], 2 * xy[1]), given)
+            pairs = zip(batches, expected.as_numpy_iterator(), strict=True)
+            for got, wanted in pairs:
+                assert len(got) == len(wanted)
+                for part, other in zip(got, wanted, strict=True):
+                    np.testing.assert_array_equal(part, other)
+
+
 def test_examples_of_unknown_number_are_counted():
     dataset = tf.data.Dataset.range(11).map(lambda i: (i, i)).filter(lambda i, _: i != 3)
     assert int(dataset.cardinality()) < 0
