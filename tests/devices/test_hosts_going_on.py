@@ -85,7 +85,7 @@ def rows(root, output):
 def test_hosts_that_go_on_end_in_the_weights_of_an_undisturbed_run(root):
     import keras
 
-    assert "Going on after epoch 1 of 3" in (root / "killed.txt").read_text()
+    assert "Going on after epoch" in (root / "killed.txt").read_text()
     first, second = (
         keras.models.load_model(root / output / "model.keras") for output in ("whole", "killed")
     )
