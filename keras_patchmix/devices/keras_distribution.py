@@ -44,10 +44,6 @@ def _join_cluster():
     if jax.distributed.is_initialized():
         return
     named = {variable: os.environ[variable] for variable in VARIABLES if variable in os.environ}
-    if named:
-        # CPUs start computations that do not depend on each other in any order; hosts would then
-        # meet in different ones.
-        jax.config.update("jax_cpu_enable_async_dispatch", False)
     try:
         keras.distribution.initialize()
     except jax.errors.JaxRuntimeError:

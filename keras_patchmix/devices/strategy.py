@@ -3,6 +3,7 @@
 import contextlib
 import zlib
 
+from keras_patchmix.base import atomic
 from keras_patchmix.devices.batches import LocalBatches, weighted_batches
 from keras_patchmix.devices.workers import Workers
 
@@ -104,6 +105,18 @@ class Strategy:
             return batches if function is None else batches.map(function)
         local = self.local_batches(-(-batch_size // self.num_replicas) * self.num_replicas)
         return self.distribute(weighted_batches(dataset, local, function, count))
+
+    def save(self, model, path):
+        """Saves a model. All workers call this; the chief's file is kept, and all see it after.
+
+        Keras makes variables while it saves, which on several hosts of JAX all have to do.
+
+        Args:
+            model: A `keras.Model`.
+            path: Where to write, the same on all workers.
+        """
+        atomic.save_model(path, model, self.is_chief)
+        self.barrier(f"saved {path}")
 
     def barrier(self, name):
         """Waits for all workers, after which they see files that the chief wrote before.

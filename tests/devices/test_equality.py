@@ -1,7 +1,7 @@
 """Several devices, and two worker processes, against one device with the same batch.
 
 All runs are processes of their own: on TensorFlow two logical CPUs, and two workers of one; on JAX
-eight virtual CPUs, and two hosts of one.
+eight virtual CPUs, and two hosts of two.
 """
 
 import json
@@ -24,7 +24,7 @@ TIMEOUT = 600
 KINDS = ("several devices", "worker 0", "worker 1")
 STRATEGIES = {
     "tensorflow": {"several": ("mirrored", 2), "workers": ("multiworker", 2)},
-    "jax": {"several": ("data_parallel", 8), "workers": ("data_parallel", 2)},
+    "jax": {"several": ("data_parallel", 8), "workers": ("data_parallel", 4)},
 }
 TOLERANCE = {"tensorflow": 1e-6, "jax": 1e-5}
 
@@ -52,6 +52,7 @@ def cluster(backend, index, ports):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         return {"TF_CONFIG": json.dumps(task)}
     return {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(addresses),
         "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
         "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
@@ -294,7 +295,7 @@ def test_curves_of_mixed_trainings_are_close(found, kind):
 @pytest.mark.parametrize("kind", ["one device", *KINDS])
 def test_the_devices_of_a_host_share_what_it_scores(found, kind):
     of_jax(found)
-    rows = {"one device": [8], "several devices": [1] * 8, "worker 0": [8], "worker 1": [8]}
+    rows = {"one device": [8], "several devices": [1] * 8, "worker 0": [4, 4], "worker 1": [4, 4]}
     assert found[kind]["rows_by_device"].tolist() == rows[kind]
     expected = found["one device"]["scores"]
     assert expected.shape == (5, worker.CLASSES)

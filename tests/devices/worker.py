@@ -97,9 +97,7 @@ def fitted(strategy, directory, own):
         shuffle=False,
         verbose=0,
     ).history
-    if strategy.is_chief:
-        model.save(directory / "model.keras")
-    strategy.barrier("saved")
+    strategy.save(model, directory / "model.keras")
     loaded = keras.models.load_model(directory / "model.keras")
     return {
         "start": start,
