@@ -23,8 +23,11 @@ def _own_copy(value):
 
     if value.is_fully_addressable or not value.is_fully_replicated:
         return value
-    shards = [shard.data for shard in value.addressable_shards]
-    sharding = _sharding([shard.device for shard in value.addressable_shards])
+    shards = value.addressable_shards
+    if len(shards) == 1:
+        return value.addressable_data(0)
+    sharding = _sharding([shard.device for shard in shards])
+    shards = [shard.data for shard in shards]
     return jax.make_array_from_single_device_arrays(value.shape, sharding, shards)
 
 

@@ -45,14 +45,14 @@ class free_ports:
             one.close()
 
 
-def cluster(backend, index, ports):
+def cluster(backend, index, ports, devices=2):
     """The environment variables of one of two workers."""
     addresses = [f"127.0.0.1:{port}" for port in ports]
     if backend == "tensorflow":
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         return {"TF_CONFIG": json.dumps(task)}
     return {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(addresses),
         "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
         "KERAS_DISTRIBUTION_PROCESS_ID": str(index),

@@ -38,7 +38,7 @@ def start(root, output, variables):
 
 def start_hosts(root, output):
     with free_ports(2) as ports:
-        clusters = [cluster("jax", index, ports) for index in range(2)]
+        clusters = [cluster("jax", index, ports, devices=1) for index in range(2)]
     return [start(root, output, variables) for variables in clusters]
 
 
