@@ -50,7 +50,10 @@ class DistributeStrategy(Strategy):
         """
         tf = require("tensorflow", "Distributed training")
         local = self.num_replicas // self.num_workers
-        batches = batches if local == 1 else _divided(batches, local)
+        if local > 1:
+            # Where data end Keras takes one step more: of no rows, or of zeros if the size is fixed.
+            fixed = self.name == "tpu" or int(batches.cardinality()) < 0
+            batches = _divided(batches, local, fixed)
         options = tf.data.Options()
         # The batches are this worker's already.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -69,15 +72,15 @@ def open_tensorflow(name):
     }[name](require("tensorflow", "Distributed training"))
 
 
-def _divided(batches, parts):
-    """Divides each batch into batches of the same size, in their order."""
+def _divided(batches, parts, fixed):
+    """Divides each batch into batches of the same size, in their order; statically if `fixed`."""
     rows = keras.tree.flatten(batches.element_spec)[0].shape[0]
     if rows is None or rows % parts:
         raise ValueError(
             f"Batches must have a static size that is a multiple of {parts}, the devices of a "
             f"worker: use `drop_remainder=True`. Received: {batches.element_spec}"
         )
-    return batches.rebatch(rows // parts, drop_remainder=True).prefetch(parts)
+    return batches.rebatch(rows // parts, drop_remainder=fixed).prefetch(parts)
 
 
 def _open_auto(tf):
