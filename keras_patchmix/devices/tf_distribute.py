@@ -51,7 +51,7 @@ class DistributeStrategy(Strategy):
         tf = require("tensorflow", "Distributed training")
         local = self.num_replicas // self.num_workers
         if local > 1:
-            # Where data end Keras takes one step more: of no rows, or of zeros if the size is fixed.
+            # Keras takes a step after the end: of no rows, or of zeros if the size is fixed.
             fixed = self.name == "tpu" or int(batches.cardinality()) < 0
             batches = _divided(batches, local, fixed)
         options = tf.data.Options()
