@@ -23,12 +23,11 @@ def _own_copy(value):
 
     if value.is_fully_addressable or not value.is_fully_replicated:
         return value
-    shards = value.addressable_shards
-    if len(shards) == 1:
+    devices = value.sharding.addressable_devices
+    if len(devices) == 1:  # of which JAX 0.10 lists no shards
         return value.addressable_data(0)
-    sharding = _sharding([shard.device for shard in shards])
-    shards = [shard.data for shard in shards]
-    return jax.make_array_from_single_device_arrays(value.shape, sharding, shards)
+    shards = [shard.data for shard in value.addressable_shards]
+    return jax.make_array_from_single_device_arrays(value.shape, _sharding(devices), shards)
 
 
 class Divided:
