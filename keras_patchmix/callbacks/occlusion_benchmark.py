@@ -40,9 +40,9 @@ class OcclusionBenchmark(EpochBenchmark):
     of foreign images is kept between epochs. The size of the images is checked before training
     (unless there is a `preprocess`), and sets of occluded images are opened and checked against the
     model's outputs. An error while scoring stops training with a `RuntimeError` that names the
-    epoch; files stay as they were. If several workers train together by `tf.distribute`, each
-    scores a share of the batches, and all get the whole report; only the chief writes files, and
-    all must see the same `directory`.
+    epoch; files stay as they were. If several hosts train together, each scores a share of the
+    batches, and all get the whole report; only the chief writes files, and all must see the same
+    `directory`.
 
     A copy (`copy.deepcopy`, as KerasTuner makes for each trial) shares the data set, the bank and
     the functions, and has logs and a time line of its own. Its files are in a folder `copy_1`,

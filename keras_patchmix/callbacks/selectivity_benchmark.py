@@ -45,9 +45,9 @@ class SelectivityBenchmark(EpochBenchmark):
 
     For its place in the list, `mode="max"`, errors and copies see
     `keras_patchmix.callbacks.OcclusionBenchmark`. Scoring changes nothing in training. Malformed
-    data, and scores that do not fit `from_logits`, raise before the first epoch. If several workers
-    train together by `tf.distribute`, each measures all the images, which are few; only the chief
-    writes files, and all must see the same `directory`.
+    data, and scores that do not fit `from_logits`, raise before the first epoch. If several hosts
+    train together, each measures all the images, which are few; only the chief writes files, and
+    all must see the same `directory`.
 
     It costs `max_examples * num_masks` images through the model, 8,000 by default: measure the time
     of that and choose `frequency`. With a `keras.callbacks.TensorBoard` in the list, TensorBoard

@@ -53,77 +53,66 @@ class LocalBatches:
         return int(np.random.SeedSequence([seed, self.shard]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
-def evaluation_batches(dataset, batch_size, num_replicas, replicas=None, whole=False):
-    """Divides a data set among replicas so that each has at least one example in every step.
+def weighted_batches(dataset, local, function=None, count=None):
+    """Returns one worker's rows of whole batches of a data set, filled up with rows of weight 0.
 
-    Keras gives the last batches to some replicas only; an empty batch on the others makes the loss
-    nan or fails. Here the remainder is spread evenly over one step; if it is smaller than the
-    number of replicas, it joins the step before. Metrics and losses weigh batches by their size, so
-    that they are those of the whole set.
+    Devices that share a batch need the same number of rows in every step, and accelerators one
+    shape. With the weights, loss and `weighted_metrics` of `evaluate` are those of the examples:
+    Keras divides a loss by the number of rows, so that examples weigh rows / examples.
 
     Args:
-        dataset: An unbatched, finite `tf.data.Dataset`. It is counted, in one pass, if its
-            cardinality is unknown.
-        batch_size: Examples of a step, over all replicas; rounded up to a multiple of them.
-        num_replicas: Number of replicas of all workers.
-        replicas: Range of the replicas of this worker. All when None.
-        whole: Whether to drop the remainder, for devices that need one shape.
+        dataset: An unbatched, finite `tf.data.Dataset` of (images, labels), or without TensorFlow a
+            `grain.IterDataset`.
+        local: The `LocalBatches` of this worker.
+        function: Function that the batches are mapped by, such as to encode labels, or None.
+        count: Number of examples. Defaults to `None`: they are counted, in one pass if need be.
 
     Returns:
-        (batches, steps): a `tf.data.Dataset` of the replicas' batches in turn, step by step; and
-        the number of steps.
+        A data set of the same kind, of (images, labels, float32 weights), or of (images, labels) if
+        the examples fill whole batches.
 
     Raises:
-        ValueError: There are fewer examples than replicas, or the data set is endless.
+        ValueError: The data set is empty or endless.
     """
-    tf = require("tensorflow", "evaluation_batches")
-    replicas = range(num_replicas) if replicas is None else replicas
-    size = -(-batch_size // num_replicas)
-    count = _count(dataset)
-    if count < (num_replicas * size if whole else num_replicas):
-        raise ValueError(
-            "`dataset` must hold an example for each replica"
-            + (f", and a whole step of {num_replicas * size}" if whole else "")
-            + f". Received: {count} examples for {num_replicas} replicas"
-        )
-    steps, extra = divmod(count, num_replicas * size)
-    if whole:
-        dataset, extra = dataset.take(steps * num_replicas * size), 0
-    elif 0 < extra < num_replicas and steps:
-        steps, extra = steps - 1, extra + num_replicas * size
-    start = steps * num_replicas * size  # of the uneven step: `longer` batches are one longer
-    short, longer = divmod(extra, num_replicas)
+    in_tensorflow = hasattr(dataset, "cardinality")
+    if count is None:
+        count = _count(dataset) if in_tensorflow else sum(1 for _ in dataset)
+    if count < 1:
+        raise ValueError(f"`dataset` must hold examples. Received: none, dataset={dataset!r}")
+    steps = -(-count // local.global_size)
+    missing = steps * local.global_size - count
+    weight = (count + missing) / count
+    if not in_tensorflow:
+        return _weighted_in_grain(dataset, local, function, weight)
+    tf = require("tensorflow", "Evaluation on several devices")
+    examples = dataset.map(lambda *parts: (parts, weight))
+    if missing:
+        filling = dataset.take(1).cache().repeat(missing)
+        examples = examples.concatenate(filling.map(lambda *parts: (parts, 0.0)))
 
-    def batch_number(position):
-        last = position - start
-        uneven = tf.where(
-            last < longer * (short + 1), last // (short + 1), (last - longer) // max(short, 1)
-        )
-        return tf.where(position < start, position // size, steps * num_replicas + uneven)
+    def rows(parts, weights):
+        parts, weights = local.rows((parts, weights))
+        parts = parts if function is None else function(*parts)
+        return (*parts, weights) if missing else parts
 
-    def batch_length(number):
-        last = number - steps * num_replicas
-        length = tf.where(last < 0, size, tf.where(last < longer, short + 1, short))
-        return tf.cast(length, tf.int64)
+    batches = examples.batch(local.global_size, drop_remainder=True).map(rows)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
-    def is_own(position, _):
-        replica = batch_number(position) % num_replicas
-        return (replica >= replicas.start) & (replica < replicas.stop)
 
-    numbered = dataset.enumerate()
-    if len(replicas) < num_replicas:
-        numbered = numbered.filter(is_own)
-    if extra == 0:  # all of one shape, known beforehand
-        batches = numbered.map(lambda _, example: example).batch(size, drop_remainder=True)
-        return batches.prefetch(2), steps
-    batches = numbered.group_by_window(
-        key_func=lambda position, _: batch_number(position),
-        reduce_func=lambda _, window: window.map(lambda _, example: example).batch(
-            max(size, short + 1)
-        ),
-        window_size_func=batch_length,
-    )
-    return batches.prefetch(2), steps + 1
+def _weighted_in_grain(dataset, local, function, weight):
+    def filled(batch):
+        rows = len(batch[0])
+        missing = local.global_size - rows
+        weights = np.repeat(np.float32([weight, 0]), [rows, missing])
+        batch = [np.concatenate([part, np.repeat(part[:1], missing, 0)]) for part in batch]
+        return local.rows((tuple(batch), weights))
+
+    def rows(batch):
+        parts, weights = filled(batch)
+        parts = parts if function is None else function(parts)
+        return parts if weight == 1 else (*parts, weights)
+
+    return dataset.batch(local.global_size).map(rows)
 
 
 def _count(dataset):

@@ -33,6 +33,7 @@ def evaluate(
     compare_to: "Report | None" = None,
     backup: FilePath | None = None,
     name: str | None = None,
+    share: bool = False,
 ) -> "Report":
     """Scores a classifier on clean images and under every corruption of a suite.
 
@@ -98,6 +99,9 @@ def evaluate(
             seconds and on an interruption, deleted at the end. The same call resumes from it.
         name: Name of the model in the report, its page and comparisons, such as "with mixing".
             Defaults to the model's own name.
+        share: Whether several hosts that hold the model together score a share of the batches each.
+            All of them must call this, and all get the whole report; `backup` must be None then.
+            Defaults to `False`.
 
     Returns:
         A `Report`.
@@ -122,7 +126,7 @@ def evaluate(
         from_logits=from_logits,
         precision=precision,
     )
-    report = benchmark.run(model, verbose, backup, compare_to=compare_to)
+    report = benchmark.run(model, verbose, backup, share=share, compare_to=compare_to)
     if name is not None:
         report.settings["model"] = name
     if not benchmark.is_of_the_same_examples(report):

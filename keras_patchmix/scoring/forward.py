@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_patchmix.base.host import to_numpy
+from keras_patchmix.devices.sharding import Divided, own_copies
 from keras_patchmix.models.nesting import layers_within
 from keras_patchmix.scoring.runtimes import is_torch_module, torch_function
 
@@ -19,8 +20,9 @@ def forward_function(model):
     A Keras model is compiled on TensorFlow and JAX, once per batch shape, and its function is kept
     as long as the model, whose current weights it reads. If it fails on integer images it gets them
     as float32. On TensorFlow XLA stays off: on CPU it makes depthwise convolutions several times
-    slower. On PyTorch the model runs as it is, in evaluation mode and without gradients. A plain
-    function is called as it is.
+    slower. On JAX the devices of this process that hold the weights share each batch. On PyTorch
+    the model runs as it is, in evaluation mode and without gradients. A plain function is called as
+    it is.
 
     Args:
         model: A Keras model or layer, a `torch.nn.Module`, or a function of a batch.
@@ -181,7 +183,9 @@ def _forward_in_jax(reference):
             model.jax_state_sync()
         if not model.built:
             model(images, training=False)
-        return forward([variable.value for variable in model.variables], images)
+        values = own_copies([variable.value for variable in model.variables])
+        divided = Divided(images, values)
+        return divided.own_rows(forward(values, divided.images))
 
     return call
 

@@ -30,7 +30,7 @@ def fit(data, options, directory, strategy):
 
     Work that is done is not repeated: a directory with a report is finished; one with a trained
     model is scored; one with checkpoints is resumed after its last whole epoch. Of several workers
-    the chief writes and scores, and all must see the same directory.
+    all score, the chief writes, and all must see the same directory.
 
     Args:
         data: A `keras_patchmix.training.training_data.Data`.
@@ -59,10 +59,10 @@ def fit(data, options, directory, strategy):
     if not trained.exists():
         _train(data, options, directory, suite, strategy)
     strategy.barrier("trained")
-    if strategy.is_chief:
-        # Always from the file, so that an interruption does not change the report.
+    # Always from the file, so that an interruption does not change the report.
+    with strategy.scope():
         model = keras.models.load_model(trained, compile=False)
-        _score(data, options, directory, suite, model)
+    _score(data, options, directory, suite, model, strategy)
     strategy.barrier("scored")
     return Report.load(report)
 
@@ -119,7 +119,7 @@ def compile_model(model, options, steps):
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],  # what fills up a batch of several devices weighs nothing
         jit_compile=use_xla() if options.xla == "auto" else options.xla == "on",
     )
     model.optimizer.build(model.trainable_variables)  # not `optimizer`: Keras may wrap it
@@ -188,7 +188,7 @@ def _train(data, options, directory, suite, strategy):
     atomic.save_model(directory / "model.keras", model, writes)
 
 
-def _score(data, options, directory, suite, model):
+def _score(data, options, directory, suite, model, strategy):
     most = data.test.num_examples
     scoring = occlusion.Benchmark(
         data.test,
@@ -199,7 +199,11 @@ def _score(data, options, directory, suite, model):
         batch_size=min(options.batch_size, options.test_examples or most, most),
         class_names=data.info.class_names,
     )
-    report = scoring.run(model, backup=directory / "backup.json")
+    several = strategy.num_workers > 1
+    backup = None if several else directory / "backup.json"
+    report = scoring.run(model, backup=backup, share=several)
+    if not strategy.is_chief:
+        return
     report.to_csv(directory / "report.csv")
     report.to_html(directory / "report.html", scoring.examples())
     report.to_json(directory / "report.json")  # last: it marks the run as finished

@@ -31,6 +31,7 @@ alone)
         tests/training/test_grain_pipeline.py
         tests/training/test_step_numbers.py
         tests/datasets/test_without_tensorflow.py
+        tests/devices/test_keras_distribution.py
         tests/docs/test_docs.py
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
         # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.

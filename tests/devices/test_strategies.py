@@ -14,9 +14,11 @@ if keras.config.backend() != "tensorflow":
 import tensorflow as tf
 
 import keras_patchmix as kpm
-from keras_patchmix.devices.batches import LocalBatches, evaluation_batches
-from keras_patchmix.devices.strategies import NAMES, Strategy, open_strategy
-from keras_patchmix.devices.workers import task_of_this_process
+from keras_patchmix.devices.batches import LocalBatches, weighted_batches
+from keras_patchmix.devices.strategies import NAMES, open_strategy
+from keras_patchmix.devices.strategy import Strategy
+from keras_patchmix.devices.tf_distribute import DistributeStrategy
+from keras_patchmix.devices.workers import Workers, task_of_this_process
 from keras_patchmix.training import mix_on_device
 from tests.devices import worker
 
@@ -40,12 +42,34 @@ def test_an_unknown_name_is_refused_with_those_there_are():
         open_strategy("horovod")
 
 
-@pytest.mark.parametrize("name", ["mirrored", "multiworker", "tpu"])
-def test_other_backends_have_no_strategies(name, monkeypatch):
-    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    assert open_strategy("auto").num_replicas == 1
-    with pytest.raises(ValueError, match="backend of Keras is not TensorFlow"):
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [("jax", "mirrored"), ("jax", "tpu"), ("torch", "data_parallel"), ("torch", "multiworker")],
+)
+def test_names_of_other_backends_are_refused(backend, name, monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: backend)
+    with pytest.raises(ValueError, match=f"where the backend of Keras is {backend}"):
         open_strategy(name)
+
+
+def test_tensorflow_has_no_other_word_for_data_parallelism():
+    with pytest.raises(ValueError, match=r"cpu, mirrored, multiworker, tpu where .* tensorflow"):
+        open_strategy("data_parallel")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_on_pytorch_tensorflow_reads_data_and_leaves_the_gpus(monkeypatch, late):
+    hidden = []
+
+    def hide(devices, kind):
+        if late:
+            raise RuntimeError
+        hidden.append((devices, kind))
+
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    monkeypatch.setattr(tf.config, "set_visible_devices", hide)
+    assert open_strategy("auto").num_replicas == 1
+    assert hidden == ([] if late else [([], "GPU")])
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="of machines without GPUs")
@@ -133,72 +157,113 @@ def test_each_worker_draws_with_a_seed_of_its_own():
 
 
 def test_a_batch_that_cannot_be_divided_is_refused():
-    strategy = Strategy("mirrored")
-    strategy.num_replicas = 3
+    strategy = Strategy("mirrored", num_replicas=3)
     with pytest.raises(ValueError, match=r"number of replicas, 3\. Received: 16"):
         strategy.local_batches(16)
     assert strategy.local_batches(18).size == 18
 
 
-@pytest.mark.parametrize(
-    ("count", "batch_size", "num_replicas"),
-    [(18, 8, 2), (17, 8, 2), (16, 8, 4), (9, 8, 4), (5, 8, 4), (7, 8, 3), (23, 5, 4), (4, 64, 4)],
-)
-@pytest.mark.parametrize("num_workers", [1, 2])
-def test_every_replica_has_examples_in_every_step(count, batch_size, num_replicas, num_workers):
-    dataset = tf.data.Dataset.range(count).map(lambda i: (i, 2 * i))
-    local = num_replicas // num_workers
-    shares = [range(first, first + local) for first in range(0, local * num_workers, local)]
-    if local * num_workers < num_replicas:
-        shares[-1] = range(shares[-1].start, num_replicas)
-    found = {}
-    for share in shares:
-        batches, steps = evaluation_batches(dataset, batch_size, num_replicas, share)
-        pieces = list(batches.as_numpy_iterator())
-        assert len(pieces) == steps * len(share)
-        for number, (first, second) in enumerate(pieces):
-            np.testing.assert_array_equal(second, 2 * first)
-            found[number // len(share), share[number % len(share)]] = first
-    assert min(len(piece) for piece in found.values()) >= 1
-    in_order = np.concatenate([found[key] for key in sorted(found)])
-    np.testing.assert_array_equal(in_order, np.arange(count))
-    for step in range(steps):
-        sizes = [len(found[step, replica]) for replica in range(num_replicas)]
-        assert max(sizes) - min(sizes) <= 1
-        assert sum(sizes) < -(-batch_size // num_replicas) * num_replicas + num_replicas
+class _Other(Workers):
+    """One of two workers, the other of which is at another barrier."""
+
+    count = 2
+
+    def sum(self, numbers):
+        return np.int64(numbers) + np.int64([3, 9])
+
+
+def test_workers_at_different_barriers_are_told():
+    with pytest.raises(RuntimeError, match="waits for '--output a', and another worker for some"):
+        Strategy("multiworker", 2, _Other()).barrier("--output a")
+
+
+@pytest.mark.parametrize(("count", "size"), [(18, 8), (16, 8), (5, 8), (1, 4), (23, 4)])
+@pytest.mark.parametrize("num_shards", [1, 2, 4])
+def test_losses_of_filled_batches_are_those_of_the_examples(count, size, num_shards):
+    values = np.random.default_rng(1).uniform(1, 2, count)
+    dataset = tf.data.Dataset.from_tensor_slices((np.arange(count), values))
+    parts = []
+    for shard in range(num_shards):
+        local = LocalBatches(size, size // num_shards, shard, num_shards)
+        batches = weighted_batches(dataset, local, lambda index, value: (index, 2 * value))
+        assert batches.element_spec[0].shape.as_list() == [size // num_shards]
+        assert int(batches.cardinality()) == -(-count // size)
+        parts.append(list(batches.as_numpy_iterator()))
+    steps = [
+        [np.concatenate(column) for column in zip(*step, strict=True)]
+        for step in zip(*parts, strict=True)
+    ]
+    index = np.concatenate([step[0] for step in steps])
+    np.testing.assert_array_equal(index[:count], np.arange(count))
+    if count % size == 0:
+        assert all(len(step) == 2 for step in steps)
+        return
+    weights = np.concatenate([step[2] for step in steps])
+    assert weights.dtype == np.float32
+    assert (weights[:count] > 0).all()
+    assert not weights[count:].any()
+    loss = np.mean([np.mean(value * weight) for _, value, weight in steps])
+    np.testing.assert_allclose(loss, 2 * values.mean(), rtol=1e-6)
+
+
+def test_keras_evaluates_filled_batches_as_whole_ones():
+    images, labels = worker.data()
+    rows = np.eye(worker.CLASSES, dtype="float32")[labels]
+    dataset = tf.data.Dataset.from_tensor_slices((images[:18], rows[:18]))
+    model = worker.make_model()
+    worker.compile_model(model, keras.optimizers.SGD(0.1), weighted_metrics=["accuracy"])
+    batches = weighted_batches(dataset, LocalBatches(8, 8, 0, 1))
+    expected = model.evaluate(dataset.batch(8), return_dict=True, verbose=0)
+    got = model.evaluate(batches, return_dict=True, verbose=0)
+    assert got == pytest.approx(expected, abs=2e-6)
+    assert 0 < got["accuracy"] < 1
+
+
+@pytest.mark.needs("grain")
+@pytest.mark.parametrize("count", [18, 16])
+def test_grain_fills_batches_as_tf_data_does(count):
+    import grain
+
+    images, labels = np.arange(4 * count).reshape(count, 4), np.arange(count) % 3
+    for shard in range(2):
+        local = LocalBatches(8, 4, shard, 2)
+        expected = weighted_batches(
+            tf.data.Dataset.from_tensor_slices((images, labels)), local, lambda x, y: (x, 2 * y)
+        )
+        examples = grain.MapDataset.source(list(zip(images, labels, strict=True))).to_iter_dataset()
+        for given in (None, count):
+            batches = weighted_batches(examples, local, lambda xy: (xy[0], 2 * xy[1]), given)
+            pairs = zip(batches, expected.as_numpy_iterator(), strict=True)
+            for got, wanted in pairs:
+                assert len(got) == len(wanted)
+                kept = slice(None) if len(wanted) == 2 else wanted[2] > 0
+                for part, other in zip(got, wanted, strict=True):
+                    np.testing.assert_array_equal(part[kept], other[kept])
+                    assert part.shape == other.shape
 
 
 def test_examples_of_unknown_number_are_counted():
-    dataset = tf.data.Dataset.range(11).filter(lambda i: i != 3)
+    dataset = tf.data.Dataset.range(11).map(lambda i: (i, i)).filter(lambda i, _: i != 3)
     assert int(dataset.cardinality()) < 0
-    batches, steps = evaluation_batches(dataset, 4, 2)
-    assert steps == 3
-    assert sum(len(piece) for piece in batches.as_numpy_iterator()) == 10
+    batches = weighted_batches(dataset, LocalBatches(4, 4, 0, 1))
+    assert int(batches.cardinality()) == 3
+    assert sum((weights > 0).sum() for *_, weights in batches.as_numpy_iterator()) == 10
 
 
-def test_whole_steps_have_one_static_shape():
-    batches, steps = evaluation_batches(tf.data.Dataset.range(11), 4, 2, whole=True)
-    assert batches.element_spec.shape.as_list() == [2]
-    pieces = list(batches.as_numpy_iterator())
-    assert (len(pieces), steps) == (4, 2)
-    np.testing.assert_array_equal(np.concatenate(pieces), np.arange(8))
-
-
-@pytest.mark.parametrize(("count", "whole"), [(3, False), (7, True)])
-def test_too_few_examples_are_refused(count, whole):
-    with pytest.raises(ValueError, match=f"an example for each replica.*{count} examples for 4"):
-        evaluation_batches(tf.data.Dataset.range(count), 8, 4, whole=whole)
+def test_an_empty_data_set_cannot_be_evaluated_on():
+    with pytest.raises(ValueError, match=r"`dataset` must hold examples\. Received: none"):
+        weighted_batches(tf.data.Dataset.range(0), LocalBatches(4, 4, 0, 1))
 
 
 def test_an_endless_data_set_cannot_be_evaluated_on():
     with pytest.raises(ValueError, match="`dataset` must end"):
-        evaluation_batches(tf.data.Dataset.range(3).repeat(), 2, 2)
+        weighted_batches(tf.data.Dataset.range(3).repeat(), LocalBatches(2, 2, 0, 1))
 
 
 @pytest.fixture(scope="module")
 def two_in_name():
     """A strategy of one device that says it has two."""
-    strategy = Strategy("mirrored", tf.distribute.OneDeviceStrategy("/cpu:0"))
+    strategy = DistributeStrategy("mirrored", tf.distribute.OneDeviceStrategy("/cpu:0"))
     strategy.num_replicas = 2
     return strategy
 

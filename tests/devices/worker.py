@@ -1,7 +1,8 @@
-"""One small training, as the tests run it: on one device, on two, and as one of two workers.
+"""One small training, as the tests run it: on one device, on several, and as one of two workers.
 
-python -m tests.devices.worker mirrored DIRECTORY
-TF_CONFIG=... python -m tests.devices.worker multiworker DIRECTORY
+KERAS_BACKEND=tensorflow python -m tests.devices.worker mirrored DIRECTORY OWN
+KERAS_BACKEND=tensorflow TF_CONFIG=... python -m tests.devices.worker multiworker DIRECTORY OWN
+KERAS_BACKEND=jax XLA_FLAGS=... python -m tests.devices.worker data_parallel DIRECTORY OWN
 """
 
 import json
@@ -16,9 +17,11 @@ import tensorflow as tf
 import keras_patchmix as kpm
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.devices.workers import is_chief
+from keras_patchmix.scoring.forward import forward_function
 from keras_patchmix.training import mix_on_device
 
 BATCH, CLASSES, STEPS, EPOCHS = 8, 3, 3, 2
+MIXED_STEPS = 40  # of a training that mixes in the pipeline, for statistics of its labels
 VALIDATION = 18  # two steps of 8, and 2 examples that fill no step
 SCORED = 21  # six batches of 4 for the occlusion benchmark, the last one of one example
 
@@ -45,7 +48,7 @@ def compile_model(model, optimizer, **arguments):
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
+        jit_compile=keras.config.backend() == "jax",
         **arguments,
     )
     return model
@@ -74,8 +77,8 @@ def fitted(strategy, directory, own):
     images, labels = data()
     with strategy.scope():
         optimizer = keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.2)
-        model = compile_model(make_model(), optimizer, metrics=["accuracy"])
-    strategy.prepare(model)
+        model = compile_model(make_model(), optimizer, weighted_metrics=["accuracy"])
+    start = weights_of(strategy.prepare(model))
     whole = tf.data.Dataset.from_tensor_slices((images[:VALIDATION], labels[:VALIDATION]))
     occlusion = kpm.callbacks.OcclusionBenchmark(
         (images[:SCORED], labels[:SCORED]),
@@ -94,11 +97,10 @@ def fitted(strategy, directory, own):
         shuffle=False,
         verbose=0,
     ).history
-    if strategy.is_chief:
-        model.save(directory / "model.keras")
-    strategy.barrier("saved")
+    strategy.save(model, directory / "model.keras")
     loaded = keras.models.load_model(directory / "model.keras")
     return {
+        "start": start,
         "weights": weights_of(model),
         "loaded": weights_of(loaded),
         "loaded_momentum": weights_of_optimizer(loaded),
@@ -147,7 +149,9 @@ def type_in_file(path):
 
 
 def weights_of_optimizer(model):
-    return np.concatenate([np.reshape(v.numpy(), -1) for v in model.optimizer.variables])
+    return np.concatenate(
+        [np.reshape(keras.ops.convert_to_numpy(v), -1) for v in model.optimizer.variables]
+    )
 
 
 class Labels(keras.metrics.Metric):
@@ -256,11 +260,75 @@ def overflowed(strategy):
     }
 
 
+class GlobalLabels(keras.metrics.Metric):
+    """Keeps the labels of the whole batch at each step, as JAX sees it."""
+
+    def __init__(self):
+        super().__init__(name="labels")
+        self.seen = self.add_variable((STEPS, BATCH, CLASSES), "zeros", name="seen")
+        self.step = self.add_variable((), "zeros", dtype="int32", name="step")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        step = keras.ops.one_hot(self.step.value, STEPS)
+        self.seen.assign(self.seen + step[:, None, None] * y_true)
+        self.step.assign(self.step + 1)
+
+    def reset_state(self):
+        """Keeps what it has."""
+
+    def result(self):
+        return keras.ops.cast(self.step.value, "float32")
+
+
+def mixed_on_jax(strategy):
+    """Trainings that mix on the device and in the pipeline."""
+    layer = kpm.PatchMixing(12, num_classes=CLASSES, ratio=(0.2, 0.8), seed=3, probability=1.0)
+    local = strategy.local_batches(BATCH)
+    labels = GlobalLabels()
+    model = compile_model(make_model(), keras.optimizers.SGD(0.1), weighted_metrics=[labels])
+    mix_on_device(strategy.prepare(model), layer)
+    on_device = model.fit(
+        strategy.distribute(training(local)), steps_per_epoch=STEPS, shuffle=False, verbose=0
+    )
+    model = compile_model(make_model(), keras.optimizers.SGD(0.1))
+    batches = kpm.layers.map_seeded(training(local), layer, local.seed(3), first_step=0)
+    drawn = [rows for _, rows in batches.take(MIXED_STEPS).as_numpy_iterator()]
+    in_pipeline = model.fit(
+        strategy.distribute(batches),
+        epochs=MIXED_STEPS // 10,
+        steps_per_epoch=10,
+        shuffle=False,
+        verbose=0,
+    )
+    return {
+        "labels_on_device": keras.ops.convert_to_numpy(labels.seen),
+        "loss_on_device": on_device.history["loss"],
+        "weights_in_pipeline": weights_of(model),
+        "loss_in_pipeline": in_pipeline.history["loss"],
+        "labels_in_pipeline": np.stack(drawn),
+    }
+
+
+def divided(strategy):
+    """How this process scores a batch of 5: on which devices, and how many rows each has."""
+    model = make_model()
+    images = data()[0][:5]
+    output = forward_function(model)(images)
+    shards = forward_function(model)(data()[0][:BATCH]).addressable_shards
+    return {
+        "scores": np.asarray(output),
+        "rows_by_device": [len(shard.data) for shard in shards],
+    }
+
+
 def run(strategy, directory, own):
     """Everything above, as a dict of arrays and texts."""
     for folder in (directory, own):
         folder.mkdir(parents=True, exist_ok=True)
-    return {**fitted(strategy, directory, own), **mixed(strategy), **overflowed(strategy)}
+    found = fitted(strategy, directory, own)
+    if keras.config.backend() == "jax":
+        return {**found, **mixed_on_jax(strategy), **divided(strategy)}
+    return {**found, **mixed(strategy), **overflowed(strategy)}
 
 
 def main(name, directory, own):

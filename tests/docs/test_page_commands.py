@@ -30,6 +30,7 @@ SCRIPTS = sorted(
 )
 # Flags of other programs, and of an example, that pages name in their text.
 OF_OTHERS = {"--strict", "--upgrade-deps", "--top-k", "--image_size", "--unsafe_load"}
+OF_OTHERS |= {"--xla_force_host_platform_device_count"}
 MODULES = {"mkdocs", "pytest", "venv", "keras_patchmix"}
 OPTIONS = {name: options_class(name) for name in COMMANDS_OF_MAIN}
 

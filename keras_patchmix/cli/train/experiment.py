@@ -71,8 +71,8 @@ def run(options: "TrainOptions") -> "dict[str, Report]":
     """
     strategy = open_strategy(options.strategy)
     directory = TrainDirectory(options)
-    strategy.barrier("directory")
     path = directory.path
+    strategy.barrier(f"--output {path}")
     folders = {options.mixing: path}
     if options.compare:
         folders[options.compare] = path / options.compare

@@ -23,7 +23,7 @@ XLA = ("auto", "on", "off")
 ORDERS = ("exact", "fast")
 AUGMENTATIONS = ("none", "flip", "flip-shift", "flip-crop")
 CACHES = ("auto", "decoded", "encoded", "none")
-STRATEGIES = ("auto", "cpu", "mirrored", "multiworker", "tpu")
+STRATEGIES = ("auto", "cpu", "data_parallel", "mirrored", "multiworker", "tpu")
 MIXINGS = ("none", "patchmix", "cutmix", "mixup")
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -259,7 +259,7 @@ same --output goes on after the last whole epoch.
         metavar="MOMENTUM",
     )
     strategy: str = option(
-        "auto", "devices to train on, see docs/distributed.md", group="training", choices=STRATEGIES
+        "auto", "devices to train on, see docs/devices.md", group="training", choices=STRATEGIES
     )
     occlusion_every: int = option(
         1, "epochs between benchmarks", group="results", kind=whole(1), metavar="N"
@@ -295,8 +295,9 @@ same --output goes on after the last whole epoch.
         """
         from keras_patchmix.devices.workers import task_of_this_process
 
-        if os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1:
-            raise ValueError("--output must be given, the same on all workers that TF_CONFIG names")
+        several = os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1") != "1"
+        if several or (os.environ.get("TF_CONFIG") and task_of_this_process()[0] > 1):
+            raise ValueError("--output must be given, the same on all workers")
         return new_directory(self.dataset, self.mixing.replace("+", "-"))
 
     def check(self):
