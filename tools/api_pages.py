@@ -30,6 +30,7 @@ PAGES = {
     ),
     "training": ("keras_patchmix.training", "keras_patchmix.callbacks"),
 }
+ROOMS = [room for rooms in PAGES.values() for room in rooms]
 NOTHING_TO_SHOW = {"__version__"}
 
 

@@ -174,7 +174,7 @@ def _train(data, options, directory, suite, strategy):
             epochs=options.epochs,
             steps_per_epoch=steps,
             validation_data=strategy.evaluation_batches(
-                data.validation, options.batch_size, pipeline.one_hot(data)
+                data.validation, options.batch_size, pipeline.one_hot(data), data.num_validation
             ),
             validation_steps=data.validation_steps(options.batch_size),
             callbacks=[*averaging, scoring, saving],
