@@ -135,6 +135,7 @@ def test_each_front_hands_all_settings_on():
         "class_map": [1, 0],
         "class_names": ["a", "b"],
         "from_logits": True,
+        "precision": 3.0,
     }
     for made in (
         Benchmark(constant_data(8), **settings).settings,
