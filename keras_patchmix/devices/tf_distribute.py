@@ -51,9 +51,10 @@ class DistributeStrategy(Strategy):
         tf = require("tensorflow", "Distributed training")
         local = self.num_replicas // self.num_workers
         if local > 1:
-            # Keras takes a step after the end: of no rows, or of zeros if the size is fixed.
-            fixed = self.name == "tpu" or int(batches.cardinality()) < 0
-            batches = _divided(batches, local, fixed)
+            ends = int(batches.cardinality()) >= 0
+            batches = _divided(batches, local)
+            if ends and self.name != "tpu":
+                batches = batches.map(_of_any_size)
         options = tf.data.Options()
         # The batches are this worker's already.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -72,15 +73,26 @@ def open_tensorflow(name):
     }[name](require("tensorflow", "Distributed training"))
 
 
-def _divided(batches, parts, fixed):
-    """Divides each batch into batches of the same size, in their order; statically if `fixed`."""
+def _of_any_size(*parts):
+    """Returns parts of a batch without their static size.
+
+    Keras takes a step after the end, which fails, but adds rows of a static size to its counts.
+    """
+    tf = require("tensorflow", "Distributed training")
+    return keras.tree.map_structure(
+        lambda part: tf.compat.v1.placeholder_with_default(part, [None, *part.shape[1:]]), parts
+    )
+
+
+def _divided(batches, parts):
+    """Divides each batch into batches of the same size, in their order."""
     rows = keras.tree.flatten(batches.element_spec)[0].shape[0]
     if rows is None or rows % parts:
         raise ValueError(
             f"Batches must have a static size that is a multiple of {parts}, the devices of a "
             f"worker: use `drop_remainder=True`. Received: {batches.element_spec}"
         )
-    return batches.rebatch(rows // parts, drop_remainder=fixed).prefetch(parts)
+    return batches.rebatch(rows // parts, drop_remainder=True).prefetch(parts)
 
 
 def _open_auto(tf):
