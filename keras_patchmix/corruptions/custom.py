@@ -26,7 +26,8 @@ class Custom(Corruption):
         fn: What is applied to an image, one of these:
 
             - A function `fn(image, level)`, or `fn(image)` without `levels`. `image` is an array of
-              shape (H, W, C) in the dtype and range of the data set, which may be changed in place.
+              shape (H, W, C) in the dtype and range of the data set, which may be changed in place;
+              the function returns the image. Integers wrap around, as NumPy's do.
               An argument called `rng` gets a `numpy.random.Generator` that starts from the seed of
               the benchmark, `name` and the example's index, at every level alike.
             - A `keras.layers.Layer`, which is called with float32 images and `training=True`. Its
@@ -68,8 +69,11 @@ class Custom(Corruption):
                     f"Received: fn={fn!r}, levels={levels!r}"
                 )
             levels = None if is_layer else tuple(layers)
+            if not is_layer:
+                _check_levels(levels, "The keys of `fn`")
             self._call = _LayerCall(layers)
-        elif callable(fn):
+        elif callable(fn) and not isinstance(fn, type):
+            _check_signature(fn, levels)
             self._call = _FunctionCall(fn, levels is not None)
         else:
             raise ValueError(
@@ -135,11 +139,17 @@ class Custom(Corruption):
             level = self.levels[self.conditions.index(condition)]
         out = np.empty_like(images)
         for number, (image, seed) in enumerate(zip(images, plan["seeds"], strict=True)):
-            values = to_numpy(self._call(np.array(image), level, int(seed)))
+            returned = self._call(np.array(image), level, int(seed))
+            values = None if returned is None else to_numpy(returned)
             out[number] = self._checked(values, image, plan["value_range"])
         return out, np.sum(np.any(out != images, axis=-1), axis=(1, 2))
 
     def _checked(self, values, image, value_range):
+        if values is None or (values.dtype.kind not in "iuf" and values.dtype.name != "bfloat16"):
+            raise ValueError(
+                "`fn` must return an image of integers or floats. Received from "
+                f"{self._name!r}: {None if values is None else values.dtype}"
+            )
         bad = values.shape == image.shape and not np.all(np.isfinite(values))
         if values.shape != image.shape or bad:
             raise ValueError(
@@ -198,7 +208,21 @@ def _takes_rng(function):
         return False
 
 
-def _check_levels(levels):
+def _check_signature(function, levels):
+    arguments = (None,) if levels is None else (None, None)
+    try:
+        signature = inspect.signature(function)
+        signature.bind(*arguments, **({"rng": None} if "rng" in signature.parameters else {}))
+    except TypeError as error:
+        raise ValueError(
+            "`fn` must take an image, and a level where `levels` is given. Received: "
+            f"fn={function!r}, levels={levels!r}: {error}"
+        ) from None
+    except ValueError:  # of some functions written in C
+        pass
+
+
+def _check_levels(levels, argument="`levels`"):
     values = (levels,) if isinstance(levels, numbers.Real) else tuple(levels)
     rising = all(
         isinstance(level, numbers.Real) and not isinstance(level, bool) and np.isfinite(level)
@@ -206,7 +230,7 @@ def _check_levels(levels):
     ) and all(a < b for a, b in zip((0, *values), values, strict=False))
     if not (values and rising):
         raise ValueError(
-            "`levels` must be severities: numbers above 0, which is the clean image, that rise. "
+            f"{argument} must be severities: numbers above 0, which is the clean image, that rise. "
             f"Received: levels={levels!r}"
         )
     return tuple(int(x) if isinstance(x, numbers.Integral) else float(x) for x in values)

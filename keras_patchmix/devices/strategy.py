@@ -72,8 +72,8 @@ class Strategy:
         """
         if global_batch_size < 1 or global_batch_size % self.num_replicas:
             raise ValueError(
-                "The batch size must be a multiple of the number of replicas, "
-                f"{self.num_replicas}. Received: {global_batch_size}"
+                f"`batch_size` must be a multiple of the number of replicas, {self.num_replicas}. "
+                f"Received: batch_size={global_batch_size}"
             )
         size = global_batch_size // self.num_workers
         return LocalBatches(global_batch_size, size, self.worker_index, self.num_workers)

@@ -63,7 +63,7 @@ class MaskSettings(ScoreSettings):
     def __post_init__(self):
         check_positive_integer("num_masks", self.num_masks)
         super().__post_init__()
-        if self.scheme not in SCHEMES:
+        if not isinstance(self.scheme, str) or self.scheme not in SCHEMES:
             raise ValueError(
                 f"`scheme` must be one of {', '.join(map(repr, SCHEMES))}. "
                 f"Received: scheme={self.scheme!r}"
@@ -111,8 +111,12 @@ def standardize_maps(saliency, shape):
     Raises:
         ValueError: There is not a map for each image, or values are not finite.
     """
-    shape, maps = tuple(shape), to_numpy(saliency).astype(np.float64)
-    received = maps.shape
+    shape, maps = tuple(shape), to_numpy(saliency)
+    if maps.dtype.kind not in "biuf" and maps.dtype.name != "bfloat16":
+        raise ValueError(
+            f"`saliency` must be numbers, or a function. Received: values of {maps.dtype}"
+        )
+    maps, received = maps.astype(np.float64), maps.shape
     if maps.ndim == 2:
         maps = maps[None]
     elif maps.ndim == 4 and maps.shape[3] == 1:

@@ -1,10 +1,12 @@
 """Patch selectivity of a model on a data set."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.base.types import FilePath, Size, Tensor
 from keras_patchmix.corruptions.base import Corruption
@@ -23,6 +25,7 @@ from keras_patchmix.explain.selectivity import (
     patch_selectivity,
 )
 from keras_patchmix.occlusion.backup import Backup, digest_of
+from keras_patchmix.occlusion.passes import MOST_DIFFERING
 from keras_patchmix.occlusion.settings import function_name
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.logits import returns_logits
@@ -174,6 +177,7 @@ def measure(
             "num_kept": num_kept,
             "batch_size": settings.batch_size,
             "weights_sha256": None if backup is None else digest_of(model),
+            "saliency_sha256": None if backup is None else _digest_of_maps(saliency),
         },
     )
     results, seen, scores = None, 0, settings.scores(model)
@@ -187,7 +191,10 @@ def measure(
                 progress.start(total, len(results.rows) * settings.num_masks)
             seen += len(batch.labels)
             if seen <= len(results.rows):
-                _check_same(results.rows[seen - len(batch.labels) : seen], batch)
+                rows = results.rows[seen - len(batch.labels) : seen]
+                _check_same(rows, batch)
+                if seen == len(batch.labels):
+                    _check_same_model(rows, batch, scores)
                 continue
             clean = scores.probabilities(standardize_images(batch.images)[0])
             check_columns(batch.columns, clean.shape[1])
@@ -227,6 +234,14 @@ def scores_of(model, settings):
         settings: Dict with arguments of `keras_patchmix.explain.arguments.MaskSettings`.
     """
     return MaskSettings(**settings).scores(model)
+
+
+def _digest_of_maps(saliency):
+    """Returns the SHA-256 digest of maps that were given, else None."""
+    if saliency is None or callable(saliency):
+        return None
+    maps = np.ascontiguousarray(to_numpy(saliency))
+    return hashlib.sha256(f"{maps.dtype} {maps.shape}".encode() + maps.tobytes()).hexdigest()
 
 
 def _given(saliency, batch, clean, start):
@@ -280,6 +295,17 @@ def _check_same(rows, batch):
     now = list(zip(batch.index.tolist(), batch.labels.tolist(), strict=True))
     if before != now:
         raise _other_images(f"example {now[0][0]} of class {now[0][1]}, then {before[0]}")
+
+
+def _check_same_model(rows, batch, scores):
+    """Raises if a model predicts other classes than that of the rows that a backup holds."""
+    predicted = scores.probabilities(standardize_images(batch.images)[0]).argmax(1)
+    differing = sum(row["predicted"] != now for row, now in zip(rows, predicted, strict=True))
+    if differing > MOST_DIFFERING * len(rows):
+        raise ValueError(
+            "`backup` must be of the same model. Received: a backup with another class predicted "
+            f"for {differing} of the first {len(rows)} images"
+        )
 
 
 def _other_images(received):

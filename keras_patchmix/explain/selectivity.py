@@ -190,9 +190,12 @@ class SelectivityReport:
             its 95 % interval by the bootstrap over images.
 
         Raises:
-            ValueError: The reports are of different images, foreign parts or masks.
+            ValueError: The reports are of different images or foreign parts; or of different masks,
+                where both are of contrastive RISE.
         """
-        names = ("corruption", "num_masks", "scheme", "grid_size", "keep_probability", "seed")
+        names = ("corruption", "seed")
+        if not any("saliency" in report.settings for report in (self, other)):
+            names += ("num_masks", "scheme", "grid_size", "keep_probability")
         for name in names:
             ours, theirs = (
                 {"scheme": "independent", **report.settings}[name] for report in (self, other)

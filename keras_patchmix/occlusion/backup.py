@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_patchmix.base import state_files
+from keras_patchmix.base.host import to_numpy
 from keras_patchmix.base.printable import printable_values
 from keras_patchmix.base.schema import check, conform
 
@@ -107,12 +108,20 @@ class Backup:
 
 
 def digest_of(model):
-    """Returns the SHA-256 digest of a Keras model's weights, or None for a plain function."""
-    if not isinstance(model, keras.Layer):
+    """Returns the SHA-256 digest of a model's weights, or None for a plain function.
+
+    Args:
+        model: A Keras model, a `torch.nn.Module`, or a function.
+    """
+    if isinstance(model, keras.Layer):
+        weights = map(keras.ops.convert_to_numpy, model.weights)
+    elif hasattr(model, "state_dict"):
+        weights = (to_numpy(value) for value in model.state_dict().values())
+    else:
         return None
     digest = hashlib.sha256()
-    for weight in model.weights:
-        value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+    for weight in weights:
+        value = np.ascontiguousarray(weight)
         digest.update(f"{value.dtype} {value.shape}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_patchmix.base.printable import printable
-from keras_patchmix.occlusion.outcomes import RIGHT, WRONG, common_examples
+from keras_patchmix.occlusion.outcomes import RIGHT, WRONG, common_examples, same_pixels
 from keras_patchmix.occlusion.rows import row_named
 from keras_patchmix.occlusion.sequential import difference_interval
 from keras_patchmix.occlusion.stopping import sequential_pairs
@@ -132,7 +132,9 @@ def compare(a, b):
             raise TypeError(f"`{name}` must be a Report. Received: {name}={value!r}")
     notes = []
     paired = _is_paired(a, b, notes)
-    unpaired = _rows_of_other_banks(a, b, notes) if paired else ()
+    unpaired = _rows_of_other_banks(a, b, notes) if paired else set()
+    if paired:
+        unpaired |= _rows_of_other_corruptions(a, b, notes)
     others = {row.name: row for row in b.rows}
     rows = []
     for row in a.rows:
@@ -201,6 +203,25 @@ def _rows_of_other_banks(a, b, notes):
         notes.append(
             "Rows with foreign patches are not paired, since these come from other images (the "
             "bank): was the data set the same, and `bank_size`?"
+        )
+    return rows
+
+
+def _rows_of_other_corruptions(a, b, notes):
+    """Returns the names of rows in which other numbers of pixels are affected."""
+    pixels = a.outcomes.pixels, b.outcomes.pixels
+    places = slice(None), slice(None)
+    if _is_sequential(a, b):
+        places = common_examples(a.outcomes, b.outcomes)
+    rows = {
+        name
+        for name in set(pixels[0]).intersection(pixels[1])
+        if not same_pixels(a.outcomes, b.outcomes, name, places)
+    }
+    if rows:
+        notes.append(
+            f"Not paired, since other pixels are affected: {', '.join(sorted(rows))}. Were the "
+            "corruptions the same?"
         )
     return rows
 

@@ -149,6 +149,21 @@ def common_examples(a, b):
     return (first, second) if np.array_equal(a.labels[first], b.labels[second]) else None
 
 
+def same_pixels(a, b, name, places):
+    """Whether as many pixels of each example are affected in a row of two `Outcomes`.
+
+    Args:
+        a: `Outcomes`.
+        b: `Outcomes`.
+        name: Name of the row.
+        places: What `common_examples` returned.
+    """
+    scored = [each.top1[name][place] >= WRONG for each, place in zip((a, b), places, strict=True)]
+    both = scored[0] & scored[1]
+    pixels = [each.pixels[name][place] for each, place in zip((a, b), places, strict=True)]
+    return np.array_equal(pixels[0][both], pixels[1][both])
+
+
 def examples_digest(labels, index):
     """Returns a digest of a set of examples, independent of their order, as hexadecimal text.
 

@@ -10,7 +10,7 @@ from keras_patchmix.base.schema import check, conform
 from keras_patchmix.occlusion.tally import Tally, judge
 from keras_patchmix.scoring.class_map import check_classes
 
-_MOST_DIFFERING = 0.1  # share of outcomes; accelerators do not round alike each time
+MOST_DIFFERING = 0.1  # share of outcomes; accelerators do not round alike each time
 
 
 class SingleWorker:
@@ -126,12 +126,24 @@ class Pass:
         """
         _, verdicts, _ = self._judged(forward, batch)
         before = self.tally.outcomes()
-        pairs = ((before.top1[name][: len(batch)], one.top1) for name, one in verdicts.items())
-        differing = np.concatenate([one != other for one, other in pairs])
-        if differing.mean() > _MOST_DIFFERING:
+        part = slice(len(batch))
+        differing = np.concatenate(
+            [before.top1[name][part] != one.top1 for name, one in verdicts.items()]
+        )
+        if differing.mean() > MOST_DIFFERING:
             raise ValueError(
                 "`backup` must be of the same model and images. Received: a backup with other "
                 f"outcomes in {differing.sum()} of {len(differing)} cases of the first examples"
+            )
+        changed = [
+            name
+            for name, one in verdicts.items()
+            if not np.array_equal(before.pixels[name][part], one.pixels)
+        ]
+        if changed:
+            raise ValueError(
+                "`backup` must be of the same suite. Received: a backup with other numbers of "
+                f"pixels affected in {', '.join(changed)}"
             )
 
     def _judged(self, forward, batch):

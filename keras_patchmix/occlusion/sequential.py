@@ -42,7 +42,7 @@ def accuracy_interval(right, population, precision):
     right = np.asarray(right, np.float64)
     low = _least_sum(right, population, precision)
     high = population - _least_sum(1 - right, population, precision)
-    return low / population, high / population
+    return _around(right, low / population, high / population)
 
 
 def difference_interval(a, b, population, precision):
@@ -60,7 +60,16 @@ def difference_interval(a, b, population, precision):
     values = (1 + np.asarray(a, np.float64) - np.asarray(b, np.float64)) / 2
     low = _least_sum(values, population, precision / 2)
     high = population - _least_sum(1 - values, population, precision / 2)
-    return (2 * low - population) / population, (2 * high - population) / population
+    low, high = ((2 * end - population) / population for end in (low, high))
+    return _around(2 * values - 1, low, high)
+
+
+def _around(values, low, high):
+    """Returns the interval, widened where it does not hold the mean of the values itself."""
+    if not values.shape[-1]:
+        return low, high
+    mean = values.mean(-1)
+    return np.minimum(low, mean), np.maximum(high, mean)
 
 
 def looks(population, precision, batch_size=1):

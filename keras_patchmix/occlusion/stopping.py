@@ -11,6 +11,7 @@ from keras_patchmix.occlusion.outcomes import (
     WRONG,
     Outcomes,
     common_examples,
+    same_pixels,
 )
 from keras_patchmix.occlusion.rows import row_interval
 from keras_patchmix.occlusion.sequential import difference_interval
@@ -29,11 +30,13 @@ class StoppingRule:
         baseline: `Outcomes` of another model. A row that it has stops once the interval of the
             difference lies on one side of 0, or within `precision` of it.
         compared_to: Name of the other model.
+        population: Number of all images of the baseline.
     """
 
     precision: float
     baseline: Outcomes | None = None
     compared_to: str | None = None
+    population: int | None = None
 
     def is_met(self, name, outcomes, population):
         """Whether a row needs no more images.
@@ -51,6 +54,17 @@ class StoppingRule:
             sequential = {"precision": self.precision, "population": population}
             interval = row_interval(outcomes.top1[name], sequential)
             return interval is not None and interval[1] - interval[0] <= 2 * width
+        if self.population != population:
+            raise ValueError(
+                "`compare_to` must be a report of the same images. Received: one of "
+                f"{self.population} images, here are {population}"
+            )
+        places = common_examples(outcomes, self.baseline)
+        if places is not None and not same_pixels(outcomes, self.baseline, name, places):
+            raise ValueError(
+                "`compare_to` must be a report of the same corruptions. Received: one with other "
+                f"pixels affected in {name!r}"
+            )
         found = sequential_pairs(outcomes, self.baseline, name, population)
         if found is None:
             raise ValueError(
@@ -95,8 +109,10 @@ def stopping_rule(precision, compare_to, name):
     """
     if compare_to is None:
         return StoppingRule(precision)
-    baseline = compare_to.datasets.get(name, compare_to).outcomes
-    return StoppingRule(precision, baseline, compare_to.model_name)
+    scored = compare_to.datasets.get(name, compare_to)
+    sequential = scored.settings.get("sequential") or {}
+    population = sequential.get("population", len(scored.outcomes))
+    return StoppingRule(precision, scored.outcomes, compare_to.model_name, population)
 
 
 def check_baseline(compare_to, precision):

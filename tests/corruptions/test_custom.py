@@ -171,7 +171,10 @@ LAYER = keras.layers.GaussianNoise(1.0)
         ((3,), "`fn` must be a function of an image, a Keras layer.*Received: fn=3"),
         ((LAYER, 1, "a"), "a layer takes no level"),
         (({1: darker}, None, "a"), "a layer takes no level"),
-        (({}, None, "a"), r"`levels` must be severities.*levels=\(\)"),
+        (({}, None, "a"), "The keys of `fn` must be severities"),
+        ((darker, None), "`fn` must take an image"),
+        ((lambda image: image, 1, "a"), "`fn` must take an image"),
+        ((keras.layers.GaussianNoise, None, "a"), "`fn` must be a function"),
         (({2: LAYER, 1: LAYER}, None, "a"), "that rise"),
         ((darker, (0, 1)), "above 0"),
         ((darker, (2, 1)), "that rise"),
@@ -193,6 +196,9 @@ def test_arguments_that_are_none_are_refused(arguments, message):
     ("fn", "message"),
     [
         (lambda image: image[:2], r"same shape.*from 'a': shape \(2, 28, 3\) for an image of"),
+        (lambda image: None, "integers or floats. Received from 'a': None"),
+        (lambda image: image > 3, "integers or floats. Received from 'a': bool"),
+        (lambda image: image.astype(str), "integers or floats. Received from 'a': <U"),
         (lambda image: image * np.float32("nan"), "of finite numbers.*values that are not finite"),
     ],
 )

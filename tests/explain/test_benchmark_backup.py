@@ -15,14 +15,14 @@ SMALL = {**SETTINGS, "num_masks": 20, "num_kept": 7}
 class Stopping:
     """The classifier, which at some call is interrupted."""
 
-    def __init__(self, at=None):
-        self.calls, self.at = 0, at
+    def __init__(self, at=None, sign=1):
+        self.calls, self.at, self.sign = 0, at, sign
 
     def __call__(self, images):
         self.calls += 1
         if self.calls == self.at:
             raise KeyboardInterrupt
-        return by_colour(images)
+        return self.sign * by_colour(images)
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def test_what_was_measured_is_not_measured_again(left):
     whole, rest = Stopping(), Stopping()
     expected = explain.selectivity_benchmark(whole, DATA, **SMALL)
     report = explain.selectivity_benchmark(rest, DATA, backup=left, **SMALL)
-    assert whole.calls == 3 * rest.calls == 18  # of each group: ranking, 20 masks of 4, one of all
+    assert whole.calls == 18  # of each group of three: ranking, 20 masks of 4, one of all
+    assert rest.calls == 6 + 1  # the first group is ranked again
     assert report == expected
     for name in ("images", "masks", "maps"):
         np.testing.assert_array_equal(report.examples[name], expected.examples[name])
@@ -54,6 +55,7 @@ def test_what_was_measured_is_not_measured_again(left):
     [
         ({"seed": 1}, "seed: 0 there, 1 now"),
         ({"scheme": "independent"}, "scheme: 'control_variate' there, 'independent' now"),
+        ({"model": Stopping(sign=-1)}, "`backup` must be of the same model"),
         ({"num_kept": 3}, "num_kept: 7 there, 3 now"),
         ({"dataset": (IMAGES, LABELS[::-1])}, "`dataset` must hold the images that it held before"),
         ({"max_examples": 6}, "`dataset` must hold the images that it held before"),
@@ -106,3 +108,14 @@ def test_preprocessing_that_writes_into_images_changes_no_map():
     )
     # Not the selectivity, which is the same for a darker image.
     np.testing.assert_allclose(found.examples["maps"], expected.examples["maps"], atol=1e-5)
+
+
+def test_a_backup_of_other_given_maps_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "_GROUP_SIZE", 4)
+    monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
+    path, maps = tmp_path / "backup.json", np.random.default_rng(0).random((12, 28, 28))
+    maps = maps[:, : IMAGES.shape[1], : IMAGES.shape[2]][: len(IMAGES)]
+    with pytest.raises(KeyboardInterrupt):
+        explain.selectivity_benchmark(Stopping(3), DATA, backup=path, saliency=maps, **SMALL)
+    with pytest.raises(ValueError, match="saliency_sha256"):
+        explain.selectivity_benchmark(Stopping(), DATA, backup=path, saliency=1 - maps, **SMALL)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_patchmix.occlusion import PatchDrop, PatchReplacement, Report, evaluate
+from keras_patchmix.occlusion import Custom, PatchDrop, PatchReplacement, Report, evaluate
 from keras_patchmix.occlusion.comparison import mcnemar, paired_interval
 from tests.occlusion.closed_form import constant_data, pixel_reader
 
@@ -135,3 +135,14 @@ def test_the_table_reads_well():
 def test_what_is_no_report_is_named():
     with pytest.raises(TypeError, match=r"`b` must be a Report.*b=3"):
         Report.compare(report(2, 2), 3)
+
+
+def test_rows_of_corruptions_of_one_name_that_differ_are_not_paired():
+    same, inverse = (
+        evaluate(pixel_reader(0, 0), constant_data(9), suite=[Custom(fn, name="own")])
+        for fn in (lambda image: image, lambda image: 255 - image)
+    )
+    compared = same.compare(inverse)
+    assert compared.row("clean").paired
+    assert not compared.row("own").paired
+    assert any("other pixels are affected: own" in note for note in compared.notes)

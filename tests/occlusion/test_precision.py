@@ -284,3 +284,12 @@ def test_what_cannot_be_compared_or_counted_is_refused_at_once(full):
 
     with pytest.raises(ValueError, match="`precision` needs a data set whose number"):
         run(data=Endless(), suite=SUITE[1:], max_examples=100)
+
+
+def test_a_baseline_of_fewer_images_is_refused():
+    images, labels = constant_data(90)
+    model = pixel_reader(0, 0)
+    suite = [PatchDrop(4, 0.5)]
+    baseline = evaluate(model, (images[:60], labels[:60]), suite=suite)
+    with pytest.raises(ValueError, match="`compare_to` must be a report of the same images"):
+        evaluate(model, (images, labels), suite=suite, precision=5, compare_to=baseline)

@@ -112,3 +112,10 @@ def test_the_order_is_one_of_all_examples_and_spreads_sorted_classes():
     assert np.array_equal(order, shuffled(10_000))
     counts = np.bincount(order[:1000] // 1000, minlength=10)
     assert np.all(abs(counts - 100) < 5 * math.sqrt(90))  # standard errors
+
+
+def test_the_interval_holds_the_share_that_was_seen():
+    right = np.random.default_rng(0).random((200, 64)) < 0.47
+    low, high = accuracy_interval(right, 68, 0.1)
+    assert np.all(low <= right.mean(1))
+    assert np.all(right.mean(1) <= high)
