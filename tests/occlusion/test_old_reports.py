@@ -47,7 +47,8 @@ def test_it_loads_and_says_the_same():
         **data,
         "schema_version": 5,
         "rows": [
-            row | {"data": None, "title": title, "family": title, "interval": None}
+            row
+            | {"data": None, "title": title, "family": title, "interval": None, "severity": None}
             for row in data["rows"]
             for title in [TITLES[row["corruption"]]]
         ],

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from keras_patchmix.devices.workers import Workers
 from keras_patchmix.occlusion import (
     Benchmark,
     DatasetOcclusion,
@@ -104,17 +105,16 @@ def test_the_backup_of_another_map_is_refused(tmp_path, monkeypatch):
         run(Counting(), suite=[*SUITE[:2], mapped], batch_size=8, backup=path)
 
 
-class OfTwo(WorkerShare):
-    """Sharing between two threads, in place of two processes."""
+class OfTwo(Workers):
+    """One of two threads, in place of two processes."""
 
-    barrier, numbers = threading.Barrier(2), [None, None]
+    count, barrier, numbers = 2, threading.Barrier(2), [None, None]
 
-    def __init__(self, number):
-        self._count, self._number = 2, number
-        self._labels, self._index, self._own = [], [], []
+    def __init__(self, index):
+        self.index = index
 
-    def _sum(self, numbers):
-        self.numbers[self._number] = numbers
+    def sum(self, numbers):
+        self.numbers[self.index] = np.asarray(numbers, np.int64)
         self.barrier.wait(30)
         total = self.numbers[0] + self.numbers[1]
         self.barrier.wait(30)
@@ -125,7 +125,9 @@ class OfTwo(WorkerShare):
 def test_workers_share_the_sets_too_and_all_get_the_whole(monkeypatch, precision):
     report = run(batch_size=4, precision=precision)
     monkeypatch.setattr(
-        workers, "worker_of", lambda model, backup: OfTwo(int(threading.current_thread().name))
+        workers,
+        "worker_of",
+        lambda model, backup: WorkerShare(OfTwo(int(threading.current_thread().name))),
     )
     reports, calls = {}, {}
 
@@ -143,6 +145,7 @@ def test_workers_share_the_sets_too_and_all_get_the_whole(monkeypatch, precision
         thread.join(60)
     if precision is None:
         assert calls == {"0": FIT + 10 + 2 + 1, "1": FIT + 10 + 1 + 1}
+    assert set(reports) == {"0", "1"}
     for each in reports.values():
         assert each.rows == report.rows
         for name in ("one", "two"):
