@@ -55,4 +55,5 @@ class KerasAugmentation:
         for layer, generator in self._layers:
             generator.at(step)
             images = layer(images, training=True)
-        return images
+        # On PyTorch operations of RandAugment leave the range (Keras 3.15).
+        return keras.ops.clip(images, 0, 255)
