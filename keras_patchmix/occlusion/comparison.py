@@ -253,7 +253,9 @@ def _sequential(name, a, b):
     """Returns which images each model has right, in random order, and the interval."""
     first, second = (a, b) if _is_sequential(a) else (b, a)
     settings = first.settings["sequential"]
-    pairs = sequential_pairs(first.outcomes, second.outcomes, name, settings["population"])
+    outcomes = first.outcomes, second.outcomes
+    places = common_examples(*outcomes)
+    pairs = sequential_pairs(*outcomes, name, settings["population"], places)
     rights, population = pairs[:2] if first is a else pairs[1::-1], pairs[2]
     interval = difference_interval(*rights, population, settings["precision"] / 100)
     return *rights, tuple(map(float, interval))

@@ -60,24 +60,23 @@ class StoppingRule:
                 f"{self.population} images, here are {population}"
             )
         places = common_examples(outcomes, self.baseline)
-        if places is not None and not same_pixels(outcomes, self.baseline, name, places):
-            raise ValueError(
-                "`compare_to` must be a report of the same corruptions. Received: one with other "
-                f"pixels affected in {name!r}"
-            )
-        found = sequential_pairs(outcomes, self.baseline, name, population)
-        if found is None:
+        if places is None:
             raise ValueError(
                 "`compare_to` must be a report of the same images, with one index each. Received: "
                 "one with other labels"
             )
-        a, b, population = found
+        if not same_pixels(outcomes, self.baseline, name, places):
+            raise ValueError(
+                "`compare_to` must be a report of the same corruptions. Received: one with other "
+                f"pixels affected in {name!r}"
+            )
+        a, b, population = sequential_pairs(outcomes, self.baseline, name, population, places)
         low, high = difference_interval(a, b, population, width)
         is_known = low > 0 or high < 0 or (low > -width and high < width)
         return is_known or len(a) >= np.sum(self.baseline.top1[name] >= WRONG)
 
 
-def sequential_pairs(a, b, name, population):
+def sequential_pairs(a, b, name, population, places):
     """Returns the outcomes that two models have in common in a row.
 
     Args:
@@ -85,14 +84,12 @@ def sequential_pairs(a, b, name, population):
         b: `Outcomes` of another, or of all images.
         name: Name of the row.
         population: Number of all images.
+        places: What `common_examples` returned.
 
     Returns:
-        None if the examples are others. Else a tuple of two boolean arrays, which images each model
-        has right, in the order of `a`, and the number of all images that both may score.
+        A tuple of two boolean arrays, which images each model has right, in the order of `a`, and
+        the number of all images that both may score.
     """
-    places = common_examples(a, b)
-    if places is None:
-        return None
     a, b = (each.top1[name][place] for each, place in zip((a, b), places, strict=True))
     unscored = int(np.sum((a == NOT_SCORED) | (b == NOT_SCORED)))
     both = (a >= WRONG) & (b >= WRONG)

@@ -7,10 +7,12 @@ import pytest
 
 from keras_patchmix.base.state_files import DamagedFile
 from keras_patchmix.occlusion import (
+    Custom,
     DatasetOcclusion,
     PatchDrop,
     PatchReplacement,
     Report,
+    backup,
     evaluate,
     write_page,
 )
@@ -293,3 +295,33 @@ def test_a_baseline_of_fewer_images_is_refused():
     baseline = evaluate(model, (images[:60], labels[:60]), suite=suite)
     with pytest.raises(ValueError, match="`compare_to` must be a report of the same images"):
         evaluate(model, (images, labels), suite=suite, precision=5, compare_to=baseline)
+
+
+def test_a_baseline_of_other_corruptions_is_refused():
+    def one(function, **settings):
+        suite = [Custom(function, name="own")]
+        return evaluate(pixel_reader(0, 0), constant_data(90), suite=suite, **settings)
+
+    baseline = one(lambda image: 255 - image)
+    with pytest.raises(ValueError, match="other pixels affected in 'own'"):
+        one(lambda image: image, precision=5, compare_to=baseline)
+
+
+def test_a_backup_of_other_corruptions_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
+    path, calls = tmp_path / "backup.json", []
+
+    def model(images):
+        calls.append(len(images))
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return pixel_reader(0, 0)(images)
+
+    def one(function):
+        suite = [Custom(function, name="own")]
+        return evaluate(model, constant_data(90), suite=suite, batch_size=30, backup=path)
+
+    with pytest.raises(KeyboardInterrupt):
+        one(lambda image: image)
+    with pytest.raises(ValueError, match=r"`backup` must be of the same suite.*own"):
+        one(lambda image: image + (image < 240))  # other pixels, the same classes

@@ -15,10 +15,8 @@ import numpy as np
 import pytest
 
 from keras_patchmix import datasets
-from keras_patchmix.cli.train.experiment import in_words
 from keras_patchmix.models.architectures import convnext
 from keras_patchmix.occlusion import Report
-from keras_patchmix.occlusion.comparison import Comparison, Difference
 from keras_patchmix.training import fitting
 from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.fit_callbacks import EpochCheckpoint
@@ -150,22 +148,6 @@ def test_the_table_and_the_last_line_are_the_report(finished):
     line = [line for line in output.splitlines() if line.startswith("clean")][-1]
     assert line.split()[1:3] == clean
     assert "Patch Mixing  no mixing  difference" in output
-
-
-def test_a_comparison_is_said_in_words():
-    def row(name, difference, margin):
-        low, high = difference - margin, difference + margin
-        return Difference(name, 0.5, 0.5 - difference, difference, low, high, None, 100, True)
-
-    rows = [
-        row("clean", -0.01, 0.02),
-        row("a", 0.1, 0.05),
-        row("b", -0.1, 0.05),
-        row("c", 0.1, 0.2),
-    ]
-    said = in_words(Comparison(("m", "n"), rows, []), "Patch Mixing", "no mixing")
-    assert "Patch Mixing beats no mixing in 1 of 3 rows under occlusion and loses in 1" in said
-    assert "Clean accuracy changes by -1.0 points (-3.0 to +1.0)." in said
 
 
 def test_a_trained_model_is_gone_on_from(finished, run_here):
