@@ -56,7 +56,7 @@ class PatchMixing(PlanMixing):
             `0.1`. Do not let the loss smooth a second time.
         seed: Integer or `None`. With a seed a sequential `map` gives the same batches on every
             run; for a parallel map use `keras_patchmix.layers.map_seeded`. A copy, a pickle, a
-            forked or spawned worker goes on with plans of its own; a new layer with the seed and
+            forked or spawned worker continues with other plans; a new layer with the seed and
             `from_config` start again. Defaults to `None`, which follows
             `keras.utils.set_random_seed`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras' setting.
