@@ -86,6 +86,7 @@ def _run(name, options, arguments):
     def work():
         nonlocal options
         keras_backend.require()
+        options.check_files()
         importlib.import_module("keras_patchmix.models.registered")
         run = importlib.import_module(f"keras_patchmix.cli.{name}.command").run
         if options.output is not None:

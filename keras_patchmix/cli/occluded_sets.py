@@ -1,17 +1,17 @@
 """Sets of occluded images that a command line names, beside the corruptions of its suite."""
 
 from keras_patchmix import datasets
+from keras_patchmix.cli.class_maps import (
+    imagenet_outputs,
+    read_class_map,
+    read_names,
+)
 from keras_patchmix.cli.listing import listing_of
 from keras_patchmix.cli.messages import naming
 from keras_patchmix.datasets import loading
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.occlusion import DatasetOcclusion
 from keras_patchmix.occlusion.occluded_split import has_known_map
-from keras_patchmix.scoring.class_map import (
-    imagenet_outputs,
-    read_class_map,
-    read_names,
-)
 
 
 def occluded_sets(options):

@@ -109,6 +109,9 @@ class Options:
     def check(self) -> None:
         """Raises an `OptionError` where options do not go together."""
 
+    def check_files(self) -> None:
+        """Raises a ValueError where a file is missing or does not fit; needs no backend."""
+
     def to_dict(self) -> dict[str, Any]:
         """Returns all options as JSON values."""
         return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}

@@ -46,12 +46,12 @@ class ModelOptions(Options):
     )
     class_map: tuple = option(
         (),
-        'JSON file, {"class name": output or [outputs]}, if outputs are not the data set\'s '
-        "classes in their order; imagenet matches WordNet ids or names (the default for ImageNet "
-        "weights if needed); none",
+        "the names of the outputs: a folder with a folder for each, in alphabetical order, such as "
+        'the training images; or a JSON file, {"class name": output or [outputs]}; imagenet '
+        "matches WordNet ids or names (the default for ImageNet weights if needed); none",
         group="models",
         repeats=True,
-        metavar="[NAME=]FILE",
+        metavar="[NAME=]PATH",
     )
     scores: str = option(
         "auto",
@@ -72,6 +72,16 @@ class ModelOptions(Options):
         "trust the model files: they may hold Python code, which runs on loading",
         group="models",
     )
+
+    def check_files(self) -> None:
+        """Checks that the files of models and class maps are there."""
+        # Not above: help needs neither.
+        from keras_patchmix.cli.class_maps import is_path, read_names
+        from keras_patchmix.cli.model_specs import model_specs
+
+        for spec in model_specs(self):
+            if is_path(spec.class_map):
+                read_names(spec.class_map)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

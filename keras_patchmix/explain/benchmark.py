@@ -267,7 +267,7 @@ def _given(saliency, batch, clean, start):
         maps = saliency[start : start + len(labels)]
     maps = standardize_maps(maps, batch.masks.shape).astype(np.float32)
     none = np.zeros(len(maps), np.int64)
-    return Saliency(maps, np.zeros_like(maps), none, labels, contrast)
+    return Saliency(maps, np.zeros_like(maps), none, labels, contrast, np.float32(none))
 
 
 def _no_results(batch, num_kept):
@@ -328,6 +328,7 @@ def _rows(batch, saliency, predicted):
             "num_masks": int(saliency.num_masks[number]),
             "noise": float(noise[number]),
             "selectivity": float(values[number]),
+            "mean_score": float(saliency.mean_scores[number]),
         }
         for number in range(len(batch.labels))
     ]

@@ -27,11 +27,13 @@ def plot_saliency(
     value_range: Sequence[float] = (0, 255),
     diverging: bool | None = None,
     notes: Mapping[str, Sequence[str]] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> "Figure":
     """Draws images and the maps of models over them.
 
-    Colours are scaled for each map separately, so compare the places between models, not the
-    colours. The colour bar of a map shows its values.
+    The colour bar of a map shows its values. With `diverging=True` the maps of an image share their
+    colours; otherwise they are scaled for each map separately, so compare the places between
+    models, not the colours.
 
     Args:
         images: Array of shape (B, H, W, C) or (H, W, C), channels last, of 1 or 3 channels.
@@ -42,10 +44,13 @@ def plot_saliency(
             patch selectivity stands over each map. Defaults to `None`.
         captions: None, or a string for each image. Defaults to `None`.
         value_range: (low, high) of the images' values. Defaults to `(0, 255)`.
-        diverging: Whether colours are centred on 0, as for `c_rise`. None is where a map has values
-            of both signs. Defaults to `None`.
+        diverging: Whether colours are centred on 0: red above it, blue below. For maps of `c_rise`
+            less their `Saliency.mean_scores` red speaks for the class, and blue for the other one.
+            None is where a map has values of both signs. Defaults to `None`.
         notes: None, or a dict from a model's name to a string for each image, which stands over the
             map: the class that it explains, say. Defaults to `None`.
+        labels: None, or a dict from a model's name to a string for each image, which stands under
+            the colour bar: what its ends mean, say. Defaults to `None`.
 
     Returns:
         A `matplotlib.figure.Figure`; no window is opened and no global state changed.
@@ -69,10 +74,13 @@ def plot_saliency(
     rows, columns = len(images), 1 + len(maps)
     texts = [title for titles_of_model in titles.values() for title in titles_of_model]
     texts += [] if captions is None else map(wrapped, captions)
-    lines = 0.16 * max(text.count("\n") for text in texts)
+    under = [] if labels is None else [_lines(text) for each in labels.values() for text in each]
+    lines = 0.16 * sum(
+        max((1 + text.count("\n") for text in some), default=0) for some in (texts, under)
+    )
     height, width = images.shape[1:3]
     figure = require("matplotlib.figure", "plotting saliency").Figure(
-        figsize=(0.4 + 2.6 * columns, 0.4 + rows * (0.35 + 2.1 * height / width + lines)),
+        figsize=(0.4 + 2.3 * columns, 0.4 + rows * (0.5 + 2.1 * height / width + lines)),
         layout="constrained",
     )
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -80,13 +88,19 @@ def plot_saliency(
         axis.set_xticks([])
         axis.set_yticks([])
     for row in range(rows):
+        limit = max(np.abs(values[row]).max() for values in maps.values()) if diverging else None
         draw_image(axes[row, 0], shown[row])
         if captions is not None:
             axes[row, 0].set_title(wrapped(captions[row]), fontsize=8, parse_math=False)
         for column, (name, values) in enumerate(maps.items(), start=1):
-            mask = None if masks is None else masks[row]
-            _draw_map(figure, axes[row, column], shown[row], values[row], mask, diverging)
-            axes[row, column].set_title(titles[name][row], fontsize=8, parse_math=False)
+            axis = axes[row, column]
+            colours = _colours(values[row], diverging, limit)
+            drawn = draw_map(axis, shown[row], values[row], **colours)
+            label = "" if labels is None else _lines(labels[name][row])
+            _draw_bar(figure, axis, drawn, label, height / width)
+            axis.set_title(titles[name][row], fontsize=8, parse_math=False)
+            if masks is not None:
+                outline(axis, masks[row])
         if masks is not None:
             outline(axes[row, 0], masks[row])
     if masks is not None:
@@ -105,19 +119,33 @@ def _titles(maps, masks, notes):
             head = name
             if masks is not None and masks[row].any() and not masks[row].all():
                 head = f"{name}: {patch_selectivity(saliency, masks[row]):.2f}"
-            lines = [head] if notes is None else [head, notes[name][row]]
-            titles[name].append("\n".join(map(wrapped, lines)))
+            titles[name].append(_lines(head if notes is None else f"{head}\n{notes[name][row]}"))
     return titles
 
 
-def _draw_map(figure, axis, image, values, mask, diverging):
-    if diverging is None:
-        diverging = values.min() < 0 < values.max()
-    most = np.abs(values).max() or 1.0
-    colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if diverging else {"cmap": "inferno"}
-    drawn = draw_map(axis, image, values, **colours)
-    # Within the map's axes: it is as high as the picture, whatever its proportions.
-    bar = figure.colorbar(drawn, cax=axis.inset_axes([1.03, 0.1, 0.05, 0.8]))
-    bar.ax.tick_params(labelsize=6)
-    if mask is not None:
-        outline(axis, mask)
+def _lines(text):
+    """Wraps every line of a text."""
+    return "\n".join(map(wrapped, text.split("\n")))
+
+
+def _colours(values, diverging, limit):
+    """Returns the arguments for the colours of a map.
+
+    Args:
+        values: The map.
+        diverging: As in `plot_saliency`.
+        limit: The value at the end of diverging colours, or None for the map's own.
+    """
+    if diverging or (diverging is None and values.min() < 0 < values.max()):
+        limit = (np.abs(values).max() if limit is None else limit) or 1.0
+        return {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    return {"cmap": "inferno"}
+
+
+def _draw_bar(figure, axis, drawn, label, proportion):
+    """Draws the colour bar of a map below it, so that all panels stand equally far apart."""
+    place = axis.inset_axes([0.1, -0.09 / proportion, 0.8, 0.045 / proportion])
+    bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
+    bar.locator = require("matplotlib.ticker", "plotting saliency").MaxNLocator(4)
+    bar.ax.tick_params(labelsize=6, length=2, pad=1)
+    bar.ax.set_xlabel(label, fontsize=7, labelpad=2, parse_math=False)

@@ -27,6 +27,8 @@ class Saliency(NamedTuple):
         num_masks: int64 array of shape (B,): the masks each map was made of.
         class_ids: int64 array of shape (B,).
         contrast_ids: int64 array of shape (B,), or None.
+        mean_scores: float32 array of shape (B,): what the maps average, over all masks. A pixel
+            that does not matter has this value.
     """
 
     maps: np.ndarray
@@ -34,6 +36,7 @@ class Saliency(NamedTuple):
     num_masks: np.ndarray
     class_ids: np.ndarray
     contrast_ids: np.ndarray | None
+    mean_scores: np.ndarray
 
 
 def rise(
@@ -153,7 +156,9 @@ def c_rise(
     Lee et al. 2023 (arXiv 2306.17848) name the method without a formula. Here it is the map of RISE
     with f_A - f_B for f, A the class of the image and B the contrast class:
     S(p) = 1 / (N E[M]) sum_i (f_A(x * M_i) - f_B(x * M_i)) M_i(p). So it is the difference of both
-    maps of RISE over the same masks; negative pixels speak for B.
+    maps of RISE over the same masks: the mean difference in probability where a pixel is shown. A
+    pixel that does not matter has the mean over all masks, `Saliency.mean_scores`; those above it
+    speak for A, those below it for B.
 
     Args:
         model: As in `rise`.
@@ -270,6 +275,7 @@ class Explainer:
             np.array([image.count for image in statistics]),
             class_ids,
             contrast_ids,
+            np.array([image.mean_score() for image in statistics], np.float32),
         )
 
     def _score_masked(self, numbers, masks):

@@ -22,7 +22,7 @@ class IndependentMap:
         self._shape, self._keep = masks.image_size, masks.keep_probability
         self._first = np.zeros(self._shape[0] * self._shape[1])
         self._second = np.zeros_like(self._first)
-        self.count = 0
+        self._total, self.count = 0.0, 0
 
     def add(self, masks, scores):
         """Adds masks and the scores of the image behind them.
@@ -35,11 +35,16 @@ class IndependentMap:
         flat = masks.reshape(len(masks), -1)
         self._first += scores @ flat
         self._second += np.einsum("np,np,n->p", flat, flat, scores**2, optimize=False)
+        self._total += float(scores.sum(dtype=np.float64))
         self.count += len(masks)
 
     def map(self):
         """Returns the map so far, float64 of shape (height, width)."""
         return (self._first / (self.count * self._keep)).reshape(self._shape)
+
+    def mean_score(self):
+        """Returns the mean of the scores over all masks: a pixel that does not matter has it."""
+        return self._total / self.count
 
     def standard_error(self):
         """Returns float64 of shape (height, width): each pixel's, infinite after one mask."""
@@ -100,6 +105,10 @@ class ControlVariateMap:
         """Returns float64 of shape (height, width): each pixel's, infinite after one mask."""
         return self._estimate()[1]
 
+    def mean_score(self):
+        """As `IndependentMap.mean_score`."""
+        return self._estimate()[2]
+
     def converged(self, tolerance):
         """As `IndependentMap.converged`; looks now and then, since a look goes over all masks."""
         if self.count < self._next_look:
@@ -119,8 +128,12 @@ class ControlVariateMap:
                 rest.add(masks, scores - told)
                 start += len(scores)
             weights = np.bincount(np.arange(start) % _FOLDS, minlength=_FOLDS) / start
-            known = self._areas.map_of(weights @ surrogates)
-            self._estimated = known + rest.map(), rest.standard_error()
+            coefficients = weights @ surrogates
+            self._estimated = (
+                self._areas.map_of(coefficients) + rest.map(),
+                rest.standard_error(),
+                coefficients[0] + rest.mean_score(),  # areas count less their expectations
+            )
         return self._estimated
 
     def _surrogates(self):

@@ -77,6 +77,7 @@ def _selectivity(values, mask):
 
 class _OptionalRow(TypedDict, total=False):
     predicted: int
+    mean_score: float
 
 
 class SelectivityRow(_OptionalRow):
@@ -141,8 +142,9 @@ class SelectivityReport:
     Attributes:
         rows: List of dicts, one for each image: "index", "label", "contrast" (the class contrasted
             with), "predicted" (the model's class for the mixed image), "share" (of the pixels out
-            of context), "num_masks", "selectivity", and "noise": the greatest standard error of the
-            map over its range.
+            of context), "num_masks", "selectivity", "noise": the greatest standard error of the
+            map over its range, and "mean_score": the value of a pixel that does not matter (0 of
+            maps by another method).
         settings: Dict of JSON values.
         examples: Dict with the first images, "images" (N, H, W, C), "masks" and "maps" (N, H, W);
             not written to JSON.

@@ -1,5 +1,7 @@
 """The picture of saliency."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,34 @@ def test_contrasts_are_centred_on_zero():
     low, high = plain.get_clim()
     assert low == -high == -np.abs(MAPS["plain"][0]).max()
     assert mixed.get_clim() == (MAPS["mixed"][0].min(), MAPS["mixed"][0].max())
+
+
+def test_contrasts_of_an_image_share_their_colours():
+    figure = explain.plot_saliency(IMAGES, MAPS, diverging=True)
+    for row in range(2):
+        limit = max(np.abs(maps[row]).max() for maps in MAPS.values())
+        for column in (1, 2):
+            assert figure.axes[3 * row + column].images[1].get_clim() == (-limit, limit)
+
+
+def test_a_label_stands_under_the_bar_of_its_map():
+    labels = {name: [f"{name} ← $0$ → {k}" for k in range(2)] for name in MAPS}
+    figure = explain.plot_saliency(IMAGES, MAPS, labels=labels)
+    for row in range(2):
+        for column, name in enumerate(MAPS, start=1):
+            (bar,) = figure.axes[3 * row + column].child_axes
+            assert bar.get_xlabel() == f"{name} ← $0$ → {row}"
+            assert not bar.xaxis.label.get_parse_math()
+
+
+def test_panels_stand_equally_far_apart():
+    maps = {"plain": MAPS["plain"], "mixed": 1e-4 * MAPS["mixed"], "third": 1000 * MAPS["mixed"]}
+    figure = explain.plot_saliency(IMAGES, maps)
+    figure.draw_without_rendering()
+    for row in (figure.axes[:4], figure.axes[4:]):
+        boxes = [axis.get_position() for axis in row]
+        gaps = [right.x0 - left.x1 for left, right in itertools.pairwise(boxes)]
+        np.testing.assert_allclose(gaps, gaps[0], rtol=0.02)
 
 
 @pytest.mark.parametrize("maps", [{}, MAPS["plain"], {"a": MAPS["plain"][:1]}])

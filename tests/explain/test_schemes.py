@@ -76,6 +76,37 @@ def test_maps_are_unbiased_even_of_a_few_masks(scheme, num_masks):
     assert np.abs(distance).max() < 4
 
 
+@pytest.mark.parametrize("num_masks", [3, 20])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_mean_scores_are_unbiased(scheme, num_masks):
+    found, seeds = [], 600
+    for seed in range(seeds):
+        masks = RandomMasks(SIZE, 2, 0.3, seed)
+        statistics = SCHEMES[scheme](masks)
+        some = masks(np.arange(num_masks))
+        statistics.add(some, curved(some))
+        found.append(statistics.mean_score())
+    masks, chances = (np.array(values) for values in zip(*all_masks(0.3), strict=True))
+    distance = np.mean(found) - chances @ curved(masks)
+    assert abs(distance) < 4 * np.std(found) / np.sqrt(seeds)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_pixel_that_does_not_matter_has_the_mean_score(scheme):
+    def corner(images):
+        """Class 0 is as probable as much of the upper left corner is shown."""
+        shown = np.asarray(images, np.float32)[:, :2, :2].mean((1, 2, 3)) / 255
+        return np.stack([shown, 1 - shown], axis=1)
+
+    image = np.full((1, 16, 16, 3), 255, np.uint8)
+    settings = {"num_masks": 2000, "grid_size": 4, "scheme": scheme, "return_details": True}
+    found = explain.c_rise(corner, image, 0, 1, **settings)
+    error = found.standard_errors[0, 12:, 12:].max()
+    np.testing.assert_allclose(found.mean_scores, 0, atol=4 * error)  # half of it is shown
+    np.testing.assert_allclose(found.maps[0, 12:, 12:], found.mean_scores[0], atol=4 * error)
+    assert found.maps[0, 0, 0] - found.mean_scores[0] > 0.5
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_variance_that_is_told_is_that_over_seeds(scheme):
     maps, errors = estimates(scheme, 0.5, 60, 400)

@@ -73,13 +73,27 @@ def _explain(options, specs, directory, pictures):
         explainer = DatasetExplainer(options, loaded)
     directory.of_data(explainer.listing)
     num_outputs = [max(2, probe(model, explainer.image_shape)) for model in loaded]
-    say("\n".join([*explainer.lines(), f"Results go to {directory.path}"]))
+    waiting = sum(not directory.has(spec) for spec in specs)
+    passes = _passes_line(explainer.num_images, waiting, options)
+    say("\n".join([*explainer.lines(), passes, f"Results go to {directory.path}"]))
     models = [explainer.prepare(*pair) for pair in zip(loaded, num_outputs, strict=True)]
     for model in models:
         say(remarks.input_line(model.loaded))
         say(f"{model.name}: returns {model.scores}")
     directory.begin()
     return {model.name: _explain_model(options, directory, explainer, model) for model in models}
+
+
+def _passes_line(num_images, num_models, options):
+    """Returns how many forward passes the maps take."""
+    total = num_images * num_models * options.num_masks
+    text = f"{total:,}" if total < 1e6 else f"{total / 1e6:,.1f} million"
+    most = "" if options.tolerance is None else "at most "
+    images, models = (
+        f"{count} {noun}{'' if count == 1 else 's'}"
+        for count, noun in ((num_images, "image"), (num_models, "model"))
+    )
+    return f"{images}, {models}, {options.num_masks:,} masks each: {most}{text} forward passes"
 
 
 def _explain_model(options, directory, explainer, model):

@@ -1,6 +1,7 @@
 """Models explained on a data set, with foreign parts in its images."""
 
 from keras_patchmix.base.printable import distinct
+from keras_patchmix.cli.class_maps import class_map
 from keras_patchmix.cli.data import open_data
 from keras_patchmix.cli.explain.explanation import Explanation, PreparedModel
 from keras_patchmix.cli.listing import data_listing
@@ -13,7 +14,6 @@ from keras_patchmix.explain.map_archive import max_images
 from keras_patchmix.explain.mixed_images import MixedImages
 from keras_patchmix.occlusion import PatchReplacement, Superimpose
 from keras_patchmix.report.text import class_text
-from keras_patchmix.scoring.class_map import class_map
 from keras_patchmix.scoring.scorer import classifier
 
 
@@ -26,6 +26,7 @@ class DatasetExplainer:
 
     Attributes:
         image_shape: (height, width, 3).
+        num_images: Integer, the images that are explained.
         listing: The content of the data set, as of `data_listing`.
 
     Raises:
@@ -54,14 +55,15 @@ class DatasetExplainer:
             seed=options.seed,
         )
         self._first_images = None
+        self.num_images = min(options.max_examples, self._info.num_examples)
 
     def lines(self):
         """Returns a description of the data as a list of lines."""
-        count = min(self._options.max_examples, self._info.num_examples)
         size = "x".join(map(str, self.image_shape[:2]))
         head = (
-            f"{self._info.name} {self._info.split}: {count} of {self._info.num_examples} images of "
-            f"{size}, {self._info.num_classes} classes. {_corruption_line(self._options)}"
+            f"{self._info.name} {self._info.split}: {self.num_images} of "
+            f"{self._info.num_examples} images of {size}, {self._info.num_classes} classes. "
+            f"{_corruption_line(self._options)}"
         )
         lines = [head, *class_lines(self._info.class_names), split_line(self._options)]
         return [line for line in lines if line is not None]
@@ -119,20 +121,23 @@ class DatasetExplainer:
             report.examples,
             options.batch_size,
             progress,
+            self._class_name,
             settings=report.settings,
             skipped=dict(zip(distinct(skipped), skipped.values(), strict=True)),
             report=report,
         )
 
+    def _class_name(self, number):
+        return class_text(number, self._info.class_names)
+
     def _map_row(self, row):
-        names = self._info.class_names
         return {
             "image": f"image {row['index']}",
             "class_id": row["label"],
-            "class_name": class_text(row["label"], names),
+            "class_name": self._class_name(row["label"]),
             "contrast_id": row["contrast"],
-            "contrast_name": class_text(row["contrast"], names),
-            **{key: row[key] for key in ("num_masks", "noise", "selectivity")},
+            "contrast_name": self._class_name(row["contrast"]),
+            **{key: row[key] for key in ("num_masks", "noise", "selectivity", "mean_score")},
         }
 
 

@@ -11,12 +11,14 @@ from keras_patchmix.base.schema import check, conform
 from keras_patchmix.cli.data_directory import DataDirectory, files_of
 from keras_patchmix.cli.score_kind import ScoreKind
 from keras_patchmix.explain import SelectivityReport, deletion_insertion, map_archive
+from keras_patchmix.explain.class_scores import ClassScores
 from keras_patchmix.scoring.scorer import Classifier
 
 _EXPLANATION, _ARRAYS, _REPORT = "explanation.json", "maps.npz", "selectivity.json"
 _BACKUP = "backup.json"
 _KIND = "an explanation"
 _STEPS = 50  # of the curves
+CURVES = ("deletion", "insertion")
 
 
 class PreparedModel(NamedTuple):
@@ -96,8 +98,19 @@ class MapRow(TypedDict):
     selectivity: float | None
 
 
-class ExplainedRow(MapRow):
-    """A map of an image, and the areas under its curves."""
+class _LaterFields(TypedDict, total=False):
+    """What results of version 0.1 lack."""
+
+    mean_score: float
+    predicted: int
+    predicted_name: str
+    probability: float
+    class_probability: float
+    contrast_probability: float | None
+
+
+class ExplainedRow(_LaterFields, MapRow):
+    """A map of an image, the areas under its curves, and what the model says."""
 
     deletion_area: float
     insertion_area: float
@@ -130,7 +143,9 @@ class Explanation:
     Attributes:
         rows: List of dicts of JSON values, one for each image that has a map here: "image" (its
             name), "class_id", "class_name", "contrast_id", "contrast_name" (None for RISE),
-            "num_masks", "noise", "selectivity" (None without a mask), "deletion_area" and
+            "num_masks", "noise", "selectivity" (None without a mask), "mean_score" (what a pixel
+            has that does not matter), "predicted", "predicted_name", "probability" (of the
+            predicted class), "class_probability", "contrast_probability", "deletion_area" and
             "insertion_area".
         curves: Dict with "shares" (S,), "deletion" and "insertion" (N, S): lists of numbers.
         arrays: Dict with "images" uint8 (N, H, W, 3), "maps" float32 (N, H, W) and, where it is
@@ -148,17 +163,23 @@ class Explanation:
     report: SelectivityReport | None = None
 
     @classmethod
-    def with_curves(cls, model, rows, arrays, batch_size, progress, **fields):
-        """Measures deletion and insertion in the order of the maps.
+    def with_curves(cls, model, rows, arrays, batch_size, progress, name, **fields):
+        """Measures what the model says, and deletion and insertion in the order of the maps.
 
         Args:
             model: A `PreparedModel`.
-            rows: List of `MapRow`.
+            rows: List of `MapRow`, with "mean_score".
             arrays: As in `Explanation`.
             batch_size: Images in one call of the model.
             progress: Whether to show a bar: "auto", `True` or `False`.
+            name: Function from a class to its name.
             **fields: The other attributes of `Explanation`.
         """
+        settings = {
+            "batch_size": batch_size,
+            "from_logits": model.classifier.from_logits,
+            "preprocess": model.classifier.preprocess,
+        }
         with Progress(progress, f"{model.name}: deletion and insertion") as bar:
             curves = deletion_insertion(
                 model.classifier.model,
@@ -166,16 +187,21 @@ class Explanation:
                 arrays["maps"],
                 np.array([row["class_id"] for row in rows]),
                 steps=_STEPS,
-                batch_size=batch_size,
-                from_logits=model.classifier.from_logits,
-                preprocess=model.classifier.preprocess,
                 data_format="channels_last",
                 verbose=bar,
+                **settings,
             )
+        images = np.asarray(arrays["images"], np.float32)
+        scores = ClassScores(model.classifier.model, **settings).probabilities(images)
         areas = zip(curves.deletion_area.tolist(), curves.insertion_area.tolist(), strict=True)
         rows = [
-            {**row, "deletion_area": deletion, "insertion_area": insertion}
-            for row, (deletion, insertion) in zip(rows, areas, strict=True)
+            {
+                **row,
+                **_said(row, of_image, name),
+                "deletion_area": deletion,
+                "insertion_area": insertion,
+            }
+            for row, of_image, (deletion, insertion) in zip(rows, scores, areas, strict=True)
         ]
         values = {
             "shares": curves.shares.tolist(),
@@ -183,6 +209,10 @@ class Explanation:
             "insertion": np.round(curves.insertion.astype(np.float64), 6).tolist(),
         }
         return cls(rows, values, arrays, **fields)
+
+    def mean_area(self, kind):
+        """Returns the mean area under the curves "deletion" or "insertion"."""
+        return float(np.mean([row[f"{kind}_area"] for row in self.rows]))
 
     def save(self, folder):
         """Writes the files into a folder, explanation.json last.
@@ -226,7 +256,7 @@ class Explanation:
             check(content.schema_version == 1, "schema_version", "must be 1")
             rows, curves = content.rows, content.curves
             check(len(rows) > 0, "rows", "must not be empty")
-            for kind in ("deletion", "insertion"):
+            for kind in CURVES:
                 lengths = [len(values) for values in curves[kind]]
                 wanted = [len(curves["shares"])] * len(rows)
                 check(lengths == wanted, f"curves.{kind}", "must be a value a share, for each row")
@@ -234,3 +264,20 @@ class Explanation:
         arrays = map_archive.read(folder / _ARRAYS, counts, content.maps_sha256)
         report = SelectivityReport.load(report) if report.exists() else None
         return cls(rows, curves, arrays, content.settings, content.skipped, report)
+
+
+def reports_of(explanations):
+    """Returns a dict from a model's name to its `SelectivityReport`, None of image files."""
+    return {name: explanation.report for name, explanation in explanations.items()}
+
+
+def _said(row, scores, name):
+    """Returns what a model says of an image, by its probabilities."""
+    predicted, contrast = int(scores.argmax()), row["contrast_id"]
+    return {
+        "predicted": predicted,
+        "predicted_name": name(predicted),
+        "probability": float(scores[predicted]),
+        "class_probability": float(scores[row["class_id"]]),
+        "contrast_probability": None if contrast is None else float(scores[contrast]),
+    }

@@ -1,22 +1,23 @@
 """Models explained on images from files, and the classes that users name."""
 
-from typing import NamedTuple
+import itertools
 
 import numpy as np
 
 from keras_patchmix.base.printable import quoted
 from keras_patchmix.base.progress import Progress
 from keras_patchmix.base.schema import check
+from keras_patchmix.cli.class_maps import is_folder, read_names
 from keras_patchmix.cli.data import common_size
+from keras_patchmix.cli.explain.classes import check_counts, model_classes
 from keras_patchmix.cli.explain.explanation import Explanation, MapRow, PreparedModel
 from keras_patchmix.cli.explain.pictures import describe_files, read_pictures
 from keras_patchmix.cli.score_kind import score_kind
+from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.explain import c_rise, patch_selectivity, rise
 from keras_patchmix.explain.map_archive import PartialResults, max_images
 from keras_patchmix.explain.saliency import map_noise
 from keras_patchmix.occlusion.backup import Backup, digest_of
-from keras_patchmix.report.text import class_text
-from keras_patchmix.scoring.class_map import imagenet_names, plain, read_class_map, read_names
 from keras_patchmix.scoring.scorer import classifier
 
 _GROUP_SIZE = 4  # images after which the state is saved
@@ -32,6 +33,7 @@ class ImageExplainer:
 
     Attributes:
         image_shape: (height, width, 3).
+        num_images: Integer, the images that can be read.
         listing: The content of the files, as of `describe_files`.
 
     Raises:
@@ -40,27 +42,26 @@ class ImageExplainer:
 
     def __init__(self, options, loaded, pictures):
         self._options, self._num_pictures = options, len(pictures)
-        for flag, names in (("--class", options.classes), ("--contrast", options.contrasts)):
-            if len(names) not in (0, 1, len(pictures)):
-                raise ValueError(
-                    f"{flag} must be given once, or once for each of the {len(pictures)} images. "
-                    f"Received: {len(names)}"
-                )
+        check_counts(options, len(pictures))
+        maps = dict.fromkeys(model.spec.class_map for model in loaded)
+        self._class_folders = list(filter(is_folder, maps))
         self._pictures = read_pictures(pictures, common_size(options, loaded))
         self.image_shape = self._pictures.images.shape[1:]
         height, width = self.image_shape[:2]
-        count, most = len(self._pictures.names), max_images(height, width)
-        if count > most:
+        self.num_images, most = len(self._pictures.names), max_images(height, width)
+        if self.num_images > most:
             raise ValueError(
                 f"--image must give at most {most} images of this size: explain them in several "
-                f"runs. Received: {count} of {height}x{width}"
+                f"runs. Received: {self.num_images} of {height}x{width}"
             )
         self.listing = describe_files(pictures)
 
     def lines(self):
         """Returns a description of the images as a list of lines."""
         size = "x".join(map(str, self.image_shape[:2]))
-        return [f"{len(self._pictures.names)} of {self._num_pictures} images, of {size}."]
+        head = f"{self.num_images} of {self._num_pictures} images, of {size}."
+        named = (class_lines(read_names(folder)) for folder in self._class_folders)
+        return [head, *itertools.chain.from_iterable(named)]
 
     def prepare(self, loaded, num_outputs):
         """Returns a `LoadedModel` as a `PreparedModel`.
@@ -123,6 +124,7 @@ class ImageExplainer:
             arrays,
             self._options.batch_size,
             progress,
+            model.classes.name,
             settings=settings,
             skipped=self._pictures.skipped,
         )
@@ -164,7 +166,7 @@ class ImageExplainer:
         if self._pictures.masks is not None:
             selectivity = patch_selectivity(saliency.maps, self._pictures.masks[part]).tolist()
         class_ids, num_masks = saliency.class_ids.tolist(), saliency.num_masks.tolist()
-        noise = map_noise(saliency).tolist()
+        noise, mean_scores = map_noise(saliency).tolist(), saliency.mean_scores.tolist()
         return [
             {
                 "image": self._pictures.names[part][i],
@@ -175,85 +177,7 @@ class ImageExplainer:
                 "num_masks": num_masks[i],
                 "noise": noise[i],
                 "selectivity": selectivity[i],
+                "mean_score": mean_scores[i],
             }
             for i in range(count)
         ]
-
-
-class ModelClasses(NamedTuple):
-    """The classes of a model, where no data set says what they are.
-
-    Attributes:
-        count: Number of classes.
-        names: Tuple of their names, or None where they are not known.
-        outputs: List with the list of the model's outputs for each class; None where output i is
-            class i.
-    """
-
-    count: int
-    names: tuple | None = None
-    outputs: list | None = None
-
-    def name(self, number):
-        """Returns the name of a class, or such as "class 3"."""
-        return class_text(number, self.names)
-
-    def find(self, text, flag):
-        """Returns the number of the class that a flag names.
-
-        Args:
-            text: A name, or a whole number: the model's output.
-            flag: The flag, for the message.
-
-        Raises:
-            ValueError: There is no such class.
-        """
-        names = self.names or ()
-        for wanted, known in ((text, names), (plain(text), tuple(map(plain, names)))):
-            if known.count(wanted) == 1:
-                return known.index(wanted)
-        if text.isdecimal():
-            output = int(text)
-            for number, outputs in enumerate(self.outputs or ()):
-                if output in outputs:
-                    return number
-            if self.outputs is None and output < self.count:
-                return output
-        allowed = (
-            f"a whole number from 0 to {self.count - 1}; names are known of --class-map FILE and "
-            "of models with ImageNet weights"
-        )
-        if self.names is not None:
-            some = ", ".join(map(repr, self.names[:5])) + (", ..." if len(self.names) > 5 else "")
-            allowed = f"the number of an output, or the name of one class of {some}"
-        raise ValueError(f"{flag} must be {allowed}. Received: {text!r}")
-
-
-def model_classes(loaded, num_outputs):
-    """Returns the `ModelClasses` of a model.
-
-    Names come from the file of `--class-map`, or are ImageNet's, in Keras' words, where Keras' list
-    is available.
-
-    Args:
-        loaded: A `LoadedModel`.
-        num_outputs: Number of its scores.
-
-    Raises:
-        ValueError: The file does not fit.
-    """
-    source = loaded.spec.class_map
-    if source not in (None, "none", "imagenet"):
-        names = read_names(source)
-        return ModelClasses(len(names), names, read_class_map(source, num_outputs, names))
-    if source == "imagenet" and num_outputs != 1000:
-        raise ValueError(
-            f"--class-map imagenet: {loaded.spec.name!r} returns {num_outputs} scores, not 1000"
-        )
-    if source == "imagenet" or (loaded.imagenet and num_outputs == 1000 and source is None):
-        try:
-            return ModelClasses(num_outputs, imagenet_names())
-        except ValueError:
-            if source == "imagenet":
-                raise
-    return ModelClasses(num_outputs)

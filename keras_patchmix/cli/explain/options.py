@@ -42,7 +42,7 @@ class ExplainOptions(ProgressOptions, SplitOptions, ModelOptions):
     DESCRIPTION: ClassVar[str] = r"""
 Shows what saved image classifiers look at: maps side by side, and patch selectivity.
 
-    keras-patchmix explain --model model.keras --image photo.jpg
+    keras-patchmix explain --model model.keras --image photo.jpg --class-map photos
     keras-patchmix explain --model keras.applications:ConvNeXtTiny --image photos \
         --class tench --contrast "English springer"
     keras-patchmix explain --model model.keras --image photo.jpg --mask foreign.png
@@ -77,7 +77,7 @@ results, in the directory of --output:
     classes: tuple = option(
         (),
         "the class to explain, by id or name; once for all images, or once for each; by default "
-        "the model's top-1 prediction. Names come from --class-map FILE and from ImageNet weights",
+        "the model's top-1 prediction. Names come from --class-map and from ImageNet weights",
         group=_IMAGES,
         repeats=True,
         metavar="CLASS",
@@ -181,10 +181,25 @@ results, in the directory of --output:
         """Makes a directory under `runs/`, named after the data set or the first image."""
         return new_directory(self.dataset or Path(self.image[0]).stem, "explanation")
 
+    def check_files(self):
+        """Checks that models, class maps, images and masks are there, and names of classes."""
+        super().check_files()
+        # Not above: help needs none of these.
+        from keras_patchmix.cli.explain.classes import check_counts, check_names
+        from keras_patchmix.cli.explain.pictures import list_pictures
+        from keras_patchmix.cli.model_specs import model_specs
+
+        if self.image:
+            check_counts(self, len(list_pictures(self.image, self.mask)))
+            check_names(self, model_specs(self))
+
     def check(self):
         """Raises an `OptionError` where options do not go together."""
         if bool(self.image) == (self.dataset is not None):
-            raise OptionError("--image and --dataset", "give one of them")
+            raise OptionError(
+                "--image and --dataset",
+                "give one of them (the names of classes for --image: --class-map FOLDER)",
+            )
         if self.image:
             other, needed = _OF_DATA, "--dataset"
             if self.contrasts and self.method == "rise":

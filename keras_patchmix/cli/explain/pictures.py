@@ -162,7 +162,12 @@ def _list_folder(folder, masks):
         return [(path, None) for path in paths]
     if not masks.is_dir():
         raise ValueError(f"--mask must be a folder for the folder {str(folder)!r}")
-    known = {path.stem: path for path in masks.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
+    known = {}
+    for path in sorted(masks.iterdir()):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            other = known.setdefault(path.stem, path)
+            if other is not path:
+                raise ValueError(f"--mask: both {other.name!r} and {path.name!r} are of one image")
     for path in paths:
         if path.stem not in known:
             raise ValueError(f"--mask: {str(masks)!r} holds no mask for {path.name!r}")

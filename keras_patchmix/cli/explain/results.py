@@ -1,22 +1,21 @@
-"""The results of all models together: the table of images, the figures, and what is printed."""
+"""The results of all models together: the table of images, and what is printed."""
 
 import numpy as np
 
 from keras_patchmix.base import atomic, csv_text
-from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 from keras_patchmix.cli import messages
-from keras_patchmix.explain import plot_saliency
-from keras_patchmix.report.selectivity import Strip, draw_strips
-from keras_patchmix.report.style import add_legend, line_style, wrapped
+from keras_patchmix.cli.explain.explanation import CURVES, reports_of
+from keras_patchmix.cli.explain.figures import draw_figures
+from keras_patchmix.cli.explain.row_text import classes_text, said
 from keras_patchmix.report.text import aligned, class_text, percent
 
 _NOISE = 0.18  # of maps that had nothing to show: see docs/explain.md
 _MAX_NAMED = 10
-_CURVES = ("deletion", "insertion")
 _COLUMNS = (
     "model", "image", "class_id", "class_name", "contrast_id", "contrast_name", "predicted",
-    "share", "num_masks", "noise", "selectivity", "deletion_area", "insertion_area",
+    "predicted_name", "probability", "class_probability", "contrast_probability", "share",
+    "num_masks", "mean_score", "noise", "selectivity", "deletion_area", "insertion_area",
 )  # fmt: skip
 
 
@@ -50,6 +49,8 @@ def rows_csv(explanations):
 def _report_rows(report):
     names = report.settings.get("class_names")
     for row in report.rows:
+        if "predicted" in row:
+            row = {**row, "predicted_name": class_text(row["predicted"], names)}
         yield {
             **row,
             "image": f"image {row['index']}",
@@ -60,104 +61,19 @@ def _report_rows(report):
         }
 
 
-def draw_figures(directory, explanations, figures):
-    """Draws the figures; see `write`."""
-    strips = [
-        Strip(name, number, report.values, report.mean, *report.interval)
-        for number, (name, report) in enumerate(_reports(explanations).items())
-        if report is not None
-    ]
-    if strips:
-        draw_strips(strips, directory / "selectivity.png")
-    _draw_curves(explanations, directory / "curves.png")
-    # The last file: if it exists, all others do.
-    _draw_maps(explanations, directory / "explain.png", figures)
-
-
-def _draw_maps(explanations, path, figures):
-    first, shown = next(iter(explanations.values())), slice(figures)
-    masks = first.arrays.get("masks")
-    plot_saliency(
-        first.arrays["images"][shown],
-        {name: one.arrays["maps"][shown] for name, one in explanations.items()},
-        path,
-        None if masks is None else masks[shown],
-        captions=[row["image"] for row in first.rows[shown]],
-        diverging=False,  # a map's mean says how sure the model is, not where it looks
-        notes={
-            name: [_classes_text(row) for row in one.rows[shown]]
-            for name, one in explanations.items()
-        },
-    )
-
-
-def _classes_text(row):
-    """Returns the classes of a map, such as "cat rather than dog"."""
-    if row["contrast_name"] is None:
-        return row["class_name"]
-    return f"{row['class_name']} rather than {row['contrast_name']}"
-
-
-def _draw_curves(explanations, path):
-    """Draws deletion and insertion: the means over the images, and thin lines for each image."""
-    figure_class = require("matplotlib.figure", "plotting deletion and insertion").Figure
-    labels = []
-    for name, explanation in explanations.items():
-        areas = ", ".join(f"{kind} {_mean_area(explanation, kind):.3f}" for kind in _CURVES)
-        labels.append(wrapped(f"{name}; area: {areas}", 80, most=None))
-    height = 3.6 + 0.2 * sum(1 + label.count("\n") for label in labels)
-    figure = figure_class(figsize=(8, height), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for axis, kind, better, treated in zip(
-        axes, _CURVES, ("lower", "higher"), ("deleted", "put back"), strict=True
-    ):
-        lines = _draw_kind(axis, explanations, kind)
-        axis.set_title(f"{kind} ({better} is better)", fontsize=9)
-        axis.set_xlabel(f"most salient pixels {treated}, %", fontsize=9)
-    axes[0].set_ylabel("probability of the class explained", fontsize=9)
-    count = len(next(iter(explanations.values())).rows)
-    title = "1 image" if count == 1 else f"mean of {count} images; thin lines: each image"
-    legend = {"loc": "outside lower center", "fontsize": 9, "title_fontsize": 8}
-    add_legend(figure, lines, labels, title=title, **legend)
-    atomic.write_figure(path, figure)
-
-
-def _draw_kind(axis, explanations, kind):
-    """Draws the curves of all models, and returns the lines of their means."""
-    lines = []
-    for number, explanation in enumerate(explanations.values()):
-        style = line_style(number)
-        colour, dashes = style["color"], style["linestyle"]
-        shares = 100 * np.array(explanation.curves["shares"])
-        curves = np.array(explanation.curves[kind])
-        if len(curves) > 1:
-            axis.plot(shares, curves.T, color=colour, linewidth=0.6, alpha=0.3)
-        lines += axis.plot(shares, curves.mean(0), dashes, color=colour, linewidth=2)
-    axis.set_xlim(0, 100)
-    axis.set_ylim(-0.02, 1.02)
-    axis.tick_params(labelsize=8)
-    axis.grid(alpha=0.25)
-    axis.spines[["top", "right"]].set_visible(False)
-    return lines
-
-
 def tables(explanations):
     """Returns the printed tables of all models, as one text.
 
     Args:
         explanations: Dict from a model's name to its `Explanation`.
     """
-    reports = _reports(explanations)
+    reports = reports_of(explanations)
     if None in reports.values():
         parts = [_image_table(explanations)]
     else:
         parts = [_selectivity_table(reports), _difference_table(reports), _area_table(explanations)]
     parts += [_noise_line(explanations), _skipped_line(explanations)]
     return "\n\n".join(part for part in parts if part)
-
-
-def _reports(explanations):
-    return {name: explanation.report for name, explanation in explanations.items()}
 
 
 def _differences(reports):
@@ -201,17 +117,13 @@ def _difference_table(reports):
 
 def _area_table(explanations):
     lines = [
-        (name, *(f"{_mean_area(explanation, kind):.3f}" for kind in _CURVES))
+        (name, *(f"{explanation.mean_area(kind):.3f}" for kind in CURVES))
         for name, explanation in explanations.items()
     ]
     count = len(next(iter(explanations.values())).rows)
     images = "the first image" if count == 1 else f"the first {count} images"
     head = (f"areas on {images}", "deletion (lower is better)", "insertion (higher is better)")
     return aligned(head, lines, left=1)
-
-
-def _mean_area(explanation, kind):
-    return float(np.mean([row[f"{kind}_area"] for row in explanation.rows]))
 
 
 def _image_table(explanations):
@@ -221,7 +133,8 @@ def _image_table(explanations):
         (
             row["image"],
             name,
-            _classes_text(row),
+            said(row),
+            classes_text(row),
             "" if row["selectivity"] is None else f"{row['selectivity']:.3f}",
             f"{row['noise']:.2f}",
             f"{row['deletion_area']:.3f}",
@@ -229,11 +142,11 @@ def _image_table(explanations):
         )
         for name, row in rows
     ]
-    head = ("image", "model", "explained", "selectivity", "noise", "deletion", "insertion")
+    head = ("image", "model", "says", "explained", "selectivity", "noise", "deletion", "insertion")
     if all(row["selectivity"] is None for _, row in rows):
-        head, *lines = ((*line[:3], *line[4:]) for line in (head, *lines))
+        head, *lines = ((*line[:4], *line[5:]) for line in (head, *lines))
     return (
-        aligned(head, lines, left=3)
+        aligned(head, lines, left=4)
         + "\n\nnoise: greatest standard error of the map over its range; deletion (lower is "
         "better) and insertion (higher is better): areas under the curves"
     )
@@ -276,7 +189,7 @@ def result_line(options, directory, explanations):
         directory: A `pathlib.Path`.
         explanations: Dict from a model's name to its `Explanation`.
     """
-    first, reports = next(iter(explanations.values())), _reports(explanations)
+    first, reports = next(iter(explanations.values())), reports_of(explanations)
     if first.report is None:
         rows, source = first.rows, {"images": list(options.image)}
     else:
@@ -300,7 +213,7 @@ def result_line(options, directory, explanations):
 
 
 def _numbers(explanation):
-    numbers = {kind: _mean_area(explanation, kind) for kind in _CURVES}
+    numbers = {kind: explanation.mean_area(kind) for kind in CURVES}
     values = [row["selectivity"] for row in explanation.rows if row["selectivity"] is not None]
     report = explanation.report
     if report is not None:

@@ -4,6 +4,7 @@ import json
 
 from keras_patchmix.base.printable import say
 from keras_patchmix.cli import remarks
+from keras_patchmix.cli.class_maps import class_map
 from keras_patchmix.cli.data import (
     open_data,
     open_suite,
@@ -25,7 +26,6 @@ from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
 from keras_patchmix.occlusion.occluded_split import SetError
 from keras_patchmix.scoring import objects
-from keras_patchmix.scoring.class_map import class_map
 from keras_patchmix.scoring.loading import load_model, probe
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.cli.explain.image_explainer import ModelClasses, model_classes
+from keras_patchmix.cli.explain.classes import ModelClasses, model_classes
 from keras_patchmix.cli.model_specs import ModelSpec
 from keras_patchmix.scoring.loading import LoadedModel
 from keras_patchmix.scoring.scorer import classifier
@@ -28,6 +28,22 @@ def test_classes_are_found_by_name_and_by_the_number_of_the_output(tmp_path):
             classes.find(text, "--class")
     assert classes.name(1) == "tench"
     assert ModelClasses(5).name(1) == "class 1"
+
+
+@pytest.mark.parametrize("prefix", ["", "folder:"])
+@pytest.mark.parametrize("parts", [(), ("train",)])
+def test_outputs_are_named_by_the_folders_of_photos(tmp_path, prefix, parts):
+    for number, name in enumerate(("church", "tench", "Garbage truck")):
+        folder = tmp_path.joinpath(*parts, name)
+        folder.mkdir(parents=True)
+        (folder / f"{number}.png").write_bytes(b"not read")
+    found = model_classes(loaded(class_map=f"{prefix}{tmp_path}"), 3)
+    assert found == ModelClasses(3, ("Garbage truck", "church", "tench"))
+    assert found.find("garbage truck", "--class") == 0
+    with pytest.raises(ValueError, match=r"Did you mean 'church'\? Received: 'chruch'"):
+        found.find("chruch", "--class")
+    with pytest.raises(ValueError, match=r"for each of the 4 scores .* Received: 3 folders"):
+        model_classes(loaded(class_map=str(tmp_path)), 4)
 
 
 def test_the_probability_of_a_class_is_the_sum_of_its_outputs():

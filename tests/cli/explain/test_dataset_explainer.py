@@ -111,7 +111,9 @@ def test_every_file_is_there_and_the_same_command_prints_them_again(finished, fl
     assert [row["model"] for row in rows] == ["a"] * 12 + ["opposite"] * 12
     assert [float(row["selectivity"]) for row in rows[:12]] == report.values.tolist()
     assert {row["class_name"] for row in rows} == set(CLASSES)
-    assert [bool(row["deletion_area"]) for row in rows[:12]] == [True] * 2 + [False] * 10
+    for name in ("deletion_area", "probability"):
+        assert [bool(row[name]) for row in rows[:12]] == [True] * 2 + [False] * 10
+    assert {row["predicted_name"] for row in rows} <= set(CLASSES)
 
 
 def test_deletion_falls_where_the_map_is_right(finished):
@@ -119,6 +121,10 @@ def test_deletion_falls_where_the_map_is_right(finished):
         name: json.loads((finished / name / "explanation.json").read_text())
         for name in ("a", "opposite")
     }
+    for name in found:
+        said = [row["predicted"] for row in found[name]["rows"]]
+        report = explain.SelectivityReport.load(finished / name / "selectivity.json")
+        assert said == [row["predicted"] for row in report.rows[:2]]
     for row in found["a"]["rows"]:
         # Its own half goes first; then the other class's half, and all are as probable.
         assert row["deletion_area"] == pytest.approx(deletion_area(), abs=0.01)
@@ -149,6 +155,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_numbers(
     status, out, err = run(command, capsys)
     assert status == 130
     assert "\nClasses: 0 'blue', 1 'green', 2 'red'\n" in out
+    assert "\n13 images, 2 models, 60 masks each: 1,560 forward passes\n" in out
     assert f"--output {place / 'again'}" in err.splitlines()[-1]
     assert (place / "again" / "opposite" / "backup.json").exists()
     status, out, _ = run(command, capsys)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tests.cli.explain.cases import (
     run,
     save,
     without_pictures,
+    write_folder,
 )
 from tests.command_line import result, subcommand
 
@@ -75,6 +77,11 @@ def test_what_is_in_context_is_salient(finished, flags, capsys):
     for row in rows:
         assert float(row["selectivity"]) > 0.65
         assert float(row["deletion_area"]) == pytest.approx(deletion_area(), abs=0.01)
+        # Half of an image is of either colour.
+        share = np.exp(3 * 240 / 255)
+        for kind in ("probability", "class_probability", "contrast_probability"):
+            assert float(row[kind]) == pytest.approx(share / (2 * share + 1), abs=1e-5)
+        assert abs(float(row["mean_score"])) < 0.1
     with np.load(finished / "maps.npz") as arrays:
         np.testing.assert_array_equal(arrays["masks"], [FOREIGN] * 2)
         assert (arrays["maps"][:, ~FOREIGN].mean(1) > arrays["maps"][:, FOREIGN].mean(1)).all()
@@ -87,7 +94,14 @@ def test_a_photo_that_changed_is_noticed(place, capsys, tmp_path, monkeypatch):
     flags += ["--grid-size", "4", "--output", str(tmp_path / "out")]
     status, out, _ = run(flags, capsys)
     assert status == 0
-    assert "class 0" in out  # the model's own choice
+    assert "1 image, 1 model, 8 masks each: 8 forward passes" in out
+    share = np.exp(6 * 240 / 255)
+    assert re.search(rf"class 0 {100 * share / (share + 2):.1f} % +class 0 ", out)
+    (row,) = csv.DictReader((tmp_path / "out" / "rows.csv").open())
+    assert (row["predicted"], row["predicted_name"]) == ("0", "class 0")  # its own choice
+    assert float(row["probability"]) == pytest.approx(share / (share + 2), abs=1e-5)
+    assert row["class_probability"] == row["probability"]
+    assert row["contrast_probability"] == ""
     assert "selectivity" not in out
     save(photo, colour(1))
     status, _, err = run(flags, capsys)
@@ -122,8 +136,8 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_maps(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("--class 3", "--class must be a whole number from 0 to 2; names are known of"),
-        ("--class red", "--class must be a whole number from 0 to 2"),
+        ("--class 3", "--class must be a whole number from 0 to 2; names come from --class-map"),
+        ("--class red", "--class must be a whole number; names come from --class-map"),
         ("--class 1 --contrast 1", "--contrast must be another class than --class"),
         ("--class 1 --class 2", "--class must be given once, or once for each of the 1 images"),
         ("--image-size 32", "--image-size 32: the model 'net' takes images of 12x12 pixels"),
@@ -164,3 +178,20 @@ def test_a_backup_of_other_images_is_refused(place, flags, tmp_path, capsys, mon
     status, _, errors = run([*flags, "--output", tmp_path], capsys)
     assert status == 1
     assert "backup.json' is damaged" in errors
+
+
+def test_names_come_from_a_folder_of_photos(place, capsys, tmp_path, monkeypatch):
+    without_pictures(monkeypatch)
+    write_folder(tmp_path / "photos", count=1)
+    photo = place / "photos" / "b.png"
+    flags = f"--model {place / 'net.keras'} --image {photo} --num-masks 8 --grid-size 4".split()
+    flags += ["--class-map", tmp_path / "photos", "--output", tmp_path / "out"]
+    status, out, _ = run([*flags, "--class", "Red", "--contrast", "1"], capsys)
+    assert status == 0
+    assert "Classes: 0 'blue', 1 'green', 2 'red'" in out
+    assert "red rather than green" in out
+    (tmp_path / "photos" / "green" / "0.png").unlink()
+    (tmp_path / "photos" / "green").rmdir()
+    status, _, err = run([*flags[:-1], tmp_path / "new"], capsys)
+    assert status == 1
+    assert "must hold a folder for each of the 3 scores that the model returns" in err

@@ -104,15 +104,17 @@ def test_what_files_hold_is_in_the_listing(tmp_path):
         (["a.png"], ["black.png"], "is black, and so in context; it must hold both"),
         (["folder"], ["a.png"], "--mask must be a folder for the folder 'folder'"),
         (["folder"], ["empty"], "--mask: 'empty' holds no mask for 'a.png'"),
+        (["folder"], ["two"], "--mask: both 'a.bmp' and 'a.png' are of one image"),
     ],
 )
 def test_errors_name_the_flag_and_the_file(images, masks, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, array in (("a", PHOTO), ("small", PHOTO[:9]), ("folder/a", PHOTO)):
+    for name, array in (("a", PHOTO), ("small", PHOTO[:9]), ("folder/a", PHOTO), ("two/a", PHOTO)):
         saved(tmp_path / f"{name}.png", array)
     saved(tmp_path / "black.png", np.zeros_like(PHOTO))
     (tmp_path / "broken.png").write_text("no image")
     (tmp_path / "empty").mkdir()
+    saved(tmp_path / "two" / "a.bmp", PHOTO)
     with pytest.raises(ValueError, match=re.escape(message)):
         read(images, None, masks)
 

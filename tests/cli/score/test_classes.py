@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_patchmix.cli.model_specs import ModelSpec
-from keras_patchmix.scoring.class_map import (
+from keras_patchmix.cli.class_maps import (
     class_map,
     imagenet_outputs,
     read_class_map,
 )
+from keras_patchmix.cli.model_specs import ModelSpec
 
 
 def loaded(asked=None, **kinds):
@@ -95,6 +95,17 @@ def test_a_map_is_read_from_a_file(tmp_path):
     path.write_text(json.dumps({"b": [4, 0], "a": 3, "other": 1}))
     assert read_class_map(path, 5, ("a", "b")) == [[3], [4, 0]]
     assert class_map(loaded(str(path)), 5, ("b", "a")) == [[4, 0], [3]]
+
+
+def test_a_folder_gives_the_outputs_of_some_of_its_classes(tmp_path):
+    for name in ("cat", "dog", "owl"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.jpg").write_bytes(b"not read")
+    assert class_map(loaded(str(tmp_path)), 3, ("owl", "cat")) == [[2], [0]]
+    with pytest.raises(ValueError, match="lacks the classes 'eel'"):
+        class_map(loaded(str(tmp_path)), 3, ("owl", "eel"))
+    with pytest.raises(ValueError, match=r"for each of the 5 scores .* Received: 3 folders"):
+        class_map(loaded(str(tmp_path)), 5, ("owl", "cat"))
 
 
 @pytest.mark.parametrize(
