@@ -3,9 +3,11 @@
     python benchmarks/selectivity_study.py runs/study/imagenette-*-[123] --data-dir DIR \
         --output runs/selectivity
 
-Every directory is a run of one of the training recipes. All models meet the same images of the test
-split, the same foreign parts and the same masks. Each model and corruption has a file in the output
-directory; the same command goes on where it was. Differences to the run of the same model and seed
+Every directory is a run of one of the training recipes; the runs of `train --compare none` are
+DIR and DIR/none. All models meet the same images of the test split, the same foreign parts and the
+same masks. Each run has a folder in the output directory, as it lies below the folder of all runs;
+the same command goes on where it was, and refuses files of another model or of other settings.
+Differences to the run of the same model and seed
 without mixing are paired image by image: their mean over images and seeds, and the 95 % interval by
 the bootstrap over images of the difference averaged over the seeds. The last line is RESULT and a
 JSON object.
@@ -23,6 +25,7 @@ import keras
 import numpy as np
 
 from keras_patchmix import datasets, explain, occlusion
+from keras_patchmix.base.run_directory import file_digest
 from keras_patchmix.explain.selectivity import SelectivityReport
 
 CORRUPTIONS = {
@@ -52,11 +55,20 @@ def open_data(config, options):
     return datasets.load_for_scoring(config["dataset"], split, size, options.data_dir, 64)
 
 
-def measure(directory, config, options):
+def folders_of(directories, output):
+    """Returns the folder of the results of each run: its path below the folder of all runs."""
+    directories = [one.resolve() for one in directories]
+    root = os.path.commonpath([one.parent for one in directories])
+    return [output / one.relative_to(root) for one in directories]
+
+
+def measure(directory, folder, config, options):
     """Returns a dict from a corruption's name to the report of one run, measured or read."""
     found, model = {}, None
+    origin = {**settings_of(options), "sha256": file_digest(directory / "model.keras")}
+    folder.mkdir(parents=True, exist_ok=True)
     for name, make in CORRUPTIONS.items():
-        path = options.output / f"{directory.name}-{name}.json"
+        path = folder / f"{name}.json"
         if not path.exists():
             if model is None:
                 model = keras.saving.load_model(directory / "model.keras", compile=False)
@@ -69,9 +81,12 @@ def measure(directory, config, options):
                 **settings_of(options),
             )
             np.savez_compressed(path.with_suffix(".npz"), **report.examples)
+            report.settings["origin"] = origin
             report.to_json(path)
-            print(f"{directory.name}, {name}: {report}", flush=True)
+            print(f"{directory}, {name}: {report}", flush=True)
         found[name] = SelectivityReport.load(path)
+        if found[name].settings.get("origin") != origin:
+            raise SystemExit(f"{path} is not of {directory} as it is now, or of other flags")
     return found
 
 
@@ -136,14 +151,14 @@ def between_models(reports, baseline):
                 print(f"{corruption}, {other} - {model}: {with_interval(difference, '+')}")
 
 
-def draw(directories, configs, options):
+def draw(folders, configs, options):
     """Draws the maps of the first seed of every model and mixing, one picture a corruption."""
     for corruption in CORRUPTIONS:
         first, maps = None, {}
-        for directory, config in zip(directories, configs, strict=True):
+        for folder, config in zip(folders, configs, strict=True):
             if config["seed"] != min(one["seed"] for one in configs):
                 continue
-            kept = np.load(options.output / f"{directory.name}-{corruption}.npz")
+            kept = np.load(folder / f"{corruption}.npz")
             first = kept if first is None else first
             maps[f"{config['model']}, {config['mixing']}"] = kept["maps"]
         path = options.output / f"{corruption}.png"
@@ -169,13 +184,18 @@ def main():
         raise SystemExit("None of the directories holds a model.keras")
     options.output.mkdir(parents=True, exist_ok=True)
     configs = [json.loads((one / "config.json").read_text()) for one in directories]
+    if len({(config["dataset"], config["image_size"]) for config in configs}) > 1:
+        raise SystemExit("The runs must be of one data set and one size of images")
+    folders = folders_of(directories, options.output)
     reports = defaultdict(lambda: defaultdict(dict))
-    for directory, config in zip(directories, configs, strict=True):
-        found = measure(directory, config, options)
-        reports[config["model"]][config["mixing"]][config["seed"]] = found
+    for directory, folder, config in zip(directories, folders, configs, strict=True):
+        model, mixing, seed = (config[key] for key in ("model", "mixing", "seed"))
+        if seed in reports[model][mixing]:
+            raise SystemExit(f"Two runs of {model}, {mixing} with seed {seed}")
+        reports[model][mixing][seed] = measure(directory, folder, config, options)
     numbers = table(reports, options.baseline)
     between_models(reports, options.baseline)
-    draw(directories, configs, options)
+    draw(folders, configs, options)
     print("RESULT " + json.dumps(numbers))
 
 
