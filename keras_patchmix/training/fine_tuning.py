@@ -19,7 +19,7 @@ from keras_patchmix.occlusion.backup import digest_of
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.forward import num_outputs
 from keras_patchmix.scoring.logits import is_single_logit, last_activation, returns_logits
-from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.preprocessing import preprocessing_of, without_own_preprocessing
 from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder, arrays_of, restore
 
 _WARM_UP = 0.1  # share of the training in which the learning rate rises
@@ -144,7 +144,12 @@ class FineTuning:
         """
         total = self.settings.epochs * batches.steps if deadline is None else None
         images = batches.steps * batches.batch_size
-        with self._freeze_batch_norm(), Progress(verbose, "fine-tuning") as bar:
+        # Images are preprocessed here, after mixing, by the model's own function or another one.
+        with (
+            without_own_preprocessing(self.model),
+            self._freeze_batch_norm(),
+            Progress(verbose, "fine-tuning") as bar,
+        ):
             self._compile()
             first = 0 if backup is None else backup.load(self.model)
             bar.start(total and self.settings.epochs * images, first * images)
