@@ -16,10 +16,10 @@ def hub_classifier(activation=None):
     backbone = hub.ViTBackbone(
         image_shape=(SIZE, SIZE, 3),
         patch_size=4,
-        num_layers=2,
+        num_layers=1,
         num_heads=4,
-        hidden_dim=64,
-        mlp_dim=128,
+        hidden_dim=48,
+        mlp_dim=96,
     )
     converter = hub_layers.ViTImageConverter(image_size=(SIZE, SIZE), scale=1 / 127.5, offset=-1)
     return hub.ViTImageClassifier(
@@ -30,11 +30,11 @@ def hub_classifier(activation=None):
     )
 
 
-def hub_preset(directory, activation=None, count=1500, epochs=8):
+def hub_preset(directory, activation=None, count=1000, epochs=6):
     """Writes a preset of a trained `hub_classifier`; returns its directory as a string."""
     keras.utils.set_random_seed(1)
     classifier = hub_classifier(activation)
-    train(classifier, shapes.generate(range(count), "train", SIZE), epochs)
+    train(classifier, shapes.generate(range(count), "train", SIZE), epochs, 2e-3)
     classifier.save_to_preset(str(directory))
     return str(directory)
 
@@ -43,8 +43,11 @@ def cv_classifier(name, activation="softmax"):
     """A classifier of keras-cv with a small backbone of ours, not trained."""
     import keras_cv
 
-    kind = models.ViTBackbone if name.startswith("vit") else models.ConvNeXtBackbone
-    backbone = kind(**models.preset(name), input_shape=(SIZE, SIZE, 3), seed=1)
+    arguments = {
+        "ViTBackbone": {"patch_size": 4, "dim": 64, "depth": 2, "num_heads": 4},
+        "ConvNeXtBackbone": {"depths": (1, 1), "dims": (32, 64)},
+    }[name]
+    backbone = getattr(models, name)(**arguments, input_shape=(SIZE, SIZE, 3), seed=1)
     return keras_cv.models.ImageClassifier(backbone, num_classes=10, activation=activation)
 
 

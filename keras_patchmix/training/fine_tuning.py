@@ -207,7 +207,8 @@ class FineTuning:
     def _compile(self):
         optimizer = keras.optimizers.AdamW(0.0, weight_decay=self.settings.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
-        self.model.compile(optimizer, self._loss, jit_compile=use_xla())
+        # A task of keras-hub is made with metrics of class ids, which only a list replaces.
+        self.model.compile(optimizer, self._loss, metrics=[], jit_compile=use_xla())
         optimizer.build(self.model.trainable_variables)
         # The copy has seed generators of its own: dropout follows the seed too.
         weights = {id(weight) for weight in self.model.weights}

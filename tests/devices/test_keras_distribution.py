@@ -81,7 +81,7 @@ SCORES = """
 import json
 import keras, numpy as np
 import keras_patchmix as kpm
-from keras_patchmix.devices.strategies import open_strategy
+from keras_patchmix.devices.strategies import open_strategy, scoring_scope
 from keras_patchmix.scoring.forward import forward_function
 
 def make_model():
@@ -95,6 +95,9 @@ suite = [kpm.occlusion.PatchDrop(4, (0.25, 0.5))]
 alone = make_model()
 expected = kpm.occlusion.evaluate(alone, images, labels, suite, batch_size=6)
 scores = np.asarray(forward_function(alone)(images))
+with scoring_scope():
+    loaded = make_model()
+left = keras.distribution.distribution()
 strategy = open_strategy("auto")
 model = make_model()
 report = kpm.occlusion.evaluate(model, images, labels, suite, batch_size=6, share=True)
@@ -106,6 +109,8 @@ print("SEEN", json.dumps({
     "difference": float(np.abs(np.asarray(forward(images)) - scores).max()),
     "rows": len(np.asarray(forward(images))),
     "same_report": report.rows == expected.rows,
+    "loaded": len(forward_function(loaded)(images[:16]).addressable_shards),
+    "left": left,
 }))
 """
 
@@ -135,6 +140,8 @@ def test_eight_devices_share_what_is_scored_and_report_what_one_does():
         "replicated": False,
         "rows": 21,
         "same_report": True,
+        "loaded": 8,
+        "left": None,
     }
 
 
@@ -165,6 +172,7 @@ print("SEEN", json.dumps({"statuses": statuses, "devices": sorted(devices), "lef
 """
 
 
+@pytest.mark.slow
 def test_the_commands_score_and_explain_on_all_devices_of_the_process(tmp_path):
     keras.utils.set_random_seed(0)
     layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]

@@ -210,15 +210,22 @@ def test_models_of_one_output_are_hardened_too(activation):
 
 
 @keras.saving.register_keras_serializable("tests")
-class Task(keras.Model):
-    """A classifier that rescales what it is trained on by itself, as tasks of keras-hub do."""
+class RescalingTask(keras.Model):
+    """A classifier like tasks of keras-hub: it rescales in `train_on_batch`, and is compiled."""
 
     seen: list = []  # noqa: RUF012
 
     def __init__(self, **kwargs):
-        images = keras.Input((SIZE, SIZE, 3))
-        super().__init__(images, keras.Sequential(network().layers[1:])(images), **kwargs)
+        images = x = keras.Input((SIZE, SIZE, 3))
+        for layer in network().layers[1:]:
+            x = layer(x)
+        super().__init__(images, x, **kwargs)
         self.preprocessor = keras.layers.Rescaling(1 / 127.5, -1)
+        self.compile("adam")
+
+    def compile(self, optimizer, loss="sparse_categorical_crossentropy", **settings):
+        settings = {"metrics": [keras.metrics.SparseCategoricalAccuracy()], **settings}
+        super().compile(optimizer, loss, **settings)
 
     def get_config(self):
         return {"name": self.name}
@@ -233,8 +240,8 @@ class Task(keras.Model):
         return super().train_on_batch(x, y, sample_weight, **kwargs)
 
 
-def test_a_models_own_preprocessing_is_applied_once_and_a_users_in_its_place():
-    task = Task()
+def test_a_tasks_own_preprocessing_is_applied_once_and_a_users_in_its_place():
+    task = RescalingTask()
     compile_model(task)
     images, labels = data(256, 0)
     task.fit(images / np.float32(127.5) - 1, labels, batch_size=32, epochs=4, verbose=0)

@@ -108,11 +108,11 @@ def test_a_preset_of_keras_hub(activation, tmp_path, capsys):
 
 @pytest.mark.needs("keras_cv")
 @pytest.mark.parametrize(
-    ("name", "activation"), [("vit_mini4", "softmax"), ("convnext_mini", None)]
+    ("name", "activation"), [("ViTBackbone", "softmax"), ("ConvNeXtBackbone", None)]
 )
 def test_a_classifier_of_keras_cv_on_our_backbone(name, activation, tmp_path, capsys):
     classifier = cv_classifier(name, activation)
-    train(classifier, data(1500, "train"), epochs=8)
+    train(classifier, data(1500, "train"), epochs=8, learning_rate=2e-3)
     classifier.save(tmp_path / "trained.keras")
     loaded = keras.saving.load_model(tmp_path / "trained.keras")
     done = hardened(loaded, SIZE)
