@@ -195,22 +195,31 @@ def keras_peers():
     return peers
 
 
-def torch_peers():
-    """CutMix of timm and of torchvision, those of them that can be imported."""
+def import_torchvision():
+    """Returns torchvision; its transforms need none of its compiled operators.
+
+    A torchvision built for CUDA beside a PyTorch that is not cannot load these, and importing it
+    fails where it describes two of them: they are declared here.
+    """
     import torch
 
     try:
         import torchvision
     except RuntimeError:
-        # A torchvision built for CUDA beside a PyTorch that is not: its compiled operators do not
-        # load, and importing it fails where it describes two of them. CutMix needs none.
         library = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        torch_peers.library = library  # lives as long as the process
+        import_torchvision.library = library  # lives as long as the process
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         import torchvision
+    return torchvision
+
+
+def torch_peers():
+    """CutMix of timm and of torchvision, those of them that can be imported."""
+    try:
+        torchvision = import_torchvision()
     except ImportError:
         torchvision = None
     peers = []

@@ -120,9 +120,9 @@ def as_markdown(result):
     return "\n".join([*lines, "", *notes, "", f"Measured on {result['date']}: {where}", ""])
 
 
-def write_markdown(path, text):
+def write_markdown(path, text, name="table"):
     """Puts the text between the marks of a page, or makes the page of it."""
-    marks = ("<!-- table -->\n", "<!-- /table -->")
+    marks = (f"<!-- {name} -->\n", f"<!-- /{name} -->")
     path = Path(path)
     page = path.read_text() if path.exists() else "".join(marks)
     before, _, rest = page.partition(marks[0])

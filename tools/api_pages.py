@@ -85,7 +85,7 @@ def _section(room, level):
     ]
     if rooms:
         links = (f"- [`{room}.{name}`]({link(f'{room}.{name}')})" for name in rooms)
-        lines += ["Rooms:", "", *links, ""]
+        lines += ["Modules:", "", *links, ""]
     for name in others:
         lines += [*_entry(room, name, names[name], level + 1), ""]
     return lines

@@ -30,8 +30,8 @@ def plot_saliency(
 ) -> "Figure":
     """Draws images and the maps of models over them.
 
-    Colours are scaled for each map by itself: between models only the places compare. The colour
-    bar of a map tells its values.
+    Colours are scaled for each map separately, so compare the places between models, not the
+    colours. The colour bar of a map shows its values.
 
     Args:
         images: Array of shape (B, H, W, C) or (H, W, C), channels last, of 1 or 3 channels.

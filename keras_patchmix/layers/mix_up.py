@@ -29,7 +29,7 @@ class MixUp(PlanMixing):
         ratio: The weight l, in place of `alpha`: a number in [0, 1], or `(low, high)` for a uniform
             draw. Defaults to `None`.
         probability: Float in [0, 1], how often a sample (in mode `"batch"` a batch) is mixed.
-            Samples left unmixed are smoothed all the same. Defaults to `1.0`.
+            Unmixed samples are smoothed too. Defaults to `1.0`.
         mode: `"sample"` draws coin and weight for every sample, `"batch"` once for all of a batch.
             Defaults to `"sample"`.
         num_classes: Integer: labels may then be integer class ids. Defaults to `None`.

@@ -47,7 +47,7 @@ class PatchMixing(PlanMixing):
             `(low, high)` for a uniform draw. `round-half-even(ratio * N)` of the N patches are
             replaced. Defaults to `None`.
         probability: Float in [0, 1], how often a sample (in mode `"batch"` a batch) is mixed.
-            Samples left unmixed are smoothed all the same. Defaults to `0.5`: in our runs always
+            Unmixed samples are smoothed too. Defaults to `0.5`: in our runs always
             mixing cost clean accuracy and gained nothing under foreign patches.
         mode: `"sample"` draws coin, ratio and patches for every sample, `"batch"` once for all of
             a batch. Defaults to `"sample"`.
@@ -56,7 +56,7 @@ class PatchMixing(PlanMixing):
             `0.1`. Do not let the loss smooth a second time.
         seed: Integer or `None`. With a seed a sequential `map` gives the same batches on every
             run; for a parallel map use `keras_patchmix.layers.map_seeded`. A copy, a pickle, a
-            forked or spawned worker goes on with plans of its own; a new layer with the seed and
+            forked or spawned worker continues with other plans; a new layer with the seed and
             `from_config` start again. Defaults to `None`, which follows
             `keras.utils.set_random_seed`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras' setting.
@@ -67,7 +67,7 @@ class PatchMixing(PlanMixing):
             `(images, labels, sample_weight)`; or a dict with `"images"` and `"labels"` and/or
             `"segmentation_masks"` (`(batch, height, width)`, or of rank 4, in any number type but
             floats of half precision), and `"sample_weight"` if there are weights. Keys in the
-            singular, as those of TensorFlow Datasets, do as well; other keys pass through.
+            singular, as in TensorFlow Datasets, work too; other keys pass through.
         labels: One-hot, soft or multi-hot rows `(batch, classes)`, or integers `(batch,)` or
             `(batch, 1)` with `num_classes`. Floats may be such integers if their dtype holds all
             of them exactly: bfloat16 up to 256 classes, float16 up to 2,048.
@@ -75,9 +75,8 @@ class PatchMixing(PlanMixing):
         training: `True` mixes. `False` leaves images untouched and labels unmixed and unsmoothed,
             in the form that they have in training. Defaults to `None`, which is `True` where
             there are labels or masks, and `False` for images alone: so a model that holds the
-            layer, called, exported or asked to predict, passes them through. One made by
-            subclassing in which a random image layer of Keras is called first has to hand
-            `training` on to both.
+            layer passes them through when it is called, exported or predicts. A subclassed
+            model that calls a random image layer of Keras first must pass `training` to both.
 
     Returns:
         What came in, in the same structure: labels and weights as float32, all else in its own

@@ -41,10 +41,10 @@ class RandomChoice(MixingLayer):
     computed, and all of them give one form: labels as float32 rows, encoded before and smoothed
     after, and images in the dtype that they came in.
 
-    Any other callable may stand in the list that takes a dict with the parts of the batch (images,
+    The list may hold any other callable that takes a dict with the parts of the batch (images,
     labels as rows, and masks and weights if there are any) and returns such a dict of the same
-    shapes; what it draws follows no seed of this layer, and what it does to each part is its own.
-    What it returns in another dtype is converted back, to integers by rounding and clipping.
+    shapes. Its random numbers do not follow the seed of this layer. What it returns in another
+    dtype is converted back, to integers by rounding and clipping.
 
     Args:
         layers: List of layers, and `None` for no mixing. The `num_classes` of a mixing layer must

@@ -24,8 +24,8 @@ def map_seeded(
       seeds depend on that too.
     - With `first_step`, batch i of the data set has the seed `(seed, first_step + i)`. That suits
       an endless data set (`.repeat()` before this map), of which training takes its steps: a run
-      that resumes at step n passes `first_step=n` and a data set that starts there, and goes on
-      with the batches that it would have had. Every iteration starts at `first_step` again.
+      that resumes at step n passes `first_step=n` and a data set that starts there, and gets the
+      batches of an uninterrupted run. Every iteration starts at `first_step` again.
 
     Args:
         dataset: A batched `tf.data.Dataset` of any structure that the layer takes, in a

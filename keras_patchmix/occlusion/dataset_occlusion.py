@@ -25,9 +25,10 @@ _RESERVED = re.compile(r"clean|loss|accuracy|occlusion_.*")
 class DatasetOcclusion(Member):
     """A labelled set of occluded images to score a model on.
 
-    It stands in a suite like a corruption, with images of its own: the Superimposed Masked Dataset
-    or the Realistic Occlusion Dataset of Lee et al., arXiv 2306.17848 (2023), or your own set. Each
-    split is a row of the report, with its own number of images, labels, classes and standard error.
+    It is a member of a suite like a corruption, but has its own images: the Superimposed Masked
+    Dataset or the Realistic Occlusion Dataset of Lee et al., arXiv 2306.17848 (2023), or your own
+    set. Each split is a row of the report, with its own number of images, labels, classes and
+    standard error.
     There is no clean counterpart, so the row has no drop and is on no curve. Its share is the mean
     of the feature "coverage", the share of an image's pixels that is hidden, or None without that
     feature.

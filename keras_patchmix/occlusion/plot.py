@@ -21,8 +21,8 @@ def plot_reports(
     One report: one panel with a line per corruption and grid (one panel per family of corruptions
     where there are more than five), and one for permutations against the number of tiles. Several:
     one panel per corruption and grid, with a line per model. Bands are Wilson's 95 % intervals.
-    Sets of occluded images stand in a panel of their own, as dots with intervals. Where a row has
-    no score, as no output was finite, the line has a gap.
+    Sets of occluded images have a separate panel, as dots with intervals. Where a row has no score,
+    since no output was finite, the line has a gap.
 
     Args:
         reports: A `Report`, or a dict from a model's name to its report. A dict of one report is

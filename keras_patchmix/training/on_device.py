@@ -24,8 +24,8 @@ def mix_on_device(model: Any, layer: Any, seed: int | None = None) -> Any:
     evaluate on holds rows as well.
 
     The plan of a batch is a function of the seed and of the number of batches that the optimizer
-    has seen, which is part of its state: a run that resumes from a checkpoint goes on with the same
-    plans. Under `tf.distribute` every replica mixes its part of the batch with its own plan.
+    has seen, which is part of its state: a run that resumes from a checkpoint continues with the
+    same plans. Under `tf.distribute` every replica mixes its part of the batch with its own plan.
 
     Args:
         model: A `keras.Model`. Its optimizer counts the batches. A model with several, for a

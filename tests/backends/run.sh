@@ -37,7 +37,6 @@ alone)
         # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.
         --deselect=tests/layers/test_patch_mixing.py::test_another_process_mixes_the_same_batches
         --deselect="tests/docs/test_docs.py::test_the_python_blocks_run[occlusion.md]"
-        --deselect="tests/docs/test_docs.py::test_the_python_blocks_run[explain_models.md]"
     )
     models=(
         tests/test_package.py

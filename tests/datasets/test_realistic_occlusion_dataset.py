@@ -201,7 +201,7 @@ def test_there_are_sixteen_classes_in_alphabetical_order():
 
 
 def test_the_page_on_rod_prints_the_map():
-    page = (Path(__file__).parents[2] / "docs" / "data_sets" / "smd_and_rod.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "data_sets.md").read_text("utf-8")
     rows = re.findall(r"^\| ([a-z ]+) \| (n\d{8} .*) \|$", page, re.M)
     printed = [(name, re.findall(r"(n\d{8})[^(]*\((\d+)\)", row)) for name, row in rows]
     assert printed == [

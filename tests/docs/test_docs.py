@@ -23,8 +23,7 @@ PYTHON = {
 }
 STAND_INS = {
     "attention_labels.md": page_stand_ins.one_block,
-    "data_sets/shapes.md": page_stand_ins.few_records,
-    "data_sets/smd_and_rod.md": page_stand_ins.paper_archives,
+    "data_sets.md": page_stand_ins.paper_archives,
     "devices.md": page_stand_ins.quick_training,
     "faq.md": page_stand_ins.few_images,
     "how_to/harden.md": page_stand_ins.small_presets,

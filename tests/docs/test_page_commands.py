@@ -98,7 +98,7 @@ def test_the_commands_of_the_pages_are_found():
     ]
     # Of a block that is indented, over two lines.
     assert ["--occluded", "shapes/32px_occluded"] in [
-        command[6:8] for command in COMMANDS["occlusion.md"]
+        command[6:8] for command in COMMANDS["tutorials/score_a_saved_model.md"]
     ]
 
 

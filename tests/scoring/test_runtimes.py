@@ -6,6 +6,7 @@ import pytest
 
 import keras_patchmix as kpm
 from keras_patchmix.occlusion import PatchDrop, evaluate
+from keras_patchmix.occlusion.backup import digest_of
 from keras_patchmix.scoring.forward import forward_function
 from keras_patchmix.scoring.runtimes import open_model
 from tests.arrays import BACKEND, to_numpy
@@ -170,3 +171,13 @@ def test_a_torch_loader_of_channels_first_images_is_read(single):
         report = evaluate(lambda x: scores_of(x[:, 2, 5, 0]), data, suite=SUITE)
         assert report.rows == expected.rows
         assert report.settings["image_size"] == [SIZE, SIZE]
+
+
+def test_the_digest_of_a_torch_module_follows_its_weights():
+    torch = pytest.importorskip("torch")
+    first, second = torch_reader(torch), torch_reader(torch)
+    assert digest_of(first) == digest_of(second)
+    with torch.no_grad():
+        second.scale += 1e-6
+    assert digest_of(first) != digest_of(second)
+    assert digest_of(first.to(torch.bfloat16)) != digest_of(torch_reader(torch))

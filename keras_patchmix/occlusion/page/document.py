@@ -30,7 +30,7 @@ def write_page(
     selectivity: Any = None,
     line: "WeightLine | None" = None,
 ) -> str:
-    """Puts one report, or several models side by side, on one HTML page that stands alone.
+    """Writes one report, or several models side by side, as a self-contained HTML page.
 
     The page asks for nothing from any host, holds no script, follows the reader's light or dark
     colours, and reads well on a phone and on paper. All text that came with the data or the models
