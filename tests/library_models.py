@@ -45,7 +45,7 @@ def cv_classifier(name, activation="softmax"):
 
     arguments = {
         "ViTBackbone": {"patch_size": 4, "dim": 64, "depth": 2, "num_heads": 4},
-        "ConvNeXtBackbone": {"depths": (1, 1), "dims": (32, 64)},
+        "ConvNeXtBackbone": models.preset("convnext_mini"),
     }[name]
     backbone = getattr(models, name)(**arguments, input_shape=(SIZE, SIZE, 3), seed=1)
     return keras_cv.models.ImageClassifier(backbone, num_classes=10, activation=activation)
