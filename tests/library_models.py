@@ -44,7 +44,7 @@ def cv_classifier(name, activation="softmax"):
     import keras_cv
 
     arguments = {
-        "ViTBackbone": {"patch_size": 4, "dim": 64, "depth": 2, "num_heads": 4},
+        "ViTBackbone": {"patch_size": 4, "dim": 96, "depth": 2, "num_heads": 4},
         "ConvNeXtBackbone": models.preset("convnext_mini"),
     }[name]
     backbone = getattr(models, name)(**arguments, input_shape=(SIZE, SIZE, 3), seed=1)
