@@ -70,7 +70,7 @@ def crop(content, numbers):
 
 def mixing(data, options):
     """Patch Mixing as the recipes do it."""
-    return MixingSteps(TrainOptions(mixing_probability=1.0), data.info, 0, seed=1)
+    return MixingSteps(TrainOptions(mixing_probability=1.0), data.info, total_steps=0, seed=1)
 
 
 def whole_pipelines(loaded, options):
@@ -159,7 +159,9 @@ def rows_alone(data, options):
     labels = tf.range(options.batch_size, dtype=tf.int64) % data.info.num_classes
     batch = tf.data.Dataset.from_tensors((images, labels)).repeat()
     mix, plain = (
-        MixingSteps(TrainOptions(mixing=name, mixing_probability=1.0), data.info, 0, seed=1)
+        MixingSteps(
+            TrainOptions(mixing=name, mixing_probability=1.0), data.info, total_steps=0, seed=1
+        )
         for name in ("patchmix", "none")
     )
     numbered = tf.data.Dataset.zip(batch, tf.data.Dataset.counter())

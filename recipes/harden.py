@@ -1,4 +1,4 @@
-"""Makes a trained classifier stand occlusion: `keras-patchmix harden`.
+"""Makes a trained classifier robust to occlusion: `keras-patchmix harden`.
 
 python recipes/harden.py --help
 """

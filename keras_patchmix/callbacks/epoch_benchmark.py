@@ -157,7 +157,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         if early:
             self._warn_once(
                 "order",
-                f"{type(self).__name__} stands after {', '.join(early)} in `callbacks`: its values "
+                f"{type(self).__name__} comes after {', '.join(early)} in `callbacks`: its values "
                 "come too late for them, and an epoch that is interrupted while it is scored is "
                 "left out after a restart. Put it first in the list.",
                 stacklevel=4,
@@ -166,7 +166,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         if foreign:
             self._warn_once(
                 "order of others",
-                f"{type(self).__name__} stands after {', '.join(foreign)} in `callbacks`: if these "
+                f"{type(self).__name__} comes after {', '.join(foreign)} in `callbacks`: if these "
                 "log or follow its values, put it before them: now their logs lack these.",
                 stacklevel=4,
             )
@@ -247,7 +247,7 @@ class EpochBenchmark(keras.callbacks.Callback):
         if not ours:
             self._warn_once(
                 "suite",
-                f"The last values in {self._file.path} {self._mismatch}: the model is scored anew.",
+                f"The last values in {self._file.path} {self._mismatch}: scored again.",
             )
             return
         self._values, self.report = last["values"], None

@@ -9,11 +9,9 @@ from keras_patchmix.cli.occluded_sets import occluded_sets, prepare_sets
 from keras_patchmix.corruptions.member import Member
 from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.loading import parse_source
-from keras_patchmix.occlusion import DatasetOcclusion, default_suite, deserialize, extended_suite
-from keras_patchmix.occlusion.suite import check_suite
+from keras_patchmix.occlusion import DatasetOcclusion, deserialize
+from keras_patchmix.occlusion.suite import SUITES, check_suite
 from keras_patchmix.scoring import objects
-
-_SUITES = {"default": default_suite, "extended": extended_suite}
 
 
 def open_data(options, loaded):
@@ -84,9 +82,9 @@ def open_suite(options, image_size):
     Raises:
         ValueError: The file cannot be read or holds no suite, or two members share a row.
     """
-    if options.suite in _SUITES:
+    if options.suite in SUITES:
         with naming(f"--suite {options.suite}: "):
-            suite = _SUITES[options.suite](image_size)
+            suite = SUITES[options.suite](image_size)
     else:
         suite = _of_file(options)
     suite = list(check_suite([*suite, *occluded_sets(options)]))
@@ -96,7 +94,7 @@ def open_suite(options, image_size):
 
 def sets_of(options):
     """Returns the `DatasetOcclusion`s of `open_suite`, which need no image size."""
-    suite = [] if options.suite in _SUITES else _of_file(options)
+    suite = [] if options.suite in SUITES else _of_file(options)
     sets = [member for member in suite if isinstance(member, DatasetOcclusion)]
     return sets + occluded_sets(options)
 
@@ -105,7 +103,8 @@ def _of_file(options):
     path = Path(options.suite)
     if not path.is_file():
         raise ValueError(
-            f"--suite must be default, extended or a JSON file. There is no file {options.suite!r}"
+            f"--suite must be {', '.join(SUITES)} or a JSON file. There is no file "
+            f"{options.suite!r}"
         )
     try:
         return deserialize(state_files.read_text(path, "a suite"), _own_members(options))

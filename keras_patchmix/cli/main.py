@@ -19,8 +19,8 @@ from keras_patchmix.cli.options import Options
 
 # Subcommands, each a package of `cli`: the class of its options, what it does.
 COMMANDS = {
-    "train": ("TrainOptions", "train a classifier that stands occlusion"),
-    "harden": ("HardenOptions", "make a trained classifier stand occlusion"),
+    "train": ("TrainOptions", "train a classifier that is robust to occlusion"),
+    "harden": ("HardenOptions", "make a trained classifier robust to occlusion"),
     "score": ("ScoreOptions", "score trained classifiers under occlusion"),
     "explain": ("ExplainOptions", "show what trained classifiers look at"),
     "occlude": ("OccludeOptions", "put objects in front of a data set's images"),
@@ -103,15 +103,15 @@ def _run(name, options, arguments):
         work,
         f"keras-patchmix {options.COMMAND}",
         options.NOTICE,
-        lambda: _going_on(options, arguments),
+        lambda: _how_to_resume(options, arguments),
         lambda message: named(message, {**options.flags(), **options.ARGUMENTS}),
     )
 
 
-def _going_on(options, arguments):
-    """Returns how to go on after an interruption."""
-    if not options.GOES_ON:
-        return "; nothing is left, and the same command starts anew"
+def _how_to_resume(options, arguments):
+    """Returns how to resume after an interruption."""
+    if not options.RESUMES:
+        return "; nothing is left, and the same command starts over"
     if options.output is None:
         return ""
     if not any(one == "--output" or one.startswith("--output=") for one in arguments):
@@ -119,4 +119,4 @@ def _going_on(options, arguments):
     program = ["keras-patchmix"]
     if shutil.which(program[0]) is None:
         program = [sys.executable or "python", "-m", "keras_patchmix"]
-    return f". To go on: {shlex.join([*program, options.COMMAND, *arguments])}"
+    return f". To resume: {shlex.join([*program, options.COMMAND, *arguments])}"

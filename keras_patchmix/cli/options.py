@@ -90,7 +90,7 @@ class Options:
         NOTICE: Printed at once where the command is told to stop.
         ARGUMENTS: Dict from arguments of the library to flags, for messages, where the option has
             another name.
-        GOES_ON: Whether the same command goes on where it was interrupted.
+        RESUMES: Whether the same command resumes where it was interrupted.
     """
 
     COMMAND: ClassVar[str]
@@ -100,7 +100,7 @@ class Options:
     PURPOSE: ClassVar[str] = ""
     NOTICE: ClassVar[str] = "stopping"
     ARGUMENTS: ClassVar[dict[str, str]] = {"name": "--dataset", "from_logits": "--scores"}
-    GOES_ON: ClassVar[bool] = True
+    RESUMES: ClassVar[bool] = True
 
     def new_directory(self) -> Path:
         """Makes the directory of the results, where none was given."""
@@ -200,8 +200,8 @@ class Options:
             argument_default=argparse.SUPPRESS,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        text = "JSON file of options, over which flags win"
-        if cls.GOES_ON:
+        text = "JSON file of options, which flags override"
+        if cls.RESUMES:
             text += ", such as the config.json of a run"
         if cls.presets():
             text += f"; or one of the published recipes {', '.join(cls.presets())}"

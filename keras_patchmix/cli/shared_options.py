@@ -23,7 +23,7 @@ class ModelOptions(Options):
     """Which saved models are loaded, and how."""
 
     model: tuple = option(
-        help="a model, see below; again for each further one, to be set side by side",
+        help="a model, see below; repeat the flag to compare several",
         group="models",
         repeats=True,
         metavar="[NAME=]MODEL",
@@ -37,8 +37,8 @@ class ModelOptions(Options):
     )
     preprocess: tuple = option(
         (),
-        "what a model needs done to images of 0..255: none (default for files), unit (division by "
-        "255), a module of keras.applications such as resnet50 (default for its models), or "
+        "preprocessing of images of 0..255: none (default for files), unit (division by 255), a "
+        "module of keras.applications such as resnet50 (default for its models), or "
         "MODULE:FUNCTION",
         group="models",
         repeats=True,
@@ -46,19 +46,22 @@ class ModelOptions(Options):
     )
     class_map: tuple = option(
         (),
-        'JSON file, {"class name": output or [outputs]}, where outputs are not the data set\'s '
-        "classes in their order; imagenet finds them by WordNet ids or names (the default for "
-        "ImageNet weights where it is needed); none",
+        'JSON file, {"class name": output or [outputs]}, if outputs are not the data set\'s '
+        "classes in their order; imagenet matches WordNet ids or names (the default for ImageNet "
+        "weights if needed); none",
         group="models",
         repeats=True,
         metavar="[NAME=]FILE",
     )
     scores: str = option(
-        "auto", "what the models return; auto asks them", group="models", choices=SCORES
+        "auto",
+        "what the models return; auto: as found in the model",
+        group="models",
+        choices=SCORES,
     )
     imports: tuple = option(
         (),
-        "import a module, or a .py file, before models are loaded: it registers their classes",
+        "import a module or .py file before models are loaded, which registers their classes",
         group="models",
         repeats=True,
         metavar="MODULE",
@@ -66,7 +69,7 @@ class ModelOptions(Options):
     )
     unsafe_load: bool = option(
         False,
-        "trust the model files: they may hold Python code, which loading then runs",
+        "trust the model files: they may hold Python code, which runs on loading",
         group="models",
     )
 
@@ -80,7 +83,9 @@ class DataOptions(Options):
         group="data",
         metavar="NAME",
     )
-    data_dir: str | None = option(None, "where prepared data sets are", group="data", metavar="DIR")
+    data_dir: str | None = option(
+        None, "directory of prepared data sets", group="data", metavar="DIR"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,15 +94,15 @@ class SplitOptions(DataOptions):
 
     split: str | None = option(
         None,
-        "such as validation, 'test[:50%%]' or all; by default test (of a folder without a folder "
-        "test: 10 %% of the images), else validation",
+        "such as validation, 'test[:50%%]' or all; by default test (10 %% of the images in a "
+        "folder without a test folder), else validation",
         group="data",
         metavar="SPLIT",
     )
     image_size: int | None = option(
         None,
-        "pixels a side to resize to, where the model does not fix it; by default what it was built "
-        "with, else the images' own",
+        "resize images to N x N pixels, if the model does not fix the size; by default the size it "
+        "was built with, else that of the images",
         group="data",
         kind=whole(8, 65535),
         metavar="N",
@@ -110,19 +115,19 @@ class ThreeSplitOptions(DataOptions):
 
     train_split: str | None = option(
         None,
-        "split to train on, such as 'train[:90%%]'; by default the set's own",
+        "split to train on, such as 'train[:90%%]'; by default that of the data set",
         group="data",
         metavar="SPLIT",
     )
     validation_split: str | None = option(
         None,
-        "split to choose on; by default the set's own, or a tenth of the training split",
+        "split for validation; by default that of the data set, or a tenth of the training split",
         group="data",
         metavar="SPLIT",
     )
     test_split: str | None = option(
         None,
-        "split to report on; by default the set's own, or a tenth of another one",
+        "split to report on; by default that of the data set, or a tenth of another split",
         group="data",
         metavar="SPLIT",
     )
@@ -132,13 +137,11 @@ class ThreeSplitOptions(DataOptions):
 class RunOptions(Options):
     """What is drawn, and where results go."""
 
-    seed: int = option(
-        0, "of everything that is drawn", group="results", kind=whole(0), metavar="N"
-    )
+    seed: int = option(0, "random seed", group="results", kind=whole(0), metavar="N")
     output: str | None = option(
         None,
-        "directory for the results: a new one, or that of this command when it was interrupted, "
-        "which then goes on (default: a new one under runs/)",
+        "directory for the results: a new one, or that of an interrupted run of this command, "
+        "which is resumed (default: a new one under runs/)",
         group="results",
         metavar="DIR",
         decides=False,
@@ -151,7 +154,7 @@ class ProgressOptions(RunOptions):
 
     progress: str = option(
         "auto",
-        "bars with the time left",
+        "progress bars with the time left",
         group="results",
         choices=tuple(PROGRESS),
         decides=False,

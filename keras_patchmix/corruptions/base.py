@@ -34,7 +34,7 @@ class Corruption(Member):
 
     @property
     def family(self):
-        """What variants of the kind have in common: they share a panel of a figure."""
+        """What variants of the kind have in common; a figure of many curves has a panel of each."""
         return in_words(self.kind)
 
     def condition(self, grid=None, level=None, severity=None):

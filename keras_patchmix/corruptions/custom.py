@@ -113,7 +113,7 @@ class Custom(Corruption):
         """Raises a ValueError: a file holds no function."""
         raise ValueError(
             "A `Custom` corruption cannot be made from JSON values, which hold no function: make "
-            "it anew, or write a subclass of `Corruption` and name it in `custom_objects`. "
+            "it again, or write a subclass of `Corruption` and name it in `custom_objects`. "
             f"Received: {config!r}"
         )
 

@@ -84,6 +84,16 @@ class PatchDrop(GridCorruption):
             parts.append(self.fill)
         return "_".join(parts)
 
+    @property
+    def title(self):
+        """Such as `"Patch drop (non-salient first, image mean)"`; defaults are left out."""
+        parts = [f"{self.order} first"] if self.needs_saliency else []
+        if not isinstance(self.fill, str):
+            parts.append(f"fill {self.fill:g}")
+        elif self.fill != "black":
+            parts.append(self.fill.replace("_", " "))
+        return f"Patch drop ({', '.join(parts)})" if parts else "Patch drop"
+
     def get_config(self):
         """Returns the constructor's arguments as a dict of JSON values."""
         return {**super().get_config(), "fill": self.fill, "order": self.order}

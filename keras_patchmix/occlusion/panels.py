@@ -125,7 +125,7 @@ def row_interval(row):
 
 
 def interval(p, n):
-    """Returns Wilson's 95 % interval of a share, which is none too narrow near 0 and 1.
+    """Returns Wilson's 95 % interval of a share, which keeps its coverage near 0 and 1.
 
     Reference: Wilson, Journal of the American Statistical Association 22 (1927).
 

@@ -105,14 +105,19 @@ def _half(finest, common):
     return min(choices, key=lambda g: (abs(g - finest / 2), g), default=max(finest // 2, 3))
 
 
+SUITES = {"default": default_suite, "extended": extended_suite}
+
+
 def suite_by_name(suite):
     """Returns the function from an image size to a suite that None or a name stands for, or None.
 
     Args:
-        suite: None or `"default"`, `"extended"`, or something else, which has no such function.
+        suite: None for the default one, a key of `SUITES`, or something else, which has no such
+            function.
     """
-    names = {None: default_suite, "default": default_suite, "extended": extended_suite}
-    return names.get(suite) if suite is None or isinstance(suite, str) else None
+    if suite is None:
+        return default_suite
+    return SUITES.get(suite) if isinstance(suite, str) else None
 
 
 def check_suite(suite):

@@ -84,13 +84,13 @@ class CheckpointFolder:
         for path in self.path.glob("step-*.ckpt"):
             raise ValueError(
                 f"{quoted(path)} is a checkpoint of keras-patchmix 0.1, which this version does "
-                "not read: finish the run with that version, or begin it anew in another directory"
+                "not read: finish the run with that version, or start over in another directory"
             )
         for path in self.files():
             try:
                 return read(path)
             except state_files.DamagedFile as error:
-                advice = "The training goes on from the checkpoint before, or from the start."
+                advice = "Training resumes from the checkpoint before, or from the start."
                 warnings.warn(str(error.advised(advice)), stacklevel=2)
         return None
 

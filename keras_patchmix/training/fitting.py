@@ -183,7 +183,7 @@ def _train(data, options, directory, suite, strategy):
         )
     except KeyboardInterrupt:
         epoch = f"epoch {saving.epoch + 1} of {options.epochs}"
-        say(f"\nStopped in {epoch}. The run will go on from the start of it.", file=sys.stderr)
+        say(f"\nStopped in {epoch}. The run will resume from its start.", file=sys.stderr)
         raise
     atomic.save_model(directory / "model.keras", model, writes)
 
@@ -220,7 +220,7 @@ def _warn_of_changes(before, now):
     for name, value in now.items():
         if before.get(name, value) != value:
             warnings.warn(
-                f"The checkpoint was written with {name} {before[name]} and training goes on with "
+                f"The checkpoint was written with {name} {before[name]} and training resumes with "
                 f"{value}: the result may differ.",
                 stacklevel=2,
             )

@@ -32,9 +32,8 @@ class TrainingSteps:
         self._data, self._options, self._local = data, options, local
         self._total_steps = total_steps
         seed = local.seed(options.seed)
-        plain_steps = round(options.mixing_start * total_steps)
         self._by_keras = KerasAugmentation(options, seed)
-        self._mix = MixingSteps(options, data.info, plain_steps, seed)
+        self._mix = MixingSteps(options, data.info, total_steps, seed)
         # As `tf.data` shuffles: names of files, which are small, all together.
         buffer = None if data.cache == "none" else options.shuffle_buffer
         self._order = functools.lru_cache(2)(

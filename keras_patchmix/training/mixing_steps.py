@@ -36,17 +36,18 @@ def label_of(name):
 
 
 class MixingSteps:
-    """Mixes every batch as the options say, from some step on.
+    """Mixes every batch as the options say, from `options.mixing_start` of the training on.
 
     Args:
         options: A `TrainOptions`.
         info: A `keras_patchmix.datasets.DatasetInfo`.
-        plain_steps: Steps before mixing begins.
+        total_steps: Steps of the whole training.
         seed: Integer, from which everything is drawn.
     """
 
-    def __init__(self, options, info, plain_steps, seed):
-        self._seed, self._plain_steps = seed, plain_steps
+    def __init__(self, options, info, total_steps, seed):
+        self._seed = seed
+        self._plain_steps = round(options.mixing_start * total_steps)
         self._plain = mixing_of("none", info, options)
         self._mixing = mixing_of(options.mixing, info, options)
 

@@ -42,7 +42,7 @@ def training_batches(data, options, total_steps, first_step=0, local=None):
     Args:
         data: A `keras_patchmix.training.training_data.Data`.
         options: A `TrainOptions`.
-        total_steps: Steps of the whole training; `options.mixing_start` is a share of it.
+        total_steps: Steps of the whole training.
         first_step: The step that the stream begins at. Defaults to `0`.
         local: `keras_patchmix.devices.batches.LocalBatches`, the rows of a batch that this process
             trains on; all when None.
@@ -57,8 +57,7 @@ def training_batches(data, options, total_steps, first_step=0, local=None):
         return grain_pipeline.training_batches(data, options, total_steps, first_step, local)
     tf = require("tensorflow", "Training")
     local = local or LocalBatches(options.batch_size, options.batch_size, 0, 1)
-    plain_steps = round(options.mixing_start * total_steps)
-    mix = MixingSteps(options, data.info, plain_steps, local.seed(options.seed))
+    mix = MixingSteps(options, data.info, total_steps, local.seed(options.seed))
     in_memory = data.cache == "decoded"
     if in_memory:
         augment = Augmentation(options, local)

@@ -28,7 +28,7 @@ def copy_of(model):
         made.set_weights(model.get_weights())
     except Exception as error:  # of Keras, or of the user's class
         raise ValueError(
-            "`model` must be such that it can be made anew: Sequential, functional, or of a class "
+            "`model` must be one that can be rebuilt: Sequential, functional, or of a class "
             "with `get_config` and, if it is built by being called, `build`. "
             f"Received: {model.name!r} of class {kind.__name__}, with which that fails: {error}"
         ) from error

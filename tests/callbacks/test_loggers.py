@@ -35,10 +35,10 @@ def occlusion(**settings):
 
 def test_a_logger_of_another_package_in_front_is_named_in_one_warning():
     logger = Logger()
-    message = re.escape("stands after Logger in `callbacks`: if these log or follow its values")
+    message = re.escape("comes after Logger in `callbacks`: if these log or follow its values")
     with pytest.warns(UserWarning, match=message) as caught:
         fit([logger, occlusion()], 2)
-    assert len([one for one in caught if "stands after" in str(one.message)]) == 1
+    assert len([one for one in caught if "comes after" in str(one.message)]) == 1
     assert not ALL & set(logger.seen[0])
 
 
@@ -46,7 +46,7 @@ def test_a_logger_behind_and_callbacks_that_follow_nothing_are_no_reason_to_warn
     logger = Logger()
     quiet = [Timer(), keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)]
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "(?s).*stands after")
+        warnings.filterwarnings("error", "(?s).*comes after")
         _, history = fit([*quiet, occlusion(), logger], 2)
     for name in ALL:
         assert [logs[name] for logs in logger.seen] == history[name]

@@ -123,7 +123,7 @@ def test_it_warns_once_where_it_comes_too_late_and_only_there(tmp_path):
     callback = benchmark()
     stopping = keras.callbacks.EarlyStopping("loss")
     logger = keras.callbacks.CSVLogger(tmp_path / "metrics.csv")
-    with pytest.warns(UserWarning, match="stands after EarlyStopping, CSVLogger in `callbacks`"):
+    with pytest.warns(UserWarning, match="comes after EarlyStopping, CSVLogger in `callbacks`"):
         model, _ = fit([stopping, logger, callback], epochs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -223,7 +223,7 @@ def test_wrong_arguments_are_named_at_once(arguments, message):
 
 def test_it_warns_where_it_comes_too_late(model):
     callbacks = [keras.callbacks.EarlyStopping("loss"), callback()]
-    message = re.escape("SelectivityBenchmark stands after EarlyStopping in `callbacks`")
+    message = re.escape("SelectivityBenchmark comes after EarlyStopping in `callbacks`")
     with pytest.warns(UserWarning, match=message):
         keras.callbacks.CallbackList(callbacks, model=model).on_train_begin()
 

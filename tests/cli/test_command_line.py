@@ -73,7 +73,7 @@ def test_the_line_that_goes_on_can_be_pasted(arguments, expected, installed, mon
     monkeypatch.setattr(command_line.shutil, "which", lambda name: name if installed else None)
     program = ["keras-patchmix"] if installed else [sys.executable, "-m", "keras_patchmix"]
     options = options_class("train")(output="runs/a b")
-    line = command_line._going_on(options, arguments).removeprefix(". To go on: ")
+    line = command_line._how_to_resume(options, arguments).removeprefix(". To resume: ")
     assert shlex.split(line) == [*program, "train", *expected]
 
 

@@ -28,7 +28,7 @@ def test_messages_name_flags_in_place_of_arguments(message, expected):
 
 
 def status_of(work, named=str):
-    return exit_status(work, "keras-patchmix make", "stopping", lambda: ". To go on: again", named)
+    return exit_status(work, "keras-patchmix make", "stopping", lambda: ". To resume: again", named)
 
 
 def test_a_command_that_did_its_work_ends_with_0_and_no_word(capsys):
@@ -64,6 +64,6 @@ def test_an_error_of_the_program_itself_keeps_its_frames():
 def test_a_signal_ends_the_work_with_a_word_and_handlers_come_back(capfd, number, status):
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     assert status_of(lambda: signal.raise_signal(number)) == status
-    expected = "\nstopping\n\nkeras-patchmix make: interrupted. To go on: again\n"
+    expected = "\nstopping\n\nkeras-patchmix make: interrupted. To resume: again\n"
     assert capfd.readouterr().err == expected
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before

@@ -219,7 +219,7 @@ def test_interrupted_it_leaves_nothing_that_reads_as_a_data_set(
     before = signal.getsignal(signal.SIGTERM)
     status, _, err = make(capsys, made.photos, tmp_path, *made.flags)
     assert status == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-    assert "starts anew" in err
+    assert "starts over" in err
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (tmp_path / "mine").exists()
     # As SIGKILL leaves it.

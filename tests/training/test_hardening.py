@@ -319,7 +319,7 @@ def test_what_cannot_be_hardened_is_refused_by_name(trained):
     model = WithoutConfig(2)
     compile_model(model)
     model.fit(data(64, 0)[0].astype("float32"), data(64, 0)[1], verbose=0, epochs=20)
-    with pytest.raises(ValueError, match="`model` must be such that it can be made anew"):
+    with pytest.raises(ValueError, match="`model` must be one that can be rebuilt"):
         run(model)
     with pytest.raises(ValueError, match="`model` must be a built"):
         run(lambda images: images)

@@ -23,7 +23,7 @@ def run(options: ExplainOptions) -> dict[str, Explanation]:
     It holds config.json, rows.csv, explain.png, curves.png and, of a data set, selectivity.png;
     explanation.json, maps.npz and, of a data set, selectivity.json for the model, with several
     models in a folder each. While a model is explained its state is in backup.json. A run that was
-    interrupted goes on where it was.
+    interrupted resumes where it stopped.
 
     Args:
         options: An `ExplainOptions`, with `output`.
@@ -90,7 +90,7 @@ def _explain_model(options, directory, explainer, model):
         say(f"{spec.name}: explained before")
         return Explanation.load(directory.folder(spec))
     backup = directory.backup(spec)
-    say(f"{spec.name}: {'goes on' if backup.exists() else 'begins'}")
+    say(f"{spec.name}: {'resuming' if backup.exists() else 'starting'}")
     with naming(f"{spec.name}: "):
         explanation = explainer.explain(model, backup, PROGRESS[options.progress])
     explanation.settings.update(

@@ -214,7 +214,7 @@ class Explanation:
             return cls._load(folder)
         except (state_files.DamagedFile, OSError) as error:
             raise ValueError(
-                f"--output: {error}. Delete {str(folder / _EXPLANATION)!r} to make the results anew"
+                f"--output: {error}. Delete {str(folder / _EXPLANATION)!r} to start over"
             ) from error
 
     @classmethod

@@ -40,7 +40,7 @@ class ExplainOptions(ProgressOptions, SplitOptions, ModelOptions):
         "out_of_context_mask": "--mask",
     }
     DESCRIPTION: ClassVar[str] = r"""
-Shows what saved image classifiers look at: maps side by side, and how selective they are.
+Shows what saved image classifiers look at: maps side by side, and patch selectivity.
 
     keras-patchmix explain --model model.keras --image photo.jpg
     keras-patchmix explain --model keras.applications:ConvNeXtTiny --image photos \
@@ -52,7 +52,7 @@ Shows what saved image classifiers look at: maps side by side, and how selective
         --corruption superimpose --level 0.3
 
 The last line printed is RESULT and a JSON object. Interrupted, the same command with the same
---output goes on where it was.
+--output resumes where it stopped.
 """.lstrip()
     EPILOG: ClassVar[str] = f"""\
 {MODELS_HELP}
@@ -69,17 +69,15 @@ results, in the directory of --output:
 
     image: tuple = option(
         (),
-        "an image (JPEG, PNG, GIF, BMP, WebP, TIFF, PPM), or a folder of them; again for each "
-        "further one",
+        "an image (JPEG, PNG, GIF, BMP, WebP, TIFF, PPM), or a folder of them; repeat for several",
         group=_IMAGES,
         repeats=True,
         metavar="FILE",
     )
     classes: tuple = option(
         (),
-        "the class to explain, by its number or its name; once for all images, or once for each; "
-        "by default the model's own first choice. Names are known of --class-map FILE and of "
-        "models with ImageNet weights",
+        "the class to explain, by id or name; once for all images, or once for each; by default "
+        "the model's top-1 prediction. Names come from --class-map FILE and from ImageNet weights",
         group=_IMAGES,
         repeats=True,
         metavar="CLASS",
@@ -87,7 +85,7 @@ results, in the directory of --output:
     )
     contrasts: tuple = option(
         (),
-        "the class to contrast it with; by default the model's next choice",
+        "the class to contrast it with; by default the model's next prediction",
         group=_IMAGES,
         repeats=True,
         metavar="CLASS",
@@ -110,7 +108,7 @@ results, in the directory of --output:
     )
     max_examples: int | None = option(
         None,
-        "explain N images only, spread over the data set (default: 100)",
+        "explain only N images, spread over the data set (default: 100)",
         group=_DATA,
         kind=whole(1),
         metavar="N",
@@ -142,11 +140,13 @@ results, in the directory of --output:
         group="maps",
         choices=("c-rise", "rise"),
     )
-    num_masks: int = option(4000, "random masks an image", group="maps", kind=whole(1), metavar="N")
+    num_masks: int = option(
+        4000, "random masks for each image", group="maps", kind=whole(1), metavar="N"
+    )
     scheme: str = option(
         "control_variate",
-        "how maps are estimated from the masks: control_variate, less noise; independent, the "
-        "formula as it stands",
+        "how maps are estimated from masks: control_variate, with less noise, or independent, the "
+        "plain formula",
         group="maps",
         choices=("control_variate", "independent"),
     )
@@ -160,13 +160,15 @@ results, in the directory of --output:
     )
     tolerance: float | None = option(
         None,
-        "finish a map early, once its standard error is below this part of its range",
+        "stop a map early, once its standard error is below this share of its range",
         group="maps",
         kind=part,
         metavar="PART",
     )
-    batch_size: int = option(64, "images a forward pass", group="maps", kind=whole(1), metavar="N")
-    figures: int = option(4, "images in explain.png, the first N", kind=whole(1), metavar="N")
+    batch_size: int = option(
+        64, "images in a forward pass", group="maps", kind=whole(1), metavar="N"
+    )
+    figures: int = option(4, "draw the first N images in explain.png", kind=whole(1), metavar="N")
 
     def __post_init__(self):
         if self.dataset is not None:

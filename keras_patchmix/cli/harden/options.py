@@ -20,23 +20,23 @@ class HardenOptions(ProgressOptions, ThreeSplitOptions, ModelOptions):
     COMMAND: ClassVar[str] = "harden"
     PURPOSE: ClassVar[str] = "hardened"
     DESCRIPTION: ClassVar[str] = """\
-Makes a trained image classifier stand occlusion, within the clean accuracy that it may cost.
+Makes a trained image classifier robust to occlusion, within a limit on clean accuracy.
 
     keras-patchmix harden --model model.keras --dataset folder:photos
     keras-patchmix harden --model model.keras --dataset imagenette/160px-v2 --minutes 12
     keras-patchmix harden --model model.keras --dataset folder:photos --max-clean-drop 0
 
-A copy of the model is trained a little further with Patch Mixing. Then the line between its weights
-and those of the original is walked back, to the point that stands occlusion best at no more cost of
-clean accuracy than allowed. hardened.keras is a model of the same kind. The last line printed is
-RESULT and a JSON object. Interrupted, the same command with the same --output goes on after the
-last epoch.
+A copy of the model is fine-tuned with Patch Mixing. Then points on the line between its weights and
+those of the original are scored, and the one with the best accuracy under occlusion is taken that
+costs no more clean accuracy than allowed. hardened.keras is a model of the same kind. The last line
+printed is RESULT and a JSON object. Interrupted, the same command with the same --output resumes
+after the last epoch.
 """
     EPILOG: ClassVar[str] = f"""\
 {MODELS_HELP}
-The data set is split three ways, each of 50 images or more: the model is trained on one part, the
-point of the line is chosen on the second, and the reports before and after are of the third, which
-decides nothing.
+The data set is split three ways, each of at least 50 images: the model is trained on the first, the
+point of the line is chosen on the second, and the reports before and after are of the third, on
+which nothing is chosen.
 """
 
     model: tuple = option(
@@ -44,65 +44,69 @@ decides nothing.
     )
     image_size: int | None = option(
         None,
-        "pixels a side, where the model does not fix it; by default the images' own",
+        "resize images to N x N pixels, if the model does not fix the size; by default that of the "
+        "images",
         group="data",
         kind=whole(8, 65535),
         metavar="N",
     )
     augmentation: str = option(
-        "flip-shift", "of training images, before mixing", group="data", choices=AUGMENTATIONS
+        "flip-shift",
+        "augmentation of training images, before mixing",
+        group="data",
+        choices=AUGMENTATIONS,
     )
     epochs: int = option(
         3, "passes over the training images", group="training", kind=whole(1), metavar="N"
     )
     minutes: float | None = option(
         None,
-        "minutes that training and the line may take, in place of --epochs",
+        "time budget of training and the line, instead of --epochs",
         group="training",
         kind=positive,
         metavar="M",
     )
     learning_rate: float = option(
-        3e-4, "the highest one", group="training", kind=positive, metavar="RATE"
+        3e-4, "peak of the schedule", group="training", kind=positive, metavar="RATE"
     )
-    batch_size: int = option(64, "images a step", group="training", kind=whole(2), metavar="N")
+    batch_size: int = option(64, "images in a batch", group="training", kind=whole(2), metavar="N")
     grid_size: int | None = option(
         None,
-        "patches of Patch Mixing, N by N (default: by the image size)",
+        "patches a side in Patch Mixing (default: by the image size)",
         group="training",
         kind=whole(1),
         metavar="N",
     )
     foreign: float = option(
         0.5,
-        "how often an image gets patches of another one",
+        "probability that an image gets patches of another one",
         group="training",
         kind=share,
         metavar="P",
     )
     black: float = option(
-        0.25, "how often it gets black patches", group="training", kind=share, metavar="P"
+        0.25, "probability that it gets black patches", group="training", kind=share, metavar="P"
     )
     train_batch_norm: bool = option(
         False,
-        "let batch normalization follow the mixed images; by default it stays as it was",
+        "update batch normalization statistics on mixed images; by default they are frozen",
         group="training",
     )
     max_clean_drop: float = option(
         0.5,
-        "points of clean accuracy, in %%, that may be given on validation images",
+        "largest loss of clean accuracy on validation images, in percentage points",
         group="choice",
         kind=not_negative,
         metavar="POINTS",
     )
     confident: bool = option(
         False,
-        "let the low end of the 95 %% interval keep to that, not only the mean",
+        "apply that limit to the low end of the 95 %% interval, not to the mean",
         group="choice",
     )
     line_examples: int = option(
         1000,
-        "validation images that each point of the line is scored on",
+        "validation images on which each point of the line is scored",
         group="choice",
         kind=whole(20),
         metavar="N",

@@ -23,7 +23,7 @@ class OccludeOptions(DataOptions):
     """All settings of a set of occluded images; its metadata holds them."""
 
     COMMAND: ClassVar[str] = "occlude"
-    GOES_ON: ClassVar[bool] = False
+    RESUMES: ClassVar[bool] = False
     ARGUMENTS: ClassVar[dict[str, str]] = {
         "name": "--dataset",
         "path": "--occluders",
@@ -56,13 +56,13 @@ results, in OUTPUT/NAME/1.0.0:
     )
     image_size: int | None = option(
         None,
-        "pixels a side to resize to and cut; by default their own, if that is one size",
+        "resize and crop images to N x N pixels; by default their size, if all have the same",
         group="data",
         kind=whole(16, 65535),
         metavar="N",
     )
     max_examples: int | None = option(
-        None, "take the first N images only", group="data", kind=whole(1), metavar="N"
+        None, "take only the first N images", group="data", kind=whole(1), metavar="N"
     )
     occluders: str = option(
         "drawn",
@@ -72,32 +72,30 @@ results, in OUTPUT/NAME/1.0.0:
     )
     coverage: tuple = option(
         ("10", "20", "30", "40", "50"),
-        "per cent of the pixels to hide, 0 to 90, a split for each; 10-30 draws from that range "
+        "percentages of the pixels to hide, 0 to 90, a split for each; 10-30 draws from that range "
         "for every image",
         group="occluders",
         kind=_coverage,
         nargs="+",
         metavar="PERCENT",
     )
-    seed: int = option(
-        0, "of everything that is drawn", group="occluders", kind=whole(0), metavar="N"
-    )
+    seed: int = option(0, "random seed", group="occluders", kind=whole(0), metavar="N")
     output: str = option(
         help="directory for data sets: a new one, or one that holds others", metavar="DIR"
     )
     name: str | None = option(
         None,
-        "what to call the data set (default: superimposed_ and the name of its source)",
+        "name of the data set (default: superimposed_ and the name of its source)",
         metavar="NAME",
     )
     format: str = option(
         "png",
-        "how images are stored: png keeps every bit, jpeg is smaller; masks are png",
+        "format of images: png is lossless, jpeg is smaller; masks are png",
         choices=("png", "jpeg"),
     )
-    quality: int = option(95, "of jpeg, 1 to 100", kind=whole(1, 100), metavar="N")
+    quality: int = option(95, "JPEG quality, 1 to 100", kind=whole(1, 100), metavar="N")
     progress: str = option(
-        "auto", "a bar with the time left", choices=tuple(PROGRESS), decides=False
+        "auto", "progress bar with the time left", choices=tuple(PROGRESS), decides=False
     )
 
     def check(self):

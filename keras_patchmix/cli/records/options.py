@@ -12,7 +12,7 @@ class RecordsOptions(DataOptions):
     """All settings of a directory of records."""
 
     COMMAND: ClassVar[str] = "records"
-    GOES_ON: ClassVar[bool] = False
+    RESUMES: ClassVar[bool] = False
     ARGUMENTS: ClassVar[dict[str, str]] = {
         "source": "--dataset",
         "name": "--dataset",
@@ -40,12 +40,12 @@ printed is RESULT and a JSON object.
     )
     image_size: int | None = option(
         None,
-        "the shorter side of larger images is brought to so many pixels",
+        "resize the shorter side of larger images to N pixels",
         kind=whole(1),
         metavar="N",
     )
     quality: int = option(
-        95, "JPEG quality of what is encoded anew", kind=whole(1, 100), metavar="Q"
+        95, "JPEG quality of images that are encoded again", kind=whole(1, 100), metavar="Q"
     )
     shards: int | None = option(
         None,

@@ -38,7 +38,7 @@ def run(options: ScoreOptions) -> dict[str, Report]:
     a folder for each with its report.json and report.csv. Where patch selectivity was asked for,
     selectivity.json and selectivity.npz, the images and maps that are shown, stand beside each
     report.json. While a model is scored its state is in backup.json. A run that was interrupted
-    goes on where it was.
+    resumes where it stopped.
 
     Args:
         options: A `ScoreOptions`, with `output`.
@@ -200,7 +200,7 @@ def _report(options, directory, info, model, benchmark, baseline):
         say(f"{spec.name}: scored before")
         return Report.load(directory.report(spec))
     backup = directory.backup(spec)
-    say(f"{spec.name}: {'scoring goes on' if backup.exists() else 'scoring'}")
+    say(f"{spec.name}: {'scoring resumes' if backup.exists() else 'scoring'}")
     report = benchmark.run(
         model.model,
         PROGRESS[options.progress],

@@ -32,19 +32,19 @@ Scores saved image classifiers under occlusion: a table, a page, and every numbe
         --occluded shapes/32px_occluded --occluded folder:occluded_photos:all
 
 The last line printed is RESULT and a JSON object. Interrupted, the same command with the same
---output goes on where it was.
+--output resumes where it stopped.
 """.lstrip()
     EPILOG: ClassVar[str] = f"""\
 {MODELS_HELP}
 results, in the directory of --output:
-  report.html                       everything on one page, to read or print
+  report.html                       everything on one page
   report.json, report.csv           every number and setting; curves.png the curves
   config.json                       this command; several models have a folder each
 """
 
     max_examples: int | None = option(
         None,
-        "score N images only, spread over the data set",
+        "score only N images, spread over the data set",
         group="data",
         kind=whole(1),
         metavar="N",
@@ -57,9 +57,8 @@ results, in the directory of --output:
     )
     occluded: tuple = option(
         (),
-        "a set of occluded images that is scored too, with labels of its own: NAME as of "
-        "--dataset; by default its test split, else all splits (of a folder all images); again for "
-        "each further one",
+        "also score a set of occluded images with labels of its own: NAME as in --dataset; by "
+        "default its test split, else all splits (all images of a folder); repeat for several",
         group="scoring",
         repeats=True,
         metavar="NAME[:SPLIT]",
@@ -72,19 +71,19 @@ results, in the directory of --output:
     )
     selectivity: int | None = option(
         None,
-        "measure patch selectivity too, on N of the images: 2,000 passes through each model for "
-        "each of them",
+        "also measure patch selectivity, on N of the images: 2,000 forward passes for each image "
+        "and model",
         group="scoring",
         kind=whole(1),
         metavar="N",
     )
     batch_size: int = option(
-        64, "images a forward pass", group="scoring", kind=whole(1), metavar="N"
+        64, "images in a forward pass", group="scoring", kind=whole(1), metavar="N"
     )
     precision: float | None = option(
         None,
-        "stop each row once its 95 %% interval is within POINTS percentage points, and score no "
-        "more images than that takes",
+        "stop each row once its 95 %% interval is within POINTS percentage points, and score only "
+        "as many images as that needs",
         group="scoring",
         kind=number(float, lambda x: 0 < x < 50, "a number above 0 and below 50"),
         metavar="POINTS",
@@ -97,7 +96,7 @@ results, in the directory of --output:
         metavar="FILE",
     )
     per_class: bool = option(
-        False, "print the classes that suffer most, and write classes.csv", decides=False
+        False, "print the classes that lose most, and write classes.csv", decides=False
     )
 
     def check(self):

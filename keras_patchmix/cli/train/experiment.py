@@ -127,7 +127,7 @@ def comparison(reports):
         reports: Dict from a mixing to its report.
     """
     columns = list(reports.values())
-    head = ["", "level", *(label_of(mixing) for mixing in reports)]
+    head = ["", "share", *(label_of(mixing) for mixing in reports)]
     compared = None
     if len(columns) == 2:
         head += ["difference", "95 % interval"]
@@ -146,7 +146,7 @@ def comparison(reports):
             line += ["", ""] if change is None else change.cells(1)
         lines.append(line)
     n = columns[0].settings["n"]
-    title = f"Top-1 accuracy in % on {n} test images; level is the share of pixels affected."
+    title = f"Top-1 accuracy in % on {n} test images; share is that of the pixels affected."
     table = title + "\n" + text.aligned(lines[0], lines[1:], left=1)
     if compared is not None:
         table += "\n\n" + in_words(compared, *map(label_of, reports))

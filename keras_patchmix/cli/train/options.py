@@ -64,7 +64,7 @@ With no flags: the built-in data set "shapes", a network sized for two CPU cores
     keras-patchmix train --config convnext_tiny_300 --dataset imagenet2012
 
 The last line printed is RESULT and a JSON object. Interrupted or killed, the same command with the
-same --output goes on after the last whole epoch.
+same --output resumes after the last complete epoch.
 """
     RETIRED: ClassVar[dict[str, str]] = {
         "checkpoint_every": "steps_per_epoch, which makes epochs short: each is saved"
@@ -77,51 +77,51 @@ same --output goes on after the last whole epoch.
         metavar="NAME",
     )
     image_size: int | None = option(
-        None, "pixels a side to resize to", group="data", kind=whole(8, 65535), metavar="N"
+        None, "resize images to N x N pixels", group="data", kind=whole(8, 65535), metavar="N"
     )
     cache: str = option(
         "auto",
-        "how training images are kept in memory; auto is the first of the three that takes at most "
-        "a quarter of it",
+        "how training images are kept in memory; auto: the first of the three that takes at most a "
+        "quarter of it",
         group="data",
         choices=CACHES,
     )
     shuffle_buffer: int | None = option(
         None,
-        "images shuffled among each other; all where they are kept in memory, else 10000",
+        "images in the shuffle buffer; by default all if they are kept in memory, else 10000",
         group="data",
         kind=whole(1),
         metavar="N",
     )
     order: str = option(
         "exact",
-        "exact repeats and goes on bit for bit; fast takes images as they are read",
+        "exact: the same seed gives the same batches; fast: images as soon as they are read",
         group="data",
         choices=ORDERS,
     )
     augmentation: str = option(
         "flip-shift",
-        "of single images, before mixing; crop is of 8 to 100 %% of the area",
+        "augmentation of single images, before mixing; crops have 8 to 100 %% of the area",
         group="data",
         choices=AUGMENTATIONS,
     )
     rand_augment: float | None = option(
         None,
-        "Keras' RandAugment, of this greatest strength; its operations are drawn for each batch",
+        "factor of keras.layers.RandAugment; its operations are drawn for each batch",
         group="data",
         kind=share,
         metavar="FACTOR",
     )
     rand_augment_ops: int = option(
         2,
-        "operations of RandAugment, one after the other",
+        "operations that RandAugment applies",
         group="data",
         kind=whole(1),
         metavar="N",
     )
     random_erasing: float = option(
         0.0,
-        "share of images of which a rectangle becomes noise",
+        "share of images to which keras.layers.RandomErasing applies",
         group="data",
         kind=share,
         metavar="P",
@@ -135,42 +135,44 @@ same --output goes on after the last whole epoch.
     )
     init: str | None = option(
         None,
-        "a trained model to go on from, in place of random weights",
+        "a saved model to fine-tune, instead of random weights",
         group="model",
         metavar="MODEL.keras",
     )
     drop_path: float | None = option(
         None,
-        "stochastic depth of the last block; 0 at the first",
+        "drop rate of stochastic depth in the last block, rising from 0 in the first",
         group="model",
         kind=below_one,
         metavar="RATE",
     )
-    precision: str = option("float32", "what layers compute in", group="model", choices=PRECISIONS)
+    precision: str = option(
+        "float32", "dtype policy of the layers", group="model", choices=PRECISIONS
+    )
     xla: str = option(
         "auto",
-        "compile steps with XLA; auto does so on accelerators",
+        "compile training steps with XLA; auto: on accelerators only",
         group="model",
         choices=XLA,
     )
     mixing: str = option(
         "patchmix",
-        f"how training images are mixed: {', '.join(MIXINGS)}, or several in turns, a batch each, "
-        "such as patchmix+cutmix+mixup",
+        f"how training images are mixed: {', '.join(MIXINGS)}, or several, such as "
+        "patchmix+cutmix+mixup, of which each batch gets one",
         group="mixing",
         kind=_mixing,
         metavar="HOW",
     )
     compare: str | None = option(
         None,
-        "train a second model with this mixing, same budget",
+        "also train a second model, with this mixing and the same budget",
         group="mixing",
         kind=_mixing,
         metavar="HOW",
     )
     grid_size: int | None = option(
         None,
-        "patches a side for Patch Mixing; by default 7 or 8, which divides the image, else 7",
+        "patches a side in Patch Mixing; by default 7 or 8, whichever divides the image, else 7",
         group="mixing",
         kind=whole(1),
         metavar="N",
@@ -184,7 +186,7 @@ same --output goes on after the last whole epoch.
     )
     mixing_weights: tuple | None = option(
         None,
-        "how often each of several ways is drawn, in proportion; all alike by default",
+        "relative frequency of each of several methods; equal by default",
         group="mixing",
         kind=positive,
         nargs="+",
@@ -192,21 +194,21 @@ same --output goes on after the last whole epoch.
     )
     mixing_alpha: float = option(
         1.0,
-        "the ratio mixed follows Beta(alpha, alpha)",
+        "draw the mixing ratio from Beta(ALPHA, ALPHA)",
         group="mixing",
         kind=positive,
         metavar="ALPHA",
     )
     mixup_alpha: float | None = option(
         None,
-        "alpha of MixUp, where another one",
+        "alpha of MixUp; by default that of --mixing-alpha",
         group="mixing",
         kind=positive,
         metavar="ALPHA",
     )
     mixing_ratio: tuple | None = option(
         None,
-        "for Patch Mixing, in place of alpha: the ratio is uniform from LOW to HIGH",
+        "draw the ratio of Patch Mixing from LOW to HIGH uniformly, instead of from Beta",
         group="mixing",
         kind=share,
         nargs=2,
@@ -214,23 +216,26 @@ same --output goes on after the last whole epoch.
     )
     mixing_start: float = option(
         0.0,
-        "share of the training that passes before mixing starts",
+        "share of the training steps before mixing starts",
         group="mixing",
         kind=share,
         metavar="SHARE",
     )
-    label_smoothing: float = option(0.1, "after mixing", group="mixing", kind=share, metavar="E")
+    label_smoothing: float = option(
+        0.1, "label smoothing, after mixing", group="mixing", kind=share, metavar="E"
+    )
     epochs: int = option(
         12, "passes over the training images", group="training", kind=whole(1), metavar="N"
     )
     steps_per_epoch: int | None = option(
         None,
-        "batches an epoch, which ends with scores and a checkpoint; by default all training images",
+        "batches in an epoch, which ends with scores and a checkpoint; by default all training "
+        "images",
         group="training",
         kind=whole(1),
         metavar="N",
     )
-    batch_size: int = option(128, "images a step", group="training", kind=whole(1), metavar="N")
+    batch_size: int = option(128, "images in a batch", group="training", kind=whole(1), metavar="N")
     learning_rate: float = option(
         3e-3,
         "peak of the cosine schedule",
@@ -239,21 +244,25 @@ same --output goes on after the last whole epoch.
         metavar="RATE",
     )
     weight_decay: float = option(
-        0.05, "of AdamW, on kernels only", group="training", kind=not_negative, metavar="RATE"
+        0.05,
+        "weight decay of AdamW, on kernels only",
+        group="training",
+        kind=not_negative,
+        metavar="RATE",
     )
     warmup_epochs: float = option(
-        1.0, "linear warm-up", group="training", kind=not_negative, metavar="N"
+        1.0, "epochs of linear warmup", group="training", kind=not_negative, metavar="N"
     )
     gradient_clip: float = option(
         1.0,
-        "greatest norm of a variable's gradient; 0 does not clip",
+        "clip the norm of each variable's gradient to NORM; 0: no clipping",
         group="training",
         kind=not_negative,
         metavar="NORM",
     )
     ema: float | None = option(
         None,
-        "score and save a moving average of the weights, with this momentum, such as 0.9999",
+        "score and save a moving average of the weights with this momentum, such as 0.9999",
         group="training",
         kind=below_one,
         metavar="MOMENTUM",
@@ -262,25 +271,23 @@ same --output goes on after the last whole epoch.
         "auto", "devices to train on, see docs/devices.md", group="training", choices=STRATEGIES
     )
     occlusion_every: int = option(
-        1, "epochs between benchmarks", group="results", kind=whole(1), metavar="N"
+        1, "epochs between occlusion benchmarks", group="results", kind=whole(1), metavar="N"
     )
     occlusion_examples: int = option(
         500,
-        "validation images that each benchmark scores",
+        "validation images in each benchmark",
         group="results",
         kind=whole(1),
         metavar="N",
     )
     test_examples: int | None = option(
         None,
-        "test images scored at the end, where not all",
+        "test images scored at the end; by default all",
         group="results",
         kind=whole(1),
         metavar="N",
     )
-    seed: int = option(
-        1, "of everything that is drawn", group="results", kind=whole(0), metavar="N"
-    )
+    seed: int = option(1, "random seed", group="results", kind=whole(0), metavar="N")
 
     @classmethod
     def presets(cls):

@@ -154,7 +154,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_numbers(
     status, out, _ = run(command, capsys)
     assert status == 0
     assert "a: explained before" in out
-    assert "opposite: goes on" in out
+    assert "opposite: resuming" in out
     assert len(calls) == 5 + 2
     assert not (place / "again" / "opposite" / "backup.json").exists()
     for name in ("a", "opposite"):

@@ -114,7 +114,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_maps(
     assert run(command, capsys)[0] == 130
     status, out, _ = run(command, capsys)
     assert (status, len(calls)) == (0, 3)
-    assert "net: goes on" in out
+    assert "net: resuming" in out
     there, again = (root / "explanation.json" for root in (finished, place / "again"))
     assert again.read_text() == there.read_text()
 

@@ -85,7 +85,7 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_model(finished, place, monk
     monkeypatch.setattr(fine_tuning.FineTuning, "step", stopping)
     output = place / "again"
     assert subcommand("harden")(flags(place, output)) == 130
-    assert "To go on: " in capsys.readouterr().err
+    assert "To resume: " in capsys.readouterr().err
     assert subcommand("harden")(flags(place, output)) == 0
     assert calls[20] == 15  # an epoch has fifteen batches
     one, other = (keras.saving.load_model(d / "hardened.keras") for d in (finished, output))

@@ -115,7 +115,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
         if shutil.which("keras-patchmix")
         else f"{sys.executable} -m keras_patchmix"
     )
-    assert f"interrupted. To go on: {program} score --dataset" in err
+    assert f"interrupted. To resume: {program} score --dataset" in err
     assert err.strip().endswith(f"--output {output}")
     backup = json.loads((place / output / "b" / "backup.json").read_text())
     assert (place / output / "a" / "report.json").exists()
@@ -126,7 +126,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     found, out, _ = run([*FLAGS, "--output", output], capsys)
     assert found == 0
     assert "a: scored before" in out
-    assert "b: scoring goes on" in out
+    assert "b: scoring resumes" in out
     # The first batch is scored again, and compared.
     assert steering.calls == probes + (BATCHES - 4 + 1) * ROWS
     assert not (place / output / "b" / "backup.json").exists()
@@ -182,6 +182,6 @@ def test_a_killed_process_loses_nothing(place, steering, undisturbed, capsys):
     assert (place / "killed" / "config.json").exists()
     status, out, _ = run([*FLAGS, "--output", "killed"], capsys)
     assert status == 0
-    assert "a: scoring goes on" in out
+    assert "a: scoring resumes" in out
     assert steering.calls <= 2 + 2 * BATCHES * ROWS
     same(place / "killed", undisturbed)

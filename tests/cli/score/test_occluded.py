@@ -338,11 +338,11 @@ def test_interrupted_inside_a_set_it_goes_on_there(at, flags, place, capsys, mon
     directory = f"stopped{at}"
     status, _, wrong = run([*flags, *sets.split(), "--output", directory], capsys)
     assert status == 130
-    assert "To go on" in wrong
+    assert "To resume" in wrong
     steering_sets.calls, steering_sets.at = 0, None
     status, said, _ = run([*flags, *sets.split(), "--output", directory], capsys)
     assert status == 0
-    assert "scoring goes on" in said
+    assert "scoring resumes" in said
     # Of each pass that had begun the first batch is scored again, and compared.
     again = 2 + 1 + (at > BEFORE_THE_SETS + 3)
     assert steering_sets.calls == 1 + 3 + BEFORE_THE_SETS + 2 * 3 - at + 1 + again

@@ -55,7 +55,7 @@ def test_help_shows_defaults_and_every_flag(capsys):
         ScoreOptions.parse(["--help"])
     assert error.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "of everything that is drawn (default: 0)" in text
+    assert "--seed N random seed (default: 0)" in text
     assert "--import MODULE" in text
     assert "'test[:50%]'" in text
 

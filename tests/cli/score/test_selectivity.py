@@ -107,7 +107,7 @@ def test_interrupted_it_goes_on_with_the_models_that_are_left(
     monkeypatch.setattr(selectivity, "measure", measure)
     status, _, error = run([*flags, "--output", tmp_path / "out"], capsys)
     assert status == 130
-    assert "interrupted. To go on" in error
+    assert "interrupted. To resume" in error
     assert run([*flags, "--output", tmp_path / "out"], capsys)[0] == 0
     assert measured == [f"{name}: patch selectivity" for name in "abb"]
     page = (tmp_path / "out" / "report.html").read_text()

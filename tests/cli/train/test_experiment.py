@@ -231,7 +231,7 @@ def test_a_signal_stops_at_once_and_says_from_where_and_how_the_run_goes_on(
     assert trained == [(0, 0), (0, 1), (1, 0)]
     (directory,) = Path("runs").iterdir()
     assert "Stopped in epoch 2 of 2." in error
-    assert "interrupted. To go on: " in error
+    assert "interrupted. To resume: " in error
     assert error.strip().endswith(f"--output {directory}")
     status, printed, _ = run_here(*flags, "--output", directory)
     assert status == 0
@@ -254,7 +254,7 @@ def test_a_run_of_a_version_that_saved_within_epochs_is_refused(finished, run_he
 
 def test_other_versions_are_warned_about():
     now = {"keras": "3.2", "numpy": "2", "cache": "decoded"}
-    with pytest.warns(UserWarning, match=r"written with keras 3\.1 and training goes on with 3\.2"):
+    with pytest.warns(UserWarning, match=r"written with keras 3\.1 and training resumes with 3\.2"):
         fitting._warn_of_changes({"keras": "3.1", "numpy": "2"}, now)
 
 
