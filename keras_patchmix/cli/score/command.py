@@ -20,6 +20,7 @@ from keras_patchmix.cli.score.selectivity import SelectivityScorer, load_selecti
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.cli.shared_options import PROGRESS
 from keras_patchmix.datasets.class_names import class_lines
+from keras_patchmix.devices.strategies import scoring_scope
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
@@ -65,6 +66,10 @@ def _run(options, specs, directory):
     else:
         reports = _score(options, specs, directory)
     say("\n" + results.tables(reports) + "\n")
+    baseline = _baseline(options)
+    if baseline is not None:
+        for report in reports.values():
+            say(report.compare(baseline).table() + "\n")
     selectivity = {}
     if options.selectivity is not None:
         selectivity = {spec.name: load_selectivity(directory.folder(spec)) for spec in specs}
@@ -81,6 +86,11 @@ def _run(options, specs, directory):
     return reports
 
 
+def _baseline(options):
+    """Returns the report that the models are compared to, or None."""
+    return None if options.compare_to is None else Report.load(options.compare_to)
+
+
 def _listing(options, split, suite):
     """Returns `data_listing`, with "sets" where the suite has sets of occluded images."""
     sets = set_listings(suite)
@@ -91,8 +101,9 @@ def _score(options, specs, directory):
     """Scores the models that have no report yet, and writes the results."""
     for module in options.imports:
         objects.import_module(module, "--import")
-    saliency = saliency_function(options)
-    loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
+    saliency, baseline = saliency_function(options), _baseline(options)
+    with scoring_scope():
+        loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
     data = open_data(options, loaded)
     info, progress = data.info, PROGRESS[options.progress]
     suite = open_suite(options, info.image_shape[:2])
@@ -122,7 +133,7 @@ def _score(options, specs, directory):
         selectivity = SelectivityScorer(options, data, loaded, class_maps)
     directory.begin()
     reports = {
-        model.spec.name: _report(options, directory, info, model, benchmark)
+        model.spec.name: _report(options, directory, info, model, benchmark, baseline)
         for model, benchmark in zip(loaded, benchmarks, strict=True)
     }
     if selectivity is not None:
@@ -182,7 +193,7 @@ def _check_sets(model, benchmark, progress):
         raise ValueError(message) from error
 
 
-def _report(options, directory, info, model, benchmark):
+def _report(options, directory, info, model, benchmark, baseline):
     """Returns the report of a model, the one that is there or a new one."""
     spec = model.spec
     if directory.report(spec).exists():
@@ -191,7 +202,12 @@ def _report(options, directory, info, model, benchmark):
     backup = directory.backup(spec)
     say(f"{spec.name}: {'scoring resumes' if backup.exists() else 'scoring'}")
     report = benchmark.run(
-        model.model, PROGRESS[options.progress], backup, keep_backup=True, title=spec.name
+        model.model,
+        PROGRESS[options.progress],
+        backup,
+        keep_backup=True,
+        title=spec.name,
+        compare_to=baseline,
     )
     report.settings.update(
         model=spec.name,
