@@ -63,8 +63,9 @@ def _run(options, specs, directory):
         directory.check_data(lambda split: _listing(options, split, sets_of(options)))
         say(f"All of this was scored before: {directory.path}")
         reports = {spec.name: Report.load(directory.report(spec)) for spec in specs}
+        doubts = []
     else:
-        reports = _score(options, specs, directory)
+        reports, doubts = _score(options, specs, directory)
     say("\n" + results.tables(reports) + "\n")
     baseline = _baseline(options)
     if baseline is not None:
@@ -74,7 +75,7 @@ def _run(options, specs, directory):
     if options.selectivity is not None:
         selectivity = {spec.name: load_selectivity(directory.folder(spec)) for spec in specs}
         say(results.selectivity_table(selectivity) + "\n")
-    for line in remarks.chance_lines(reports):
+    for line in [*remarks.chance_lines(reports), *doubts]:
         say(line + "\n")
     if options.per_class:
         for spec in specs:
@@ -98,7 +99,11 @@ def _listing(options, split, suite):
 
 
 def _score(options, specs, directory):
-    """Scores the models that have no report yet, and writes the results."""
+    """Scores the models that have no report yet, and writes the results.
+
+    Returns:
+        The reports, and a list of lines on what looks wrong.
+    """
     for module in options.imports:
         objects.import_module(module, "--import")
     saliency, baseline = saliency_function(options), _baseline(options)
@@ -131,6 +136,9 @@ def _score(options, specs, directory):
     selectivity = None
     if options.selectivity is not None:
         selectivity = SelectivityScorer(options, data, loaded, class_maps)
+    doubts = _doubts(data, options.batch_size, loaded, class_maps, benchmarks)
+    for line in doubts:
+        say(line)
     directory.begin()
     reports = {
         model.spec.name: _report(options, directory, info, model, benchmark, baseline)
@@ -142,7 +150,19 @@ def _score(options, specs, directory):
             for spec in specs
         }
     results.write(directory.path, reports, benchmarks[0].examples(4), selectivity)
-    return reports
+    return reports, doubts
+
+
+def _doubts(data, batch_size, loaded, class_maps, benchmarks):
+    """Returns `remarks.range_line` of the models, by a batch of images from all over the data."""
+    batch = next(iter(ExampleSource(data, batch_size, max_examples=batch_size)))
+    lines = [
+        remarks.range_line(
+            model, outputs, benchmark.settings.from_logits, batch.images, batch.labels
+        )
+        for model, outputs, benchmark in zip(loaded, class_maps, benchmarks, strict=True)
+    ]
+    return [line for line in lines if line is not None]
 
 
 def _benchmarks(options, data, suite, loaded, saliency):
