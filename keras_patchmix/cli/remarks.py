@@ -65,8 +65,8 @@ def split_line(options):
         return None
     images = parse_source(options.dataset, options.data_dir).sampled_from("test")
     return images and (
-        f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. "
-        "--split all takes all images"
+        f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. A "
+        "model that was trained on this folder may have seen them. --split all takes all images"
     )
 
 
