@@ -1,6 +1,10 @@
 """Tables of several run directories: mean over seeds, and paired differences with intervals.
 
     python benchmarks/compare_runs.py runs/cifar10-* --plot curves.png
+    python benchmarks/compare_runs.py runs/*-[12] runs/*-[12]/none --csv curves.csv
+
+The second form is for runs of `keras-patchmix train --compare none`, which leave the other model in
+a directory of its own.
 
 Every directory is one of the training recipes. Runs are grouped by model and mixing; each seed of a
 mixing is paired with the baseline's run of the same model and seed, image by image. The difference
@@ -8,10 +12,13 @@ is the mean over images and seeds; its interval is 1.96 standard errors over the
 difference averaged over the seeds. It speaks of these trained models on further images of the kind;
 how much another seed changes is to be read off the differences seed by seed, which are printed too.
 A line "mean" takes the mean over the levels of a corruption, for each image. There is a table for
-each model. The last line is RESULT and a JSON object.
+each model. Bands in the picture are Wilson's 95 % intervals over the images of one run, around the
+mean over seeds. The CSV file has a line for each row, mixing and seed. The last line is RESULT and
+a JSON object.
 """
 
 import argparse
+import csv
 import dataclasses
 import json
 import math
@@ -27,19 +34,24 @@ from keras_patchmix.training.mixing_steps import LABELS
 def load_runs(directories):
     """Dict from model to dict from mixing to dict from seed to a report."""
     runs = defaultdict(lambda: defaultdict(dict))
-    digests = set()
+    known = None
     for directory in map(Path, directories):
         if not (directory / "report.json").exists():
             raise SystemExit(f"{directory} holds no finished run")
         config = json.loads((directory / "config.json").read_text())
         report = Report.load(directory)
-        digests.add((report.settings["labels_sha256"], config["epochs"]))
+        here = {"images": report.settings["labels_sha256"][:12], "epochs": config["epochs"]}
+        known = known or (directory, here)
+        for name, value in here.items():
+            if value != known[1][name]:
+                raise SystemExit(
+                    f"All runs must have the same {name}: {known[1][name]} in {known[0]}, {value} "
+                    f"in {directory}"
+                )
         model, mixing, seed = (config[key] for key in ("model", "mixing", "seed"))
         if seed in runs[model][mixing]:
             raise SystemExit(f"Two runs of {model}, {mixing} with seed {seed}")
         runs[model][mixing][seed] = report
-    if len(digests) > 1:
-        raise SystemExit("The runs were not scored on the same images, or not trained equally long")
     return runs
 
 
@@ -86,13 +98,17 @@ def table(runs, baseline, result, model):
         if mixing != baseline:
             head.append(f"{mixing} - {baseline} (seed by seed)")
     print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
-    for name, cells, rows in lines_of(next(iter(runs[baseline].values()))):
+    first = next(iter(runs[baseline].values()))
+    for name, cells, rows in lines_of(first):
+        share = first.row(name).share if [name] == rows else None
         line = list(cells)
         for mixing in mixings:
             found = {seed: correct(report, rows) for seed, report in runs[mixing].items()}
             mean = float(np.mean(list(found.values())))
             line.append(f"{100 * mean:.1f}")
             entry = {"model": model, "name": name, "mixing": mixing, "top1": round(mean, 4)}
+            entry["share"] = share
+            entry["seeds"] = {seed: round(float(found[seed].mean()), 4) for seed in sorted(found)}
             if mixing != baseline:
                 shared = sorted(set(found) & set(runs[baseline]))
                 pairs = np.stack(
@@ -108,6 +124,17 @@ def table(runs, baseline, result, model):
         print("| " + " | ".join(line) + " |")
 
 
+def write_csv(path, result):
+    """Writes a line for each row, mixing and seed."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "mixing", "seed", "row", "share", "top1"])
+        for one in result:
+            for seed, top1 in one["seeds"].items():
+                cells = [one["model"], one["mixing"], seed, one["name"], one["share"], top1]
+                writer.writerow(cells)
+
+
 def main():
     """Prints the tables as Markdown."""
     parser = argparse.ArgumentParser(
@@ -116,6 +143,7 @@ def main():
     parser.add_argument("runs", nargs="+", metavar="DIR")
     parser.add_argument("--baseline", default="none", metavar="MIXING")
     parser.add_argument("--plot", metavar="FILE", help="also draw the curves, means over seeds")
+    parser.add_argument("--csv", metavar="FILE", help="also write top-1 of every row and seed")
     options = parser.parse_args()
     runs = load_runs(options.runs)
     result, drawn = [], {}
@@ -130,9 +158,12 @@ def main():
         for mixing, seeds in mixings.items():
             label = " + ".join(LABELS.get(part, part) for part in mixing.split("+"))
             name = f"{model}, {label}" if len(runs) > 1 else label
-            drawn[name] = mean_report(seeds)
+            several = f", mean of {len(seeds)} seeds" if len(seeds) > 1 else ""
+            drawn[name + several] = mean_report(seeds)
     if options.plot:
         plot_reports(drawn, options.plot)
+    if options.csv:
+        write_csv(options.csv, result)
     print("RESULT " + json.dumps(result))
 
 

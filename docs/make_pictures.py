@@ -21,8 +21,8 @@ def corruptions():
     """One image of "shapes" under every corruption, mildest on the left."""
     images, labels = shapes.generate(range(40), "test", image_size=96)
     bank = occlusion.build_bank([(images, labels)])
-    colours = images.astype("float32")
-    saliency = np.linalg.norm(colours - np.median(colours, axis=(1, 2), keepdims=True), axis=-1)
+    colors = images.astype("float32")
+    saliency = np.linalg.norm(colors - np.median(colors, axis=(1, 2), keepdims=True), axis=-1)
     levels = (0.1, 0.2, 0.4, 0.6, 0.8)
     rows = {
         "PatchReplacement(8)": occlusion.PatchReplacement(8),

@@ -4,6 +4,7 @@ Each function takes pytest's `monkeypatch` and the empty directory that a page i
 printed on the pages was made without them.
 """
 
+import importlib.util
 import shlex
 
 import keras
@@ -12,6 +13,7 @@ import pytest
 
 from keras_patchmix import datasets, models
 from tests.datasets.tarballs import noise, npy, png, write_tar_gz
+from tests.library_models import hub_preset
 from tests.page_blocks import DOCS, shell_lines
 
 FEW = 140
@@ -54,6 +56,17 @@ def few_images(monkeypatch, folder):
 
     monkeypatch.setattr(datasets, "load", few_loaded)
     monkeypatch.setattr(shapes, "generate", few_generated)
+
+
+def small_presets(monkeypatch, folder):
+    """Presets of keras-hub, where it is installed, are one of a small ViT that knows "shapes"."""
+    if importlib.util.find_spec("keras_hub") is None:
+        return
+    from keras_hub.models import ImageClassifier
+
+    from_preset, preset = ImageClassifier.from_preset, hub_preset(folder / "preset")
+    small = staticmethod(lambda name, **settings: from_preset(preset, **settings))
+    monkeypatch.setattr(ImageClassifier, "from_preset", small)
 
 
 def few_records(monkeypatch, folder, count=20):

@@ -55,8 +55,8 @@ def class_map(loaded, num_outputs, class_names):
     if num_outputs != len(class_names):
         raise ValueError(
             f"--model {name}: returns {num_outputs} scores, but the data set has "
-            f"{len(class_names)} classes ({_some(class_names)}): say which outputs stand for them "
-            "with --class-map"
+            f"{len(class_names)} classes ({_some(class_names)}). Is a class missing there, or its "
+            "name misspelt? Else name the output of each class with --class-map"
         )
     return None
 

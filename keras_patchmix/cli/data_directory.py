@@ -109,7 +109,7 @@ class ScoreDirectory(DataDirectory):
             options.output,
             "evaluate_occlusion",
             options,
-            files_of(specs, *options.imports, options.suite),
+            files_of(specs, *options.imports, options.suite, options.compare_to),
             (_REPORT, _BACKUP),
         )
         self._several = len(specs) > 1

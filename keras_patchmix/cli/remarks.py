@@ -2,7 +2,11 @@
 
 from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion.chance import at_chance
+from keras_patchmix.occlusion.comparison import mcnemar
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are, unit
+from keras_patchmix.scoring.scorer import Scorer, classifier
+
+_SIGNIFICANT = 1e-3
 
 
 def input_line(loaded):
@@ -24,6 +28,33 @@ def input_line(loaded):
     return f"{name}: images of 0..255 with keras.applications.{module}'s preprocessing"
 
 
+def range_line(loaded, outputs, from_logits, images, labels):
+    """Returns a line if a model does better on images of 0..1 than on those of 0..255 that it gets.
+
+    Args:
+        loaded: A `LoadedModel`.
+        outputs: List with the list of the model's outputs for each class, or None.
+        from_logits: Whether a single output is a logit; None where the model tells.
+        images: uint8 array of shape (B, H, W, C).
+        labels: int array of shape (B,).
+    """
+    if loaded.spec.preprocess is not None or loaded.preprocess not in (None, as_they_are):
+        return None
+    model = classifier(loaded, outputs, from_logits).model
+    right = []
+    for preprocess in (as_they_are, unit):
+        scorer = Scorer(model, len(images), preprocess, from_logits)
+        right.append(scorer.scores(scorer(images), len(images)).argmax(1) == labels)
+    only, unit_only = (right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum()
+    if unit_only <= only or mcnemar(int(only), int(unit_only)) > _SIGNIFICANT:
+        return None
+    return (
+        f"{loaded.spec.name}: of {len(images)} images it has {right[1].sum()} right when they are "
+        f"divided by 255, and {right[0].sum()} as they are: it was probably trained on images of "
+        "0..1, give --preprocess unit"
+    )
+
+
 def split_line(options):
     """Returns which part of a folder is scored without `--split`, or None.
 
@@ -34,8 +65,8 @@ def split_line(options):
         return None
     images = parse_source(options.dataset, options.data_dir).sampled_from("test")
     return images and (
-        f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. "
-        "--split all takes all images"
+        f"No --split: about 10 % of the {images} are scored, chosen by a hash of their names. A "
+        "model that was trained on this folder may have seen them. --split all takes all images"
     )
 
 

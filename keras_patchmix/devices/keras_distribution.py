@@ -1,5 +1,6 @@
 """Data parallelism by `keras.distribution`: all devices of all hosts that JAX has."""
 
+import contextlib
 import os
 
 import keras
@@ -35,6 +36,16 @@ def open_jax(name):
     distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
     keras.distribution.set_distribution(distribution)
     return Strategy("data_parallel", jax.device_count(), JaxWorkers())
+
+
+def on_own_devices():
+    """Returns the context in which models are made that lie on all devices of this process."""
+    import jax
+
+    devices = [f"{device.platform}:{device.id}" for device in jax.local_devices()]
+    if len(devices) == 1:
+        return contextlib.nullcontext()
+    return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
 
 
 def _join_cluster():

@@ -1,10 +1,11 @@
 """Strategies of a training by name: one device, several of a machine, several machines."""
 
+import contextlib
 import importlib.util
 
 import keras
 
-from keras_patchmix.devices.keras_distribution import open_jax
+from keras_patchmix.devices.keras_distribution import on_own_devices, open_jax
 from keras_patchmix.devices.strategy import Strategy
 from keras_patchmix.devices.tf_distribute import open_tensorflow
 
@@ -55,6 +56,17 @@ def open_strategy(name: str = "auto") -> "Strategy":
     if backend != "tensorflow":
         _keep_tensorflow_off_gpus()
     return opener(name)
+
+
+def scoring_scope() -> contextlib.AbstractContextManager:
+    """Returns the context in which models are loaded that this process alone scores.
+
+    On JAX they lie on all of its devices, which then share each batch.
+    """
+    backend = keras.config.backend()
+    if backend != "tensorflow":
+        _keep_tensorflow_off_gpus()
+    return on_own_devices() if backend == "jax" else contextlib.nullcontext()
 
 
 def _keep_tensorflow_off_gpus():

@@ -26,7 +26,7 @@ from keras_patchmix.explain.selectivity import (
 )
 from keras_patchmix.occlusion.backup import Backup, digest_of
 from keras_patchmix.occlusion.passes import MOST_DIFFERING
-from keras_patchmix.occlusion.settings import function_name
+from keras_patchmix.occlusion.settings import function_name, model_name
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.logits import returns_logits
 from keras_patchmix.scoring.preprocessing import preprocessing_of
@@ -338,7 +338,7 @@ def _describe(model, corruption, choice, settings):
     """Returns the settings of the report, a dict of JSON values."""
     grid_size = settings.grid_size
     return {
-        "model": getattr(model, "name", None) or type(model).__name__,
+        "model": model_name(model),
         "corruption": {"class_name": type(corruption).__name__, "config": corruption.get_config()},
         "choice": choice,
         "n": None,

@@ -70,7 +70,7 @@ class ConvNeXtBackbone(_Backbone):
         patch_size: int = 4,
         kernel_size: int = 7,
         drop_path_rate: float = 0.0,
-        layer_scale: float | None = 1e-6,
+        layer_scale: float = 1e-6,
         initializer: str = "truncated_normal",
         seed: int | None = None,
         **kwargs: Any,

@@ -1,6 +1,6 @@
 """Models that are not better than chance on clean images."""
 
-from keras_patchmix.occlusion.panels import interval
+from keras_patchmix.occlusion.intervals import wilson
 
 _LEAST_IMAGES = 50  # with fewer the interval is too wide
 
@@ -21,4 +21,4 @@ def at_chance(report):
     clean, classes = report.rows[0], report.settings.get("num_classes")
     if not classes or clean.top1 is None or clean.n < _LEAST_IMAGES:
         return None
-    return 1 / classes if interval(clean.top1, clean.n)[0] <= 1 / classes else None
+    return 1 / classes if wilson(clean.top1, clean.n)[0] <= 1 / classes else None

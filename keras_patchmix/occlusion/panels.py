@@ -3,6 +3,7 @@
 import math
 
 from keras_patchmix.base import atomic
+from keras_patchmix.occlusion.intervals import interval_of
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
 from keras_patchmix.report.style import COLOURS
@@ -11,7 +12,6 @@ from keras_patchmix.report.text import grid_text, level_text
 _MOST_LINES = 5  # most curves of one report in one panel
 # Panels of one report by what x is; None: one for each family.
 _TITLES = {"share": "Occlusion", "tiles": "Shuffled tiles", "severity": None}
-_Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def draw(named, path=None):
@@ -71,6 +71,7 @@ def _title(named):
     images = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
     text = f"{images} image{'' if counts == {1} else 's'}"
     text += ", and those of the sets" if sets else ""
+    text += "; bands: 95 % intervals"
     return f"{next(iter(named))}: {text}" if len(named) == 1 else text
 
 
@@ -117,30 +118,6 @@ def row_title(row):
     grid = grid_text(row.grid, "×")
     level = level_text(row, "\u00a0")
     return ", ".join(part for part in (row.title, grid, level) if part)
-
-
-def row_interval(row):
-    """Returns the 95 % interval of a row with a score: its own, or Wilson's."""
-    return row.interval or interval(row.top1, row.n)
-
-
-def interval(p, n):
-    """Returns Wilson's 95 % interval of a share, which keeps its coverage near 0 and 1.
-
-    Reference: Wilson, Journal of the American Statistical Association 22 (1927).
-
-    Args:
-        p: The share, in [0, 1].
-        n: Number of trials, above 0.
-
-    Returns:
-        Two floats in [0, 1].
-    """
-    scale = 1 + _Z**2 / n
-    middle = (p + _Z**2 / (2 * n)) / scale
-    half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / scale
-    # At 0 and 1 rounding would leave p itself outside.
-    return max(min(middle - half, p), 0.0), min(max(middle + half, p), 1.0)
 
 
 def _of_one(report):
@@ -204,4 +181,4 @@ def _score(row):
     """Top-1 and the ends of its interval in per cent; None where no image was scored."""
     if row.top1 is None or not row.n:
         return None, None, None
-    return tuple(100 * value for value in (row.top1, *row_interval(row)))
+    return tuple(100 * value for value in (row.top1, *interval_of(row)))

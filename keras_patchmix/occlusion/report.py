@@ -154,8 +154,9 @@ class Report:
 
         Each line also holds the settings, so that the files of several models can be concatenated.
         Lists and dicts are JSON. Text that a spreadsheet would take for a formula is prefixed with
-        an apostrophe. The line of a set of occluded images has the settings of that set. An
-        `interval` is two columns, `low` and `high`.
+        an apostrophe. The line of a set of occluded images has the settings of that set. `low` and
+        `high` are the 95 % interval of `top1`: that of the row if it stopped by `precision`, else
+        Wilson's.
         """
         from keras_patchmix.occlusion import report_text
 

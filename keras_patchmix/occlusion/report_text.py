@@ -5,6 +5,7 @@ import dataclasses
 
 from keras_patchmix.base import csv_text
 from keras_patchmix.base.printable import printable
+from keras_patchmix.occlusion.intervals import interval_of
 from keras_patchmix.occlusion.report_file import SCHEMA_VERSION
 from keras_patchmix.occlusion.rows import ClassRow
 from keras_patchmix.report import text
@@ -114,7 +115,8 @@ def _summary_cells(report):
 def flat(row):
     """Returns a `Row` as a dict of numbers and text: the columns of a table as data."""
     values = {**dataclasses.asdict(row), "grid": text.grid_text(row.grid)}
-    low, high = values.pop("interval") or (None, None)
+    del values["interval"]
+    low, high = interval_of(row) or (None, None)
     return {**values, "low": low, "high": high}
 
 

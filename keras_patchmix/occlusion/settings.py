@@ -70,7 +70,7 @@ def describe(settings, model, source, shape, dtype, bank, suite):
     preprocess = preprocessing_of(model, settings.preprocess)
     patch = patch_size(model)
     return {
-        "model": getattr(model, "name", None) or getattr(model, "__name__", None),
+        "model": model_name(model),
         "model_patch_size": None if patch is None else list(patch),
         "class_names": settings.class_names,
         "class_map": None if settings.class_map is None else settings.class_map.outputs,
@@ -135,6 +135,16 @@ def range_mismatch(images, value_range):
 def digest(values):
     """Returns the SHA-256 digest of integers in their order, as hexadecimal text."""
     return hashlib.sha256(values.astype("<i8").tobytes()).hexdigest()
+
+
+def model_name(model):
+    """Returns the name of a model or a function; that of its class if it has none.
+
+    Args:
+        model: A Keras model, a `torch.nn.Module` or a function.
+    """
+    names = (getattr(model, attribute, None) for attribute in ("name", "__name__"))
+    return next((name for name in names if isinstance(name, str) and name), type(model).__name__)
 
 
 def function_name(function):

@@ -1,5 +1,7 @@
 """The preprocessing in front of a model: its own, or one by name."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -26,7 +28,7 @@ def own_preprocessing(model):
     """Returns the preprocessing that a model applies in `fit` and `predict`, but not in `call`.
 
     Tasks of keras-hub such as `ImageClassifier` have a `preprocessor` that resizes and rescales
-    images. `fit`, `evaluate` and `predict` apply it; `model(images)` does not.
+    images. `fit`, `evaluate`, `predict` and `train_on_batch` apply it; `model(images)` does not.
 
     Args:
         model: A Keras model or a function.
@@ -60,6 +62,23 @@ class OwnPreprocessing:
     def __call__(self, images):
         """Returns what `fit` and `predict` pass to the model for a batch of images."""
         return self._preprocess(images)
+
+
+@contextlib.contextmanager
+def without_own_preprocessing(model):
+    """Keeps methods of a model such as `train_on_batch` from preprocessing images, for a while.
+
+    Args:
+        model: A Keras model.
+    """
+    if own_preprocessing(model) is None:
+        yield
+        return
+    model.preprocess_samples = keras.utils.pack_x_y_sample_weight
+    try:
+        yield
+    finally:
+        del model.preprocess_samples
 
 
 def as_they_are(images):

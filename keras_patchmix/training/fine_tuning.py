@@ -19,7 +19,7 @@ from keras_patchmix.occlusion.backup import digest_of
 from keras_patchmix.scoring.class_map import check_columns
 from keras_patchmix.scoring.forward import num_outputs
 from keras_patchmix.scoring.logits import is_single_logit, last_activation, returns_logits
-from keras_patchmix.scoring.preprocessing import preprocessing_of
+from keras_patchmix.scoring.preprocessing import preprocessing_of, without_own_preprocessing
 from keras_patchmix.training.checkpoints import Checkpoint, CheckpointFolder, arrays_of, restore
 
 _WARM_UP = 0.1  # share of the training in which the learning rate rises
@@ -144,7 +144,12 @@ class FineTuning:
         """
         total = self.settings.epochs * batches.steps if deadline is None else None
         images = batches.steps * batches.batch_size
-        with self._freeze_batch_norm(), Progress(verbose, "fine-tuning") as bar:
+        # Images are preprocessed here, after mixing, by the model's own function or another one.
+        with (
+            without_own_preprocessing(self.model),
+            self._freeze_batch_norm(),
+            Progress(verbose, "fine-tuning") as bar,
+        ):
             self._compile()
             first = 0 if backup is None else backup.load(self.model)
             bar.start(total and self.settings.epochs * images, first * images)
@@ -202,7 +207,8 @@ class FineTuning:
     def _compile(self):
         optimizer = keras.optimizers.AdamW(0.0, weight_decay=self.settings.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
-        self.model.compile(optimizer, self._loss, jit_compile=use_xla())
+        # A task of keras-hub is made with metrics of class ids, which only a list replaces.
+        self.model.compile(optimizer, self._loss, metrics=[], jit_compile=use_xla())
         optimizer.build(self.model.trainable_variables)
         # The copy has seed generators of its own: dropout follows the seed too.
         weights = {id(weight) for weight in self.model.weights}

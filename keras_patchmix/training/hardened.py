@@ -20,7 +20,8 @@ class Hardened:
     """A hardened model, with the line that it was chosen from.
 
     Attributes:
-        model: The hardened `keras.Model`, of the class of the original; compiled as that was.
+        model: The hardened `keras.Model`, of the class of the original; compiled as that was, or
+            as new objects are where the class has its own `compile`.
         original: The model before, as it was given.
         line: List of `LinePoint`: scores on validation data at shares of the way from the weights
             before to those after the training. One of them is chosen.

@@ -188,8 +188,9 @@ class Hardening:
         share = next(one.share for one in points if one.chosen)
         hardened = copy_of(self._model)  # without the optimizer of this training
         hardened.set_weights(weights_between(before, after, share))
-        if self._model.compiled and self._model.get_compile_config():
-            hardened.compile_from_config(self._model.get_compile_config())
+        compilation = self._model.get_compile_config() if self._model.compiled else None
+        if compilation and _keeps_compilation(type(self._model)):
+            hardened.compile_from_config(compilation)
         described = {
             **self._settings.to_dict(),
             "max_clean_drop": max_clean_drop,
@@ -208,6 +209,12 @@ class Hardening:
 
     def _score(self, model, title):
         return self._benchmark.run(model, self._verbose, title=title)
+
+
+def _keeps_compilation(kind):
+    """Whether Keras compiles a model of a class as another one; not if it has its own `compile`."""
+    base = keras.Model
+    return kind.compile is base.compile or kind.compile_from_config is not base.compile_from_config
 
 
 def line_suite(image_size: Size) -> list[Any]:

@@ -35,7 +35,8 @@ def run(corruption, images, labels, index=None, seed=0, bank=None, **kwargs):
     }
 
 
-ALL = [
+# Whose scores are published: the digest below is of these.
+PUBLISHED = [
     PatchReplacement((4, 7), (0.1, 0.5, 1.0)),
     PatchReplacement((5, 3), (0.3, 0.6)),
     PatchDrop(7, (0.2, 0.8)),
@@ -135,7 +136,7 @@ def test_patches_are_uniform_over_the_grid():
     assert np.all(abs(share - p) < 4.5 * np.sqrt(p * (1 - p) / 4000))
 
 
-@pytest.mark.parametrize("corruption", ALL, ids=repr)
+@pytest.mark.parametrize("corruption", PUBLISHED, ids=repr)
 def test_seed_and_index_change_the_outcome_and_inputs_stay(corruption):
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (12, 28, 28, 3), np.uint8)
@@ -178,7 +179,7 @@ def test_names():
     assert Condition("patch_permutation", (2, 4)).name == "patch_permutation_2x4"
 
 
-@pytest.mark.parametrize("corruption", [*ALL, PatchDrop(3, 0.5, fill=1.5)], ids=repr)
+@pytest.mark.parametrize("corruption", [*PUBLISHED, PatchDrop(3, 0.5, fill=1.5)], ids=repr)
 def test_configuration_survives_json(corruption):
     config = json.loads(json.dumps(corruption.get_config()))
     assert type(corruption).from_config(config) == corruption
@@ -230,7 +231,7 @@ def digest():
     labels = np.arange(9) % 4
     bank = build_bank([(images, labels)], size=6, seed=11)
     result = hashlib.sha256()
-    for corruption in ALL:
+    for corruption in PUBLISHED:
         for _, out, pixels in corruption(images, labels, seed=11, bank=bank):
             result.update(out.tobytes() + pixels.astype("<i8").tobytes())
     return result.hexdigest()
@@ -238,7 +239,7 @@ def digest():
 
 def test_published_numbers_stay_what_they_were_in_every_process():
     # Every run of this is another process, with other hashes of Python's.
-    # Changing this digest changes every score ever reported: only with a new major version.
+    # Changing this digest changes every score ever reported: only with a new minor version.
     assert digest() == "745900fbe1c04f744308622cc371dcff7d61da5fb44e463f1cf651c6af9ce28f"
 
 

@@ -1,9 +1,10 @@
-"""An example meets the same fate whatever batch, order, shard, memory layout or dtype it has."""
+"""An example is corrupted alike in any batch, order, shard, memory layout and dtype."""
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from keras_patchmix.corruptions import modules
 from keras_patchmix.corruptions.superimpose import Superimpose
 from keras_patchmix.occlusion import PatchDrop, PatchPermutation, PatchReplacement, build_bank
 
@@ -19,6 +20,12 @@ ALL = [
     PatchPermutation((2, (4, 7), 14)),
     Superimpose(levels=(0.1, 0.25, 0.5)),
 ]
+
+
+def test_every_corruption_of_the_package_is_tested_here():
+    tested = {type(corruption).__name__ for corruption in ALL}
+    missing = set(modules()) - tested - {"Custom"}  # what a user's function does is up to it
+    assert not missing, f"{missing}: put them into ALL"
 
 
 def examples(dtype=np.uint8):

@@ -224,7 +224,7 @@ def test_wrong_maps_are_named():
 
 
 def test_published_numbers_stay_what_they_were():
-    # Changing this digest changes scores that were reported: only with a new major version.
+    # Changing this digest changes scores that were reported: only with a new minor version.
     images = (np.arange(9 * 28 * 29 * 3) * 37 % 251).reshape(9, 28, 29, 3).astype(np.uint8)
     maps = np.arange(9 * 28 * 29).reshape(9, 28, 29) * 41 % 257
     result = hashlib.sha256()

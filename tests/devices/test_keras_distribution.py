@@ -15,9 +15,11 @@ if keras.config.backend() != "jax":
 
 import jax
 
+from keras_patchmix.datasets import load_for_scoring
 from keras_patchmix.devices import keras_distribution
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.devices.workers import JaxWorkers, workers_of
+from keras_patchmix.occlusion import PatchDrop, Report, evaluate, serialize
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ SCORES = """
 import json
 import keras, numpy as np
 import keras_patchmix as kpm
-from keras_patchmix.devices.strategies import open_strategy
+from keras_patchmix.devices.strategies import open_strategy, scoring_scope
 from keras_patchmix.scoring.forward import forward_function
 
 def make_model():
@@ -93,6 +95,9 @@ suite = [kpm.occlusion.PatchDrop(4, (0.25, 0.5))]
 alone = make_model()
 expected = kpm.occlusion.evaluate(alone, images, labels, suite, batch_size=6)
 scores = np.asarray(forward_function(alone)(images))
+with scoring_scope():
+    loaded = make_model()
+left = keras.distribution.distribution()
 strategy = open_strategy("auto")
 model = make_model()
 report = kpm.occlusion.evaluate(model, images, labels, suite, batch_size=6, share=True)
@@ -104,15 +109,18 @@ print("SEEN", json.dumps({
     "difference": float(np.abs(np.asarray(forward(images)) - scores).max()),
     "rows": len(np.asarray(forward(images))),
     "same_report": report.rows == expected.rows,
+    "loaded": len(forward_function(loaded)(images[:16]).addressable_shards),
+    "left": left,
 }))
 """
 
 
-def test_eight_devices_share_what_is_scored_and_report_what_one_does():
-    flags = "--xla_force_host_platform_device_count=8"
+def seen_on_devices(program, count, *arguments):
+    """What a program says that runs on some virtual devices."""
+    flags = f"--xla_force_host_platform_device_count={count}"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     process = subprocess.run(
-        [sys.executable, "-c", SCORES],
+        [sys.executable, "-c", program, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -120,7 +128,11 @@ def test_eight_devices_share_what_is_scored_and_report_what_one_does():
         cwd=Path(__file__).parents[2],
     )
     assert process.returncode == 0, process.stderr
-    seen = json.loads(process.stdout.rpartition("SEEN")[2])
+    return json.loads(process.stdout.rpartition("SEEN")[2])
+
+
+def test_eight_devices_share_what_is_scored_and_report_what_one_does():
+    seen = seen_on_devices(SCORES, 8)
     assert seen.pop("difference") < 1e-4
     assert seen == {
         "strategy": "Strategy('data_parallel', num_replicas=8, worker 0 of 1)",
@@ -128,4 +140,48 @@ def test_eight_devices_share_what_is_scored_and_report_what_one_does():
         "replicated": False,
         "rows": 21,
         "same_report": True,
+        "loaded": 8,
+        "left": None,
     }
+
+
+COMMANDS = """
+import json, sys
+import keras
+from keras_patchmix.cli.main import main
+from keras_patchmix.scoring import forward
+
+directory, devices = sys.argv[1], set()
+divided = forward.Divided
+
+def seeing(images, values):
+    found = divided(images, values)
+    sharding = getattr(found.images, "sharding", None)
+    devices.add(1 if sharding is None else len(sharding.device_set))
+    return found
+
+forward.Divided = seeing
+model = ["--model", f"{directory}/model.keras", "--dataset", "shapes", "--split", "test"]
+model += ["--batch-size", "4", "--output"]
+score = ["--max-examples", "10", "--suite", f"{directory}/suite.json"]
+explain = "--max-examples 2 --num-masks 8 --grid-size 2 --figures 1".split()
+statuses = [main(["score", *model, f"{directory}/a", *score])]
+statuses.append(main(["explain", *model, f"{directory}/b", *explain]))
+left = keras.distribution.distribution() is not None
+print("SEEN", json.dumps({"statuses": statuses, "devices": sorted(devices), "left": left}))
+"""
+
+
+@pytest.mark.slow
+def test_the_commands_score_and_explain_on_all_devices_of_the_process(tmp_path):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    model.save(tmp_path / "model.keras")
+    suite = [PatchDrop(4, 0.5)]
+    (tmp_path / "suite.json").write_text(json.dumps(serialize(suite)))
+    seen = seen_on_devices(COMMANDS, 2, tmp_path)
+    assert seen == {"statuses": [0, 0], "devices": [2], "left": False}
+    data = load_for_scoring("shapes", split="test")
+    alone = evaluate(model, data, suite=suite, max_examples=10, batch_size=4)
+    assert Report.load(tmp_path / "a").rows == alone.rows

@@ -31,6 +31,6 @@ def test_all_are_solid_with_smooth_edges_and_shading():
 
 
 def test_the_pictures_stay_what_they_were():
-    # Changing them changes every score under `Superimpose`: only with a new major version.
+    # Changing them changes every score under `Superimpose`: only with a new minor version.
     digest = hashlib.sha256("\n".join(occluder.sha256 for occluder in drawn()).encode())
     assert digest.hexdigest() == "9c4dc44fc5459b69e1e4c2ba91a357ed9ae43d8f5d96988f0a8cbd646f56611f"

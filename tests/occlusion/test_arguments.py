@@ -107,6 +107,18 @@ def test_a_report_is_called_as_it_was_asked_to_be():
     assert head[2:4] == [median_reader.__name__, "mixed"]
 
 
+def test_a_model_without_a_name_is_called_by_its_class():
+    class Reader:
+        name = None  # as a module of PyTorch has none
+
+        def __call__(self, images):
+            return median_reader(images)
+
+    report = evaluate(Reader(), constant_data(9), suite=[PatchDrop(2, 0.25)])
+    assert report.settings["model"] == "Reader"
+    assert report.table().startswith("Reader: 9 images")
+
+
 def test_the_progress_bar_shows_when_wanted(capsys):
     evaluate(median_reader, constant_data(9), verbose=True)
     assert "\nocclusion\n9/9 - " in capsys.readouterr().out

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from keras_patchmix.occlusion import OccludedSet, Report, Row, plot_reports, write_page
+from keras_patchmix.occlusion.intervals import wilson
 from keras_patchmix.occlusion.outcomes import Outcomes
-from keras_patchmix.occlusion.panels import curves_of, interval
+from keras_patchmix.occlusion.panels import curves_of
 from tests.occlusion.page_reader import Page
 from tests.occlusion.page_reports import make_report
 
@@ -55,7 +56,7 @@ def test_dots_have_wilsons_interval_and_the_colour_of_the_models_curves(both):
     first, second = found["hidden_a"]
     assert (first.label, first.number, first.y) == ("convnext", 0, 60.0)
     assert (second.label, second.number, second.y) == ("resnet", 1, 30.0)
-    assert (second.low / 100, second.high / 100) == pytest.approx(interval(0.3, 10))
+    assert (second.low / 100, second.high / 100) == pytest.approx(wilson(0.3, 10))
     assert [dot.y for dot in found["hidden_b"]] == [None]
     assert curves_of({"model": make_report()}).sets == {}
 

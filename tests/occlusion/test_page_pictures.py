@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_patchmix.occlusion.intervals import wilson
 from keras_patchmix.occlusion.page import write_page
 from keras_patchmix.occlusion.page.examples import chosen_rows
-from keras_patchmix.occlusion.panels import interval
 from keras_patchmix.report.pictures import data_uri, encode
 from tests.occlusion.page_reader import Page
 from tests.occlusion.page_reports import CONDITIONS, make_examples, make_report
@@ -35,7 +35,7 @@ def figures(page):
 
 def test_curves_are_told_in_words(report, page):
     row = report.row("patch_drop_14x14_80")
-    low, high = interval(row.top1, row.n)
+    low, high = wilson(row.top1, row.n)
     told = (
         f"Patch drop, 14×14, 80 %: 80.1 % of the pixels, top-1 {100 * row.top1:.1f} % "
         f"({100 * low:.1f} to {100 * high:.1f})."

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from keras_patchmix.occlusion import Row, plot_reports
-from keras_patchmix.occlusion.panels import curves_of, interval, row_title
+from keras_patchmix.occlusion.intervals import wilson
+from keras_patchmix.occlusion.panels import curves_of, row_title
 from keras_patchmix.report.style import COLOURS
 from tests.occlusion.page_reports import CONDITIONS, make_report
 
@@ -25,11 +26,11 @@ def test_the_interval_is_wilsons():
     for p, n in ((0.5, 100), (0.93, 40), (0.2, 7)):
         z = 1.959963984540054
         roots = np.roots([1 + z * z / n, -(2 * p + z * z / n), p * p])
-        np.testing.assert_allclose(interval(p, n), sorted(roots), atol=1e-12)
-    low, high = interval(1.0, 20)
+        np.testing.assert_allclose(wilson(p, n), sorted(roots), atol=1e-12)
+    low, high = wilson(1.0, 20)
     assert high == 1.0
     assert 0.8 < low < 0.9  # not a band of no width, as p (1 - p) / n would say
-    assert interval(0.0, 20) == pytest.approx((0.0, 1 - low))
+    assert wilson(0.0, 20) == pytest.approx((0.0, 1 - low))
 
 
 def test_rows_without_a_score_leave_a_gap():
@@ -111,15 +112,15 @@ def test_names_from_data_are_no_markup_of_formulas(tmp_path):
     assert all(len(line) <= 36 for text in texts for line in text.get_text().split("\n"))
     assert (tmp_path / "curves.png").stat().st_size > 10_000
     one = make_report(r"50$ or $\alpha_{").plot(tmp_path / "one.svg")
-    assert one.get_suptitle() == r"50$ or $\alpha_{: 400 images"
+    assert one.get_suptitle() == r"50$ or $\alpha_{: 400 images; bands: 95 % intervals"
     assert r"50$ or $\alpha_{" in (tmp_path / "one.svg").read_text()
 
 
 def test_the_title_counts_the_images():
     silent = make_report(n=2000, silent=("clean",))
-    assert silent.plot().get_suptitle() == "convnext_tiny: 2,000 images"
+    assert silent.plot().get_suptitle() == "convnext_tiny: 2,000 images; bands: 95 % intervals"
     figure = plot_reports({"a": make_report(n=2000), "b": make_report(n=100)})
-    assert figure.get_suptitle() == "100 to 2,000 images"
+    assert figure.get_suptitle() == "100 to 2,000 images; bands: 95 % intervals"
 
 
 def test_the_axis_ends_above_the_highest_band():

@@ -17,6 +17,7 @@ from keras_patchmix.occlusion import (
     evaluate,
     plot_reports,
 )
+from keras_patchmix.occlusion.intervals import wilson
 
 mpl = pytest.importorskip("matplotlib")
 SUITE = [PatchReplacement(7, (0.1, 0.5)), PatchDrop((2, 4), 0.5), PatchPermutation((2, 4))]
@@ -154,6 +155,7 @@ def test_csv_holds_rows_and_settings(report, tmp_path):
     assert lines[2]["name"] == "patch_replacement_7x7_50"
     assert lines[2]["grid"] == "7x7"
     assert float(lines[2]["top1"]) == report.rows[2].top1
+    assert (float(lines[2]["low"]), float(lines[2]["high"])) == wilson(report.rows[2].top1, 48)
     assert lines[0]["level"] == ""
     assert {line["seed"] for line in lines} == {"7"}
     assert json.loads(lines[5]["image_size"]) == [28, 28]

@@ -10,6 +10,7 @@ from keras_patchmix.scoring.preprocessing import (
     as_they_are,
     own_preprocessing,
     preprocessing_of,
+    without_own_preprocessing,
 )
 from tests.occlusion.closed_form import SIZE, K, constant_data, median_reader, scores_of
 
@@ -63,6 +64,18 @@ def test_it_is_that_of_models_whose_fit_applies_it_and_of_no_other():
     task.preprocessor = None
     assert own_preprocessing(task) is None
     assert preprocessing_of(Task(), np.sqrt) is np.sqrt
+
+
+def test_it_is_switched_off_for_a_while_and_what_was_asked_for_before_stays():
+    task, (images, _) = Task(), constant_data(4)
+    own = own_preprocessing(task)
+    expected = own(images)
+    with without_own_preprocessing(task):
+        assert task.preprocess_samples(images) is images
+        np.testing.assert_array_equal(own(images), expected)
+    np.testing.assert_array_equal(task.preprocess_samples(images), expected)
+    with without_own_preprocessing(Own()):
+        pass
 
 
 def test_evaluate_applies_it_and_says_so():

@@ -151,6 +151,7 @@ def test_a_torch_module_is_scored_in_evaluation_mode_and_left_in_its_own():
     found = evaluate(module, IMAGES, LABELS, SUITE, batch_size=8)
     expected = evaluate(lambda x: scores_of(x[:, 2, 5, 0]), IMAGES, LABELS, SUITE, batch_size=8)
     assert found.rows == expected.rows
+    assert found.settings["model"] == "Reader"
     assert module.training
     assert module.drop.training
     half = module.to(torch.bfloat16)

@@ -10,7 +10,7 @@ from keras_patchmix.layers import CutMix, PatchMixing
 from keras_patchmix.occlusion import PatchDrop, PatchReplacement, evaluate
 from keras_patchmix.training import harden
 from keras_patchmix.training.weight_line import LinePoint, choose, weights_between
-from tests.arrays import BACKEND
+from tests.arrays import BACKEND, to_numpy
 
 SIZE = 16
 SUITE = [PatchReplacement(4, 0.3), PatchDrop(4, 0.4)]
@@ -207,6 +207,54 @@ def test_models_of_one_output_are_hardened_too(activation):
     model.fit(images, labels.astype("float32"), batch_size=32, epochs=4, verbose=0)
     result = run(model, epochs=12)
     assert result.chosen.occluded > result.line[0].occluded
+
+
+@keras.saving.register_keras_serializable("tests")
+class RescalingTask(keras.Model):
+    """A classifier like tasks of keras-hub: it rescales in `train_on_batch`, and is compiled."""
+
+    seen: list = []  # noqa: RUF012
+
+    def __init__(self, **kwargs):
+        images = x = keras.Input((SIZE, SIZE, 3))
+        for layer in network().layers[1:]:
+            x = layer(x)
+        super().__init__(images, x, **kwargs)
+        self.preprocessor = keras.layers.Rescaling(1 / 127.5, -1)
+        self.compile("adam")
+
+    def compile(self, optimizer, loss="sparse_categorical_crossentropy", **settings):
+        settings = {"metrics": [keras.metrics.SparseCategoricalAccuracy()], **settings}
+        super().compile(optimizer, loss, **settings)
+
+    def get_config(self):
+        return {"name": self.name}
+
+    def preprocess_samples(self, x, y=None, sample_weight=None):
+        return keras.utils.pack_x_y_sample_weight(self.preprocessor(x), y, sample_weight)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        data = self.preprocess_samples(x, y, sample_weight)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self.seen.append(to_numpy(x))
+        return super().train_on_batch(x, y, sample_weight, **kwargs)
+
+
+def test_a_tasks_own_preprocessing_is_applied_once_and_a_users_in_its_place():
+    task = RescalingTask()
+    compile_model(task)
+    images, labels = data(256, 0)
+    task.fit(images / np.float32(127.5) - 1, labels, batch_size=32, epochs=4, verbose=0)
+
+    def brighter(images):
+        return np.asarray(images, np.float32) / 127.5 - 0.9
+
+    for function, black in ((None, -1), (brighter, -0.9)):
+        task.seen.clear()
+        run(task, epochs=1, preprocess=function)
+        assert len(task.seen) == 8
+        found = min(map(np.min, task.seen)), max(map(np.max, task.seen))
+        assert found == pytest.approx((black, black + 250 / 127.5), abs=1e-5)
 
 
 def point(share, clean, occluded, low=None):

@@ -12,6 +12,7 @@ from keras_patchmix.cli.listing import data_listing
 from keras_patchmix.cli.messages import naming
 from keras_patchmix.cli.model_specs import model_specs
 from keras_patchmix.cli.shared_options import PROGRESS
+from keras_patchmix.devices.strategies import scoring_scope
 from keras_patchmix.scoring import objects
 from keras_patchmix.scoring.loading import load_model, probe
 
@@ -66,7 +67,8 @@ def _explain(options, specs, directory, pictures):
     """Returns the explanations by all models, those that are there or new ones."""
     for module in options.imports:
         objects.import_module(module, "--import")
-    loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
+    with scoring_scope():
+        loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
     if pictures:
         explainer = ImageExplainer(options, loaded, pictures)
     else:

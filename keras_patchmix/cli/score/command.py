@@ -21,6 +21,7 @@ from keras_patchmix.cli.score.selectivity import SelectivityScorer, load_selecti
 from keras_patchmix.cli.score_kind import score_kind
 from keras_patchmix.cli.shared_options import PROGRESS
 from keras_patchmix.datasets.class_names import class_lines
+from keras_patchmix.devices.strategies import scoring_scope
 from keras_patchmix.occlusion import Report, serialize
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.data import ExampleSource
@@ -62,14 +63,19 @@ def _run(options, specs, directory):
         directory.check_data(lambda split: _listing(options, split, sets_of(options)))
         say(f"All of this was scored before: {directory.path}")
         reports = {spec.name: Report.load(directory.report(spec)) for spec in specs}
+        doubts = []
     else:
-        reports = _score(options, specs, directory)
+        reports, doubts = _score(options, specs, directory)
     say("\n" + results.tables(reports) + "\n")
+    baseline = _baseline(options)
+    if baseline is not None:
+        for report in reports.values():
+            say(report.compare(baseline).table() + "\n")
     selectivity = {}
     if options.selectivity is not None:
         selectivity = {spec.name: load_selectivity(directory.folder(spec)) for spec in specs}
         say(results.selectivity_table(selectivity) + "\n")
-    for line in remarks.chance_lines(reports):
+    for line in [*remarks.chance_lines(reports), *doubts]:
         say(line + "\n")
     if options.per_class:
         for spec in specs:
@@ -81,6 +87,11 @@ def _run(options, specs, directory):
     return reports
 
 
+def _baseline(options):
+    """Returns the report that the models are compared to, or None."""
+    return None if options.compare_to is None else Report.load(options.compare_to)
+
+
 def _listing(options, split, suite):
     """Returns `data_listing`, with "sets" where the suite has sets of occluded images."""
     sets = set_listings(suite)
@@ -88,11 +99,16 @@ def _listing(options, split, suite):
 
 
 def _score(options, specs, directory):
-    """Scores the models that have no report yet, and writes the results."""
+    """Scores the models that have no report yet, and writes the results.
+
+    Returns:
+        The reports, and a list of lines on what looks wrong.
+    """
     for module in options.imports:
         objects.import_module(module, "--import")
-    saliency = saliency_function(options)
-    loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
+    saliency, baseline = saliency_function(options), _baseline(options)
+    with scoring_scope():
+        loaded = [load_model(spec, options.image_size, options.unsafe_load) for spec in specs]
     data = open_data(options, loaded)
     info, progress = data.info, PROGRESS[options.progress]
     suite = open_suite(options, info.image_shape[:2])
@@ -120,9 +136,12 @@ def _score(options, specs, directory):
     selectivity = None
     if options.selectivity is not None:
         selectivity = SelectivityScorer(options, data, loaded, class_maps)
+    doubts = _doubts(data, options.batch_size, loaded, class_maps, benchmarks)
+    for line in doubts:
+        say(line)
     directory.begin()
     reports = {
-        model.spec.name: _report(options, directory, info, model, benchmark)
+        model.spec.name: _report(options, directory, info, model, benchmark, baseline)
         for model, benchmark in zip(loaded, benchmarks, strict=True)
     }
     if selectivity is not None:
@@ -131,7 +150,19 @@ def _score(options, specs, directory):
             for spec in specs
         }
     results.write(directory.path, reports, benchmarks[0].examples(4), selectivity)
-    return reports
+    return reports, doubts
+
+
+def _doubts(data, batch_size, loaded, class_maps, benchmarks):
+    """Returns `remarks.range_line` of the models, by a batch of images from all over the data."""
+    batch = next(iter(ExampleSource(data, batch_size, max_examples=batch_size)))
+    lines = [
+        remarks.range_line(
+            model, outputs, benchmark.settings.from_logits, batch.images, batch.labels
+        )
+        for model, outputs, benchmark in zip(loaded, class_maps, benchmarks, strict=True)
+    ]
+    return [line for line in lines if line is not None]
 
 
 def _benchmarks(options, data, suite, loaded, saliency):
@@ -182,7 +213,7 @@ def _check_sets(model, benchmark, progress):
         raise ValueError(message) from error
 
 
-def _report(options, directory, info, model, benchmark):
+def _report(options, directory, info, model, benchmark, baseline):
     """Returns the report of a model, the one that is there or a new one."""
     spec = model.spec
     if directory.report(spec).exists():
@@ -191,7 +222,12 @@ def _report(options, directory, info, model, benchmark):
     backup = directory.backup(spec)
     say(f"{spec.name}: {'scoring resumes' if backup.exists() else 'scoring'}")
     report = benchmark.run(
-        model.model, PROGRESS[options.progress], backup, keep_backup=True, title=spec.name
+        model.model,
+        PROGRESS[options.progress],
+        backup,
+        keep_backup=True,
+        title=spec.name,
+        compare_to=baseline,
     )
     report.settings.update(
         model=spec.name,

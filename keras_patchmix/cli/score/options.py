@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from keras_patchmix.cli.options import number, option, whole
+from keras_patchmix.cli.options import OptionError, number, option, whole
 from keras_patchmix.cli.shared_options import (
     MODELS_HELP,
     ModelOptions,
@@ -88,6 +88,18 @@ results, in the directory of --output:
         kind=number(float, lambda x: 0 < x < 50, "a number above 0 and below 50"),
         metavar="POINTS",
     )
+    compare_to: str | None = option(
+        None,
+        "report.json of another model on the same images, for --precision: rows stop once the sign "
+        "of the difference is known, or it is known to be below POINTS",
+        group="scoring",
+        metavar="FILE",
+    )
     per_class: bool = option(
         False, "print the classes that lose most, and write classes.csv", decides=False
     )
+
+    def check(self):
+        """Raises an `OptionError` where options do not go together."""
+        if self.compare_to is not None and self.precision is None:
+            raise OptionError("--compare-to", "needs --precision, the difference that matters")

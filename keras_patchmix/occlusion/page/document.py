@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_patchmix.base.types import FilePath
+from keras_patchmix.occlusion.intervals import interval_of
 from keras_patchmix.occlusion.page.classes import class_tables
 from keras_patchmix.occlusion.page.examples import examples_of
 from keras_patchmix.occlusion.page.notes import grid_notes, warnings
 from keras_patchmix.occlusion.page.selectivity import as_selectivity, selectivity_of
 from keras_patchmix.occlusion.page.settings import settings_of
 from keras_patchmix.occlusion.page.tables import comparison, rows_tables, summary_table
-from keras_patchmix.occlusion.panels import curves_of, row_interval, row_title
+from keras_patchmix.occlusion.panels import curves_of, row_title
 from keras_patchmix.occlusion.report import Report, as_dict
 from keras_patchmix.report import page
 
@@ -130,7 +131,7 @@ def _headline(name, report):
         name,
         clean.n,
         clean.top1,
-        *row_interval(clean),
+        *interval_of(clean),
         worst=None if words is None else words[0].lower() + words[1:],
         left=None if worst is None else worst.top1,
         sets=sets if len(sets) <= _MOST else (),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 
 import keras
@@ -103,6 +104,33 @@ def test_the_table_and_the_last_line_are_the_reports(finished, flags, capsys):
     assert f"{100 * difference.difference:+.2f}" in line.split()
     assert "30 images of 24x24, 2 more could not be read" in out
     assert all(f"{name} ({reason}" in out for name, reason in BROKEN.items())
+
+
+def test_a_model_of_images_of_0_to_1_is_doubted_at_the_start_and_the_end(place, flags, capsys):
+    """It compares corners with 0.5, where images of 0..255 are all bright."""
+    kernel = np.zeros((4, 3, 3), "float32")
+    kernel[0, 0], kernel[1, 0, 1], kernel[2, 0, 2] = (1, -1, -1), 1, 1
+    layers = [
+        keras.layers.AveragePooling2D(12),
+        keras.layers.Rescaling(20, offset=-10),
+        keras.layers.Activation("tanh"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3),
+    ]
+    model = keras.Sequential([keras.Input((24, 24, 3)), *layers])
+    model.layers[-1].set_weights([kernel.reshape(12, 3), np.zeros(3)])
+    model.save(place / "unit.keras")
+    command_line = ["--model", place / "unit.keras", *flags[:-4], "--batch-size", "30"]
+    status, out, _ = run([*command_line, "--output", place / "as_is"], capsys)
+    assert status == 0
+    doubt = re.compile(
+        r"unit: of (\d+) images it has \1 right when they are divided by 255, and \d+"
+    )
+    assert len(doubt.findall(out)) == 2
+    unit = ["--preprocess", "unit", "--output", place / "unit"]
+    status, out, _ = run([*command_line, *unit], capsys)
+    assert (status, result(out)["top1"]["unit"]["clean"]) == (0, 1.0)
+    assert not doubt.search(out)
 
 
 def test_broken_images_are_named_and_leave_the_others_as_they_were(finished, place):

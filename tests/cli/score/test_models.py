@@ -9,12 +9,13 @@ import pytest
 
 from keras_patchmix.cli.data import common_size
 from keras_patchmix.cli.model_specs import ModelSpec
-from keras_patchmix.cli.remarks import input_line
+from keras_patchmix.cli.remarks import input_line, range_line
 from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.models import applications
 from keras_patchmix.scoring import objects, preprocessing
 from keras_patchmix.scoring.loading import cause, load_model, probe
 from tests.cli.score.cases import SIZE, small_model
+from tests.occlusion.closed_form import K, constant_data
 
 # The longest beginning of a model's name decides; written down from Keras' documentation.
 MODULES = {
@@ -265,6 +266,34 @@ def test_what_a_model_is_given_is_said(tmp_path):
     mobile = "keras.applications:MobileNetV3Small"
     assert said(mobile) == keras_way.format("mobilenet_v3")
     assert said(mobile, preprocess="none") == said()
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_a_model_of_images_of_0_to_1_is_doubted_unless_the_flag_is_given(tmp_path, scale):
+    images, labels = constant_data(48)
+    centres = (40 * np.arange(K) + 10).astype("float32") / scale
+    dense = keras.layers.Dense(K)
+    layers = [keras.layers.GlobalAveragePooling2D(), dense]
+    model = keras.Sequential([keras.Input(images.shape[1:]), *layers])
+    dense.set_weights([np.tile(2 * centres / 3, (3, 1)), -(centres**2)])  # the nearest centre wins
+    model.save(tmp_path / "net.keras")
+
+    def doubt(**settings):
+        loaded = load_model(spec(tmp_path / "net.keras", **settings))
+        return range_line(loaded, None, None, images, labels)
+
+    if scale == 1:
+        assert doubt() is None
+    else:
+        assert doubt() == (
+            "net: of 48 images it has 48 right when they are divided by 255, and 8 as they are: it "
+            "was probably trained on images of 0..1, give --preprocess unit"
+        )
+        grouped = [[0, 1, 2], [3, 4, 5]]
+        loaded = load_model(spec(tmp_path / "net.keras"))
+        assert "48 right" in range_line(loaded, grouped, None, images, labels // 3)
+    assert doubt(preprocess="unit") is None
+    assert doubt(preprocess="none") is None
 
 
 def test_a_module_is_found_by_the_path_of_its_file(tmp_path, monkeypatch):

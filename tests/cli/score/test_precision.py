@@ -33,3 +33,34 @@ def test_rows_stop_and_every_file_says_so(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run([*flags, "--precision", "60"], capsys)
     assert "--precision: must be a number above 0 and below 50" in capsys.readouterr().err
+
+
+def test_rows_stop_once_the_difference_to_another_report_is_known(tmp_path, capsys):
+    write_folder(tmp_path / "photos", count=60)
+    write_suite(tmp_path / "suite.json")
+    flags = [
+        *("--dataset", f"folder:{tmp_path / 'photos'}", "--split", "all", "--batch-size", "8"),
+        *("--suite", tmp_path / "suite.json", "--model", tmp_path / "small.keras"),
+    ]
+    small_model(1).save(tmp_path / "small.keras")
+    assert run([*flags, "--output", tmp_path / "whole"], capsys)[0] == 0
+    first = tmp_path / "whole" / "report.json"
+    short = [*flags, "--output", tmp_path / "short", "--precision", "15", "--compare-to", first]
+    status, out, _ = run(short, capsys)
+    assert status == 0
+    report, whole = Report.load(tmp_path / "short"), Report.load(first)
+    assert report.settings["sequential"]["compared_to"] == "small"
+    # The same model: every difference is 0, so that all rows stop at once, whatever they are.
+    (count,) = {row.n for row in report.rows}
+    assert count < 180
+    assert str(report.compare(whole)) in out
+    status, again, _ = run(short, capsys)
+    assert status == 0
+    assert str(report.compare(whole)) in again
+    wrong = [*flags, "--output", tmp_path / "other", "--compare-to", first, "--seed", "1"]
+    status, _, err = run([*wrong, "--precision", "15"], capsys)
+    assert status == 1
+    assert "--compare-to must be a report of the same images. Received: --seed 0 there" in err
+    with pytest.raises(SystemExit):
+        run(wrong, capsys)
+    assert "--compare-to: needs --precision" in capsys.readouterr().err

@@ -19,8 +19,8 @@ def test_what_is_scored_of_a_folder_without_splits_is_said(tmp_path):
         return split_line(ScoreOptions(model=("m",), **settings))
 
     assert said() == (
-        "No --split: about 10 % of the 6 images are scored, chosen by a hash of their names. "
-        "--split all takes all images"
+        "No --split: about 10 % of the 6 images are scored, chosen by a hash of their names. A "
+        "model that was trained on this folder may have seen them. --split all takes all images"
     )
     assert said(split="all") is None
     assert said(dataset="shapes") is None

@@ -1,10 +1,13 @@
 """The command line is strict and says what is wrong."""
 
+import ast
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
+import keras_patchmix
 from keras_patchmix.cli.train.options import TrainOptions
 
 PUBLISHED = sorted(set(TrainOptions.presets()) - {"vit_mini"})
@@ -47,6 +50,20 @@ def test_every_flag_sets_its_field_alone(flags, field, value):
     assert value != getattr(TrainOptions(), field)
     changed = {f.name for f in dataclasses.fields(options)} - {field, "mixing"}
     assert all(getattr(options, name) == getattr(TrainOptions(), name) for name in changed)
+
+
+def test_every_option_is_read_somewhere():
+    """A flag that nothing reads would be accepted and change nothing."""
+    package = Path(keras_patchmix.__file__).parent
+    read = {
+        node.attr
+        for path in package.rglob("*.py")
+        if path.parent.name != "train" or path.name != "options.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and "options" in ast.unparse(node.value)
+    }
+    unread = {field.name for field in dataclasses.fields(TrainOptions)} - read
+    assert not unread, f"{unread} are flags that no code reads: use `options.NAME` where they act"
 
 
 @pytest.mark.parametrize(
