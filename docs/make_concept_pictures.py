@@ -100,7 +100,7 @@ def contrast():
     for axis, (title, found) in zip(axes[1:], maps.items(), strict=True):
         shown = found[0] - (0 if "c-" in title else found[0].min())
         limit = np.abs(shown).max()
-        drawn = axis.imshow(shown, cmap="RdBu", vmin=-limit, vmax=limit)
+        drawn = axis.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit)
         axis.set_title(title, fontsize=10, fontweight="bold")
     for axis in axes:
         axis.set_xticks([]), axis.set_yticks([])

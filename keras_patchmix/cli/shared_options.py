@@ -46,9 +46,10 @@ class ModelOptions(Options):
     )
     class_map: tuple = option(
         (),
-        "the names of the outputs: a folder with a folder for each, in alphabetical order, such as "
-        'the training images; or a JSON file, {"class name": output or [outputs]}; imagenet '
-        "matches WordNet ids or names (the default for ImageNet weights if needed); none",
+        "the names of the outputs, if they are not the data set's classes in their order: a folder "
+        "with a folder for each, in alphabetical order, such as the training images; a JSON file, "
+        '{"class name": output or [outputs]}; imagenet matches WordNet ids or names (the default '
+        "for ImageNet weights if needed); none",
         group="models",
         repeats=True,
         metavar="[NAME=]PATH",

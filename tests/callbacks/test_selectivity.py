@@ -128,7 +128,7 @@ def test_a_resumed_run_takes_up_the_values_and_replaces_lines(model, no_pictures
     assert resumed == straight[3:4]
     drive(callback(directory=tmp_path), model, 3, 2)
     assert [line["epoch"] for line in lines_of(tmp_path)] == [0, 2]
-    with pytest.warns(UserWarning, match="are of other images, masks or settings: the model is"):
+    with pytest.warns(UserWarning, match="are of other images, masks or settings: scored again"):
         (other,) = drive(callback(directory=tmp_path, seed=1), model, 4, 3)
     assert other[f"{NAME}_epoch"] == 3
 

@@ -131,13 +131,14 @@ class DatasetExplainer:
         return class_text(number, self._info.class_names)
 
     def _map_row(self, row):
+        measured = ("num_masks", "noise", "selectivity", "mean_score")
         return {
             "image": f"image {row['index']}",
             "class_id": row["label"],
             "class_name": self._class_name(row["label"]),
             "contrast_id": row["contrast"],
             "contrast_name": self._class_name(row["contrast"]),
-            **{key: row[key] for key in ("num_masks", "noise", "selectivity", "mean_score")},
+            **{key: row[key] for key in measured if key in row},  # older backups lack the last
         }
 
 
