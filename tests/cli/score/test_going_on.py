@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from keras_patchmix.cli.score import command
+from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.occlusion import Report
 from tests.cli.score.cases import run, small_model, write_folder, write_suite
 from tests.command_line import result, subcommand
@@ -145,6 +146,7 @@ def test_ctrl_c_is_answered_at_once(capfd):
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(command, "run", work)
+            patch.setattr(ScoreOptions, "check_files", lambda self: None)
             assert subcommand("score")(FLAGS) == 130
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
