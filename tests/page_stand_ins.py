@@ -120,6 +120,7 @@ def _small_model(name, num_classes, input_shape, **kwargs):
 
 
 def _one_epoch(model, *args, **kwargs):
+    model.run_eagerly = True  # tracing costs more than these few steps
     return fit(model, *args, **{**kwargs, "epochs": 1})
 
 
