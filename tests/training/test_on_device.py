@@ -87,8 +87,10 @@ def dtype_policy():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float32"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    ("policy", "dtype"),
+    [("mixed_float16", "uint8"), ("mixed_bfloat16", "float32"), ("float32", "uint8")],
+)
 def test_images_keep_their_dtype_and_labels_are_float32(policy, dtype, dtype_policy):
     dtype_policy(policy)
     seen = []
