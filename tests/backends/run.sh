@@ -25,7 +25,6 @@ alone)
         tests/mixing/test_golden.py
         tests/layers
         --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
-        --ignore=tests/layers/test_other_process.py
     )
     models=(
         tests/test_package.py

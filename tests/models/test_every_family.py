@@ -148,21 +148,6 @@ def test_an_exported_model_computes_the_same(name, tmp_path):
     np.testing.assert_allclose(served, outputs_of(model, pictures()), atol=1e-5)
 
 
-@ON_TENSORFLOW
-def test_saved_models_load_where_only_the_package_is_imported(tmp_path, run_python):
-    saved = [small(name, drop_path_rate=0.1) for name in NAMES]
-    for model in saved:
-        model.save(tmp_path / f"{model.name}.keras")
-    lines = [
-        "import keras, keras_patchmix, sys",
-        f"for path in {[str(tmp_path / f'{name}.keras') for name in NAMES]!r}:",
-        "    print(keras.models.load_model(path).count_params())",
-        "assert not {'keras_cv', 'timm', 'keras_hub'} & set(sys.modules)",
-    ]
-    counts = run_python("\n".join(lines)).split()[-len(NAMES) :]
-    assert counts == [str(model.count_params()) for model in saved]
-
-
 @FAMILIES
 def test_a_preset_is_a_dict_of_its_own(name):
     models.preset(name)["depth"] = 99
