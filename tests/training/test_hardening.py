@@ -322,6 +322,6 @@ def test_a_budget_of_minutes_ends_in_time(trained):
     import time
 
     started = time.monotonic()
-    result = run(trained, minutes=0.1)
+    result = run(trained, minutes=0.05)
     assert time.monotonic() - started < 60
-    assert result.settings["minutes"] == 0.1
+    assert result.settings["minutes"] == 0.05
