@@ -80,7 +80,7 @@ STREAMS = [("folder", "none"), ("folder", "encoded"), ("records", "none"), ("rec
 
 @pytest.mark.parametrize(
     ("source", "cache", "first_step"),
-    [(*stream, PER_PASS + 2) for stream in STREAMS] + [("records", "none", 3)],
+    [(*stream, PER_PASS + 2) for stream in STREAMS[:3]] + [("records", "encoded", 3)],
 )
 def test_a_stream_that_begins_later_goes_on_with_the_same_batches(
     sources, source, cache, first_step
@@ -96,7 +96,7 @@ def test_another_seed_gives_other_batches(sources):
     assert all((x != x2).any() for (x, _), (x2, _) in zip(first, other, strict=False))
 
 
-@pytest.mark.parametrize(("source", "cache"), STREAMS[:3])
+@pytest.mark.parametrize(("source", "cache"), STREAMS[1:3])
 def test_workers_have_their_rows_of_the_batch_of_one(sources, source, cache):
     one = batches(sources[source], cache, 9, **CROPPED)[:4]
     halves = [
