@@ -112,6 +112,17 @@ def smd_archives(monkeypatch, folder):
     monkeypatch.setattr(models, "create", _small_model)
 
 
+def small_presets_and_folders(monkeypatch, folder):
+    """Small presets; "shapes" in photos/train and photos/validation, a folder for each class."""
+    small_presets(monkeypatch, folder)
+    for split in ("train", "validation"):
+        images, labels = datasets.shapes.generate(range(96), split, 32)
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            path = folder / "photos" / split / str(label) / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            keras.utils.save_img(path, image, scale=False)
+
+
 def paper_archives(monkeypatch, folder):
     """Archives of noise in the forms of SMD and ROD."""
     smd_archives(monkeypatch, folder)

@@ -1,5 +1,7 @@
 """A hardened model: better under occlusion where that can be had, never worse, no other class."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -356,7 +358,11 @@ def test_another_mixing_takes_the_place_of_patch_mixing(trained):
 @pytest.mark.needs("matplotlib")
 def test_the_line_is_a_table_a_picture_and_data(trained, tmp_path):
     result = run(trained, epochs=1)
-    assert "taken" in result.table()
+    lines = result.table().splitlines()
+    assert lines[0].startswith("weights ")
+    assert re.match(r"0 % \(original\) +\d+\.\d +\d+\.\d ", lines[2])  # no change of itself
+    assert lines[-1].startswith("100 % (fine-tuned)")
+    assert "chosen" in result.table()
     assert result.to_json(tmp_path / "line.json") is None
     assert result.to_dict()["settings"]["mixing"]["foreign"] == 0.5
     axes = result.plot(tmp_path / "line.png").axes[0]
@@ -366,10 +372,11 @@ def test_the_line_is_a_table_a_picture_and_data(trained, tmp_path):
     assert (tmp_path / "line.png").stat().st_size > 5000
 
 
-def test_a_budget_of_minutes_ends_in_time(trained):
+def test_a_budget_of_minutes_ends_in_time(trained, capsys):
     import time
 
     started = time.monotonic()
-    result = run(trained, minutes=0.05)
+    result = run(trained, minutes=0.05, verbose=2)
+    assert re.search(r"\nepoch \d+: the time is up after \d of 8 steps\n", capsys.readouterr().out)
     assert time.monotonic() - started < 60
     assert result.settings["minutes"] == 0.05

@@ -337,14 +337,33 @@ def test_wrong_flags_have_the_status_2(monkeypatch, capsys):
     assert "Traceback" not in error
 
 
-def test_a_photograph_that_is_broken_ends_it_with_a_line_that_names_it(run_here, tmp_path):
+@pytest.mark.parametrize("cache", ["decoded", "encoded", "none"])
+def test_a_training_photograph_that_is_broken_is_counted_and_named(run_here, tmp_path, cache):
     write_folder(tmp_path / "photos")
-    (tmp_path / "photos" / "class1" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    for name in ("torn.png", "also.jpg"):
+        (tmp_path / "photos" / "class1" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all", "--epochs", 1]
+    flags += ["--batch-size", 8, "--occlusion-examples", 4, "--cache", cache]
+    status, printed, errors = run_here(*flags, "--output", tmp_path / "a")
+    assert status == 0, errors
+    (line,) = [line for line in printed.splitlines() if "could not be read" in line]
+    assert line.startswith("2 training or validation images could not be read; for each, training")
+    assert "class1/also.jpg (damaged, or cut off); class1/torn.png (damaged" in line
+
+
+def test_a_class_without_readable_photographs_ends_it_with_a_line_that_names_one(
+    run_here, tmp_path
+):
+    write_folder(tmp_path / "photos")
+    for path in (tmp_path / "photos" / "class1").iterdir():
+        path.write_bytes(b"\x89PNG\r\n\x1a\n torn")
     flags = ("--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all")
-    status, _, errors = run_here(*flags, *FLAGS[4:], "--batch-size", 30, "--output", tmp_path / "a")
+    flags = (*flags, *FLAGS[4:], "--batch-size", 30, "--output", tmp_path / "a")
+    status, _, errors = run_here(*flags)
     assert status == 1
     last = errors.strip().splitlines()[-1]
-    assert "torn.png" in last
+    assert "Cannot decode the image file" in last
+    assert "class1/" in last
     assert "keras-patchmix records --dataset" in last
 
 
