@@ -6,6 +6,9 @@ import os
 import random
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Two test processes share two cores: threads that wait for each other's pieces cost more than help.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import pytest
 from hypothesis import Phase, settings
@@ -29,9 +32,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Leaves what is imported by now, over a million objects, out of the collections to come."""
+    """Leaves what is imported by now, over a million objects, out of the collections to come.
+
+    These come seldom, as every traced graph would bring many.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
 
 
 def pytest_runtest_setup(item):

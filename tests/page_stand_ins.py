@@ -33,8 +33,9 @@ def quick_training(monkeypatch, folder):
 
 
 def one_block(monkeypatch, folder):
-    """A ViT of one block, whose train step is traced in a fraction of the time."""
+    """A ViT of one block, and one epoch."""
     create = models.create
+    monkeypatch.setattr(keras.Model, "fit", _one_epoch)
     monkeypatch.setattr(models, "create", lambda name, **kwargs: create(name, depth=1, **kwargs))
 
 
@@ -111,6 +112,17 @@ def smd_archives(monkeypatch, folder):
     monkeypatch.setattr(models, "create", _small_model)
 
 
+def small_presets_and_folders(monkeypatch, folder):
+    """Small presets; "shapes" in photos/train and photos/validation, a folder for each class."""
+    small_presets(monkeypatch, folder)
+    for split in ("train", "validation"):
+        images, labels = datasets.shapes.generate(range(96), split, 32)
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            path = folder / "photos" / split / str(label) / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            keras.utils.save_img(path, image, scale=False)
+
+
 def paper_archives(monkeypatch, folder):
     """Archives of noise in the forms of SMD and ROD."""
     smd_archives(monkeypatch, folder)
@@ -133,6 +145,8 @@ def _small_model(name, num_classes, input_shape, **kwargs):
 
 
 def _one_epoch(model, *args, **kwargs):
+    # Tracing costs TensorFlow more than these few steps.
+    model.run_eagerly = keras.backend.backend() == "tensorflow"
     return fit(model, *args, **{**kwargs, "epochs": 1})
 
 

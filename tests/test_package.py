@@ -17,27 +17,24 @@ ROOT = Path(__file__).parents[1]
 elsewhere = pytest.mark.skipif(BACKEND == "tensorflow", reason="is about other backends")
 
 
-def run(program):
+def output(program):
+    """The lines that a program prints in a process of its own."""
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
-    return process.stdout.strip().splitlines()[-1]
+    return process.stdout.strip().splitlines()
 
 
-def test_importing_imports_nothing_beside_keras():
-    program = """
-import sys, keras
-before = {name.partition(".")[0] for name in sys.modules}
-import keras_patchmix, keras_patchmix.occlusion, keras_patchmix.callbacks, keras_patchmix.models
-after = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
-print(sorted(after - before))
-"""
-    assert run(program) == "['keras_patchmix']"
+def run(program):
+    return output(program)[-1]
 
 
-def test_scoring_imports_no_data_sets():
-    program = """
+IMPORTING = """
 import sys, keras
 before = set(sys.modules)
+import keras_patchmix, keras_patchmix.occlusion, keras_patchmix.callbacks, keras_patchmix.models
+roots = {name.partition(".")[0] for name in before}
+after = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+print(sorted(after - roots))
 import numpy as np, keras_patchmix as kpm
 kpm.occlusion.evaluate, kpm.occlusion.DatasetOcclusion, kpm.callbacks.OcclusionBenchmark
 kpm.callbacks.SelectivityBenchmark, kpm.explain.selectivity_benchmark, kpm.models.create
@@ -47,19 +44,32 @@ suite = [kpm.occlusion.PatchDrop(4, 0.5), own]
 kpm.occlusion.evaluate(lambda x: x[:, 0, 0, :2], (images, np.arange(8) % 2), suite=suite)
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(sorted(roots & {"tensorflow", "tensorflow_datasets", "jax", "torch"}))
+import importlib.util
+if all(map(importlib.util.find_spec, ["tensorflow", "tensorflow_datasets"])):
+    import keras_patchmix.datasets
+    import tensorflow_datasets as tfds
+    names = ["shapes", "superimposed_masked_dataset", "realistic_occlusion_dataset"]
+    print([tfds.builder_cls(name).__module__.partition(".")[0] for name in names])
 """
-    assert run(program) == "[]"
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """What one process prints that imports more and more, as importing a backend takes seconds."""
+    return output(IMPORTING)
+
+
+def test_importing_imports_nothing_beside_keras(imported):
+    assert imported[0] == "['keras_patchmix']"
+
+
+def test_scoring_imports_no_data_sets(imported):
+    assert imported[1] == "[]"
 
 
 @pytest.mark.needs("tensorflow", "tensorflow_datasets")
-def test_importing_the_data_sets_registers_them():
-    program = """
-import keras_patchmix.datasets
-import tensorflow_datasets as tfds
-names = ["shapes", "superimposed_masked_dataset", "realistic_occlusion_dataset"]
-print([tfds.builder_cls(name).__module__.partition(".")[0] for name in names])
-"""
-    assert run(program) == str(["keras_patchmix"] * 3)
+def test_importing_the_data_sets_registers_them(imported):
+    assert imported[2] == str(["keras_patchmix"] * 3)
 
 
 # As if it were not installed; `sys.modules["tensorflow"] = None` would look imported to Keras.

@@ -12,7 +12,8 @@ class Progress:
     """A bar with the time left in a terminal or notebook, two lines in a log.
 
     Args:
-        verbose: `True`, `False`, 0, 1, 2, or `"auto"`: in a terminal or notebook only.
+        verbose: `True`, `False`, 0, 1, 2, or `"auto"`: in a terminal or notebook only. As in Keras'
+            `fit`, 2 is for logs: no bar, but the title, and a line for each `note`.
         title: Line above the bar.
 
     Raises:
@@ -24,9 +25,10 @@ class Progress:
             raise ValueError(
                 f'`verbose` must be "auto", True or False. Received: verbose={verbose!r}'
             )
-        self._is_live = sys.stdout.isatty() or _in_notebook()
+        self._is_live, self._is_log = is_live(), verbose == 2
         self._is_wanted = self._is_live if verbose == "auto" else bool(verbose)
         self._title, self._bar, self._count = title, None, 0
+        self._has_begun = False
 
     def __enter__(self):
         return self
@@ -42,19 +44,32 @@ class Progress:
             total: Number of images, or None if unknown.
             done: Images that an interrupted run has done, which the bar leaves out.
         """
-        if self._is_wanted and self._bar is None:
+        if self._is_log and not self._has_begun:
+            say(printable(self._title))
+        elif self._is_wanted and not self._has_begun:
             say(f"\n{printable(self._title)}")
             self._bar = keras.utils.Progbar(
                 None if total is None else total - done,
                 verbose=1 if self._is_live else 2,
                 unit_name="image",
             )
+        self._has_begun = True
 
     def add(self, count):
         """Moves the bar on by a number of images."""
         if self._bar is not None:
             self._count += count
             self._bar.update(self._count)
+
+    def note(self, line):
+        """Prints a line, such as that of an epoch, where there is a log in place of the bar."""
+        if self._is_log:
+            say(printable(line))
+
+
+def is_live():
+    """Whether a bar can be redrawn: in a terminal or notebook."""
+    return sys.stdout.isatty() or _in_notebook()
 
 
 def spanning(verbose, title):

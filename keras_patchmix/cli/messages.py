@@ -1,4 +1,4 @@
-"""What commands print: errors that name flags, and the last line."""
+"""What commands print: errors that name flags, a comparison in words, and the last line."""
 
 import contextlib
 import json
@@ -16,6 +16,31 @@ def result_line(values: Mapping[str, Any]) -> str:
         values: Dict of JSON values.
     """
     return "RESULT " + json.dumps(printable_values(values))
+
+
+def in_words(compared: Any, first: str, second: str) -> str:
+    """Says what a comparison shows.
+
+    Args:
+        compared: A `keras_patchmix.occlusion.Comparison`.
+        first: Name of its first model.
+        second: Name of its second model.
+
+    Returns:
+        A sentence or two.
+    """
+    rows = {row.name: row for row in compared.rows}
+    clean = rows.pop("clean", None)
+    better = sum(row.low > 0 for row in rows.values())
+    worse = sum(row.high < 0 for row in rows.values())
+    words = (
+        f"{first} beats {second} in {better} of {len(rows)} rows under occlusion and loses in "
+        f"{worse}: 95 % intervals without 0."
+    )
+    if clean is None:
+        return words
+    change, interval = clean.cells(1)
+    return f"{words} Clean accuracy changes by {change} points ({interval})."
 
 
 def named(message: str, flags: Mapping[str, str]) -> str:

@@ -9,8 +9,8 @@ import functools
 import os
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.errors import BrokenImageFile
 from keras_patchmix.datasets.image_files import ImageFileError, decode, read_bytes
+from keras_patchmix.datasets.substitutes import Substitutes
 
 _FILES_TOGETHER = 16  # interleaved, a block of records each
 _BLOCK = 16
@@ -22,9 +22,11 @@ class EncodedFolder:
 
     Args:
         listed: List of (relative name, label, path).
+        broken: As of `keras_patchmix.datasets.substitutes.Substitutes`.
     """
 
-    def __init__(self, listed):
+    def __init__(self, listed, broken=None):
+        self._files = Substitutes(listed, broken)
         self._paths = [os.fsencode(path) for _, _, path in listed]
         self._labels = [label for _, label, _ in listed]
 
@@ -39,7 +41,8 @@ class EncodedFolder:
 
         @tf.autograph.experimental.do_not_convert
         def read(name, _, label):
-            return name, tf.io.read_file(name), label
+            content = tf.py_function(lambda one: _content(one.numpy()), [name], tf.string)
+            return name, tf.ensure_shape(content, ()), label
 
         return self._listed(tf).map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
@@ -64,11 +67,14 @@ class EncodedFolder:
 
         # Python decodes, since an error of the graph op would not say which file it read.
         def by_name(name, content, *arguments):
-            try:
-                data = content.numpy() or read_bytes(name.numpy())
+            place = self._files.place_of(name.numpy())
+
+            def read(other):
+                data = content.numpy() if other == place else b""
+                data = data or read_bytes(self._paths[other])
                 return decode(data, lambda data: compiled(tf.constant(data), *arguments))
-            except ImageFileError as error:
-                raise BrokenImageFile(name.numpy(), error) from None
+
+            return self._files.read(place, read)
 
         compiled = tf.function(decoder.function, autograph=False)
         name, content, _ = example
@@ -186,6 +192,14 @@ class EncodedRecords:
         }
         parsed = tf.io.parse_single_example(record, features)
         return "", parsed[self._image], parsed[self._label]
+
+
+def _content(path):
+    """Returns the bytes of a file; none where it cannot be read, which decoding tells."""
+    try:
+        return read_bytes(path)
+    except ImageFileError:
+        return b""
 
 
 def _file_size(path):

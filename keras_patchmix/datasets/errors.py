@@ -12,7 +12,20 @@ class EmptySplitError(ValueError):
     """A split of a data set holds no images."""
 
 
-class BrokenImageFile(ValueError):
+class ImageError(ValueError):
+    """An image that ends what reads it; the message names the file."""
+
+    def __init__(self, message):
+        super().__init__(message)
+        for errors in _listeners:
+            errors.append(self)
+
+
+class OtherImageSize(ImageError):
+    """An image of another size than the others, where all must have one."""
+
+
+class BrokenImageFile(ImageError):
     """An image file that cannot be decoded.
 
     Args:
@@ -27,13 +40,11 @@ class BrokenImageFile(ValueError):
     def __init__(self, path, reason):
         self.path, self.reason = os.fsdecode(path), printable(reason)
         super().__init__(f"Cannot decode the image file {quoted(self.path)}: {self.reason}")
-        for errors in _listeners:
-            errors.append(self)
 
 
 @contextlib.contextmanager
-def broken_image_files():
-    """Yields a list of each `BrokenImageFile` that is made meanwhile, in any thread.
+def image_errors():
+    """Yields a list of each `ImageError` that is made meanwhile, in any thread.
 
     What an error raised in `tf.data` carries out of the pipeline is its message alone.
     """

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from keras_patchmix.base.optional import require
-from keras_patchmix.datasets.errors import BrokenImageFile
-from keras_patchmix.datasets.image_files import ImageFileError, open_image, read_bytes, rgb_of
+from keras_patchmix.datasets.errors import OtherImageSize
+from keras_patchmix.datasets.image_files import open_image, read_bytes, rgb_of
 from keras_patchmix.datasets.images import resize_picture
+from keras_patchmix.datasets.substitutes import Substitutes
 
 PURPOSE = "Loading images without TensorFlow"
 MOST_THREADS = 8  # of a pipeline, whose Python code runs in one of them at a time
@@ -23,6 +24,7 @@ class FolderExamples:
     Args:
         listed: List of (relative name, label, path).
         size: (height, width) to resize to. None is that of the first image, which all must have.
+        broken: As of `keras_patchmix.datasets.substitutes.Substitutes`.
 
     Attributes:
         labels: int64 array.
@@ -33,8 +35,9 @@ class FolderExamples:
         ValueError: An image has another size than the first one, when it is read.
     """
 
-    def __init__(self, listed, size=None):
+    def __init__(self, listed, size=None, broken=None):
         self._paths = [path for _, _, path in listed]
+        self._files = Substitutes(listed, broken)
         self._kept = None
         self._size = size
         self.labels = np.array([label for _, label, _ in listed], np.int64)
@@ -54,11 +57,7 @@ class FolderExamples:
 
     def picture(self, position):
         """Returns an image at its own size, a `PIL.Image.Image` of mode "RGB"."""
-        path = self._paths[position]
-        try:
-            return rgb_of(open_image(self._content(position)))
-        except ImageFileError as error:
-            raise BrokenImageFile(path, error) from None
+        return self._files.read(position, lambda one: rgb_of(open_image(self._content(one))))
 
     def keep_encoded(self):
         """Keeps files in memory, as they are, once they are read."""
@@ -103,7 +102,7 @@ def read_ahead(dataset, elements):
 
 def another_size(path, first, size, expected):
     """Returns the error of an image of another (height, width) than the first one."""
-    return ValueError(
+    return OtherImageSize(
         f"The image {os.fsdecode(path)!r} has another size than {os.fsdecode(first)!r}: "
         f"{tuple(size)} instead of {tuple(expected)}. Give `image_size`. "
         "Received: image_size=None"

@@ -13,12 +13,13 @@ from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable, quoted
 from keras_patchmix.datasets import images
 from keras_patchmix.datasets.encoded import EncodedFolder
-from keras_patchmix.datasets.errors import BrokenImageFile, EmptySplitError
+from keras_patchmix.datasets.errors import EmptySplitError
 from keras_patchmix.datasets.examples import FolderExamples, another_size
 from keras_patchmix.datasets.folder_layout import SPLIT_FOLDERS, FolderError, read_layout
 from keras_patchmix.datasets.image_files import ImageFileError, read_bytes, read_image
 from keras_patchmix.datasets.scoring_data import DatasetInfo, ScoringData
 from keras_patchmix.datasets.source import Source
+from keras_patchmix.datasets.substitutes import Substitutes
 
 _SPLITS = (*SPLIT_FOLDERS, "all")
 _SHARE = 0.1  # of the training images, for a split without a folder
@@ -83,11 +84,11 @@ class FolderSource(Source):
         return classes, len(listed), entries
 
     def encoded(self, split):
-        return EncodedFolder(self.listed(split)[1])
+        return EncodedFolder(self.listed(split)[1], self.broken)
 
     def examples(self, split, size=None):
         classes, listed = self.listed(split)
-        return classes, FolderExamples(listed, size)
+        return classes, FolderExamples(listed, size, self.broken)
 
     def for_scoring(self, split, size, batch_size):
         classes, listed = self.listed(split)
@@ -143,17 +144,22 @@ class FolderSource(Source):
         tf = require("tensorflow", "Loading a folder of images")
         classes, listed = self.listed(split)
         paths = [os.fsencode(file) for _, _, file in listed]  # TensorFlow takes no surrogates
-        shape = (None, None) if size is not None else _decode(paths[0]).shape[:2]
+        files = Substitutes(listed, self.broken)
+
+        def read_file(place):
+            return files.read(place, lambda one: read_image(paths[one]))
+
+        shape = (None, None) if size is not None else read_file(0).shape[:2]
 
         def decode(path):
-            image = _decode(path.numpy())
+            # Python decodes, since an error of the graph op would not say which file it read.
+            image = read_file(files.place_of(path.numpy()))
             if size is None and image.shape[:2] != shape:
                 raise another_size(path.numpy(), listed[0][2], image.shape[:2], shape)
             return image
 
         @tf.autograph.experimental.do_not_convert
         def read(path, label):
-            # Python decodes, since an error of the graph op would not say which file it read.
             image = tf.py_function(decode, [path], tf.uint8)
             return tf.ensure_shape(image, (*shape, 3)), label
 
@@ -260,14 +266,6 @@ class _ByPosition:
     def __getitem__(self, position):
         image, reason, misfit = self._read(position)
         return images.resize_array(image, self._size), position, reason, misfit
-
-
-def _decode(path):
-    """Reads and decodes one file, eagerly; an error names the file."""
-    try:
-        return read_image(path)
-    except ImageFileError as error:
-        raise BrokenImageFile(path, error) from None
 
 
 def _exists(path):

@@ -44,11 +44,15 @@ class Source:
         location: String, the name without its prefix.
         builder: The TFDS builder, its files prepared; None for a folder.
         remarks: List of sentences about what may not be intended.
+        broken: Dict that is filled with the reasons, by name, of files that cannot be read. In
+            `load`, `encoded` and `examples` the next image of the class then takes the place of
+            each. None, the default: the first one raises an error.
     """
 
     prefix = ""
     builder: Any = None
     remarks: Any = ()
+    broken: Any = None
 
     def __init__(self, name, data_dir=None, download=True):
         self.name, self.data_dir, self.download = name, data_dir, download

@@ -27,6 +27,7 @@ class Batch:
         coverage: float64 array of shape (B,), the share of each image that is hidden; or None.
         columns: Integer, the number of classes that one-hot or soft labels have; None where the
             labels are class ids.
+        is_soft: Whether a row of labels is not one-hot.
     """
 
     images: np.ndarray
@@ -35,6 +36,7 @@ class Batch:
     saliency: np.ndarray | None = None
     coverage: np.ndarray | None = None
     columns: int | None = None
+    is_soft: bool = False
 
     def __len__(self):
         return len(self.labels)
@@ -46,7 +48,7 @@ class Batch:
             chosen: A slice, or an array of positions or booleans.
         """
         parts = (None if value is None else value[chosen] for value in self._arrays())
-        return Batch(*parts, columns=self.columns)
+        return Batch(*parts, columns=self.columns, is_soft=self.is_soft)
 
     @classmethod
     def joined(cls, batches):
@@ -55,7 +57,8 @@ class Batch:
             return batches[0]
         fields = zip(*(batch._arrays() for batch in batches), strict=True)
         joined = (None if parts[0] is None else np.concatenate(parts) for parts in fields)
-        return cls(*joined, columns=batches[0].columns)
+        is_soft = any(batch.is_soft for batch in batches)
+        return cls(*joined, columns=batches[0].columns, is_soft=is_soft)
 
     def check_same_form(self, other):
         """Raises a ValueError if another batch has images or labels of another form."""
@@ -205,6 +208,7 @@ def make_batch(fields, positions):
     if len(labels.shape) == 0 or len(labels) != len(images):
         raise _length_error(images, labels=labels)
     columns = labels.shape[1] if labels.ndim == 2 and labels.shape[1] > 1 else None
+    is_soft = columns is not None and not ((labels == 0) | (labels == 1)).all()
     labels = class_ids(labels, positions)
     if index is None:
         index = np.asarray(positions, np.int64)
@@ -222,7 +226,7 @@ def make_batch(fields, positions):
         saliency = saliency.reshape(images.shape[:3])
     if coverage is not None:
         coverage = _coverage_array(_numbers(coverage, "coverage"), len(images))
-    return Batch(images, labels, index, saliency, coverage, columns)
+    return Batch(images, labels, index, saliency, coverage, columns, is_soft)
 
 
 def check_images(shape, dtype=None):

@@ -87,7 +87,7 @@ class Benchmark:
         self._splits: list | None = None
         self._maps_of = weakref.WeakKeyDictionary()
 
-    def prepare(self, verbose: bool | Literal["auto"] = False) -> tuple:
+    def prepare(self, verbose: bool | Literal["auto", 2] = False) -> tuple:
         """Settles the suite, draws the bank and opens the sets, unless that is done.
 
         Returns:
@@ -96,7 +96,7 @@ class Benchmark:
         needs_bank = self.suite is None or any(member.needs_bank for member in self.suite)
         if self._input_shape is None:
             builder, read = BankBuilder(self.settings.bank_size, self.settings.seed), []
-            with Progress(verbose, "bank") as progress:
+            with Progress(verbose, "reading foreign images") as progress:
                 for batch in self._source.population():
                     if self._input_shape is None:
                         self._set_form(batch)
@@ -143,7 +143,7 @@ class Benchmark:
         ]
 
     def check(
-        self, model: Any, verbose: bool | Literal["auto"] = False, share: bool = False
+        self, model: Any, verbose: bool | Literal["auto", 2] = False, share: bool = False
     ) -> None:
         """Raises if a model does not fit the images, or the suite's sets of occluded images.
 
@@ -212,7 +212,7 @@ class Benchmark:
     def run(
         self,
         model: Any,
-        verbose: bool | Literal["auto"] = "auto",
+        verbose: bool | Literal["auto", 2] = "auto",
         backup: FilePath | None = None,
         keep_backup: bool = False,
         share: bool = False,
@@ -302,13 +302,22 @@ class Benchmark:
                 classes = part.settings["num_classes"], part.settings["class_names"]
                 warn_of_missing_classes(part.outcomes.labels, *classes, stacklevel=4)
 
-    def is_of_the_same_examples(self, report: "Report") -> bool:
-        """Whether a report's examples are those that the bank was drawn from, if there is one."""
-        if self._index is None:
-            return True
+    def is_of_the_same_examples(self, report: "Report", read_again: bool = False) -> bool:
+        """Whether a report's examples are those of another pass over the data set.
+
+        Args:
+            report: A `Report` of this benchmark.
+            read_again: Whether to make that pass if there is no bank, which was drawn in one.
+        """
         outcomes = report.outcomes
-        count = None if self.settings.precision is None else len(outcomes)
-        then = (self._source.chosen(each, count) for each in (self._labels, self._index))
+        if self._index is not None:
+            count = None if self.settings.precision is None else len(outcomes)
+            then = (self._source.chosen(each, count) for each in (self._labels, self._index))
+        elif read_again:
+            passes = ((batch.labels, batch.index) for batch in self._source)
+            then = map(np.concatenate, zip(*passes, strict=True))
+        else:
+            return True
         return examples_digest(*then) == examples_digest(outcomes.labels, outcomes.index)
 
     def examples(self, count: int = 4) -> list[dict[str, Any]]:

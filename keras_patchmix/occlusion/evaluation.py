@@ -20,7 +20,7 @@ def evaluate(
     seed: int = 0,
     max_examples: int | None = None,
     preprocess: Callable[[Any], Any] | None = None,
-    verbose: bool | Literal["auto"] = "auto",
+    verbose: bool | Literal["auto", 2] = "auto",
     *,
     value_range: Sequence[float] = (0, 255),
     batch_size: int | None = None,
@@ -68,8 +68,8 @@ def evaluate(
         preprocess: Function applied to the corrupted batch, an array in the data set's own dtype
             and range, before the model. Defaults to the model's own preprocessing, which tasks of
             keras-hub have, or none.
-        verbose: `True` shows a progress bar; `"auto"` does so only in a terminal or notebook.
-            Defaults to `"auto"`.
+        verbose: `True` shows a progress bar; `"auto"` does so only in a terminal or notebook; 2,
+            for logs, prints a line. Defaults to `"auto"`.
         value_range: (black, white) of the data set's images, before `preprocess`. Defaults to
             `(0, 255)`.
         batch_size: Images a forward pass. Defaults to the batch size of the data set.
@@ -126,14 +126,16 @@ def evaluate(
         from_logits=from_logits,
         precision=precision,
     )
-    report = benchmark.run(model, verbose, backup, share=share, compare_to=compare_to)
+    title = "occlusion" if name is None else f"scoring {name}"
+    report = benchmark.run(model, verbose, backup, share=share, title=title, compare_to=compare_to)
     if name is not None:
         report.settings["model"] = name
     if not benchmark.is_of_the_same_examples(report):
         warnings.warn(
             "The data set came with other labels, or in another order, when it was scored than in "
-            "the pass before, which found foreign images: do not shuffle it, or give its examples "
-            "an index under the key 'index'. Other runs will have other numbers.",
+            "the first pass, in which foreign images are drawn. Each run will give other numbers. "
+            "Do not shuffle the data: `keras.utils.image_dataset_from_directory` needs "
+            "`shuffle=False`. Or give each example its number under the key 'index'.",
             UserWarning,
             stacklevel=2,
         )

@@ -168,7 +168,16 @@ def skipped_line(reports):
     skipped = skipped_of(reports.values())
     if not skipped:
         return None
-    names = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_MOST_SKIPPED])
-    rest = len(skipped) - _MOST_SKIPPED
-    more = f"; and {rest} more, named in report.html" if rest > 0 else ""
-    return f"Could not be read: {names}{more}"
+    return f"Could not be read: {files_line(skipped, ', named in report.html')}"
+
+
+def files_line(files, where=""):
+    """Returns such as "a.jpg (the file is empty); and 3 more".
+
+    Args:
+        files: List of tuples (name, reason).
+        where: What follows the number of those that are not named. Defaults to `""`.
+    """
+    names = "; ".join(f"{name} ({reason})" for name, reason in files[:_MOST_SKIPPED])
+    rest = len(files) - _MOST_SKIPPED
+    return f"{names}; and {rest} more{where}" if rest > 0 else names

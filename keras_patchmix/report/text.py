@@ -28,7 +28,7 @@ class Table:
         columns: Titles of the columns.
         groups: List of lists of `TableRow`.
         note: Explanation above the table.
-        kind: CSS class: "classes", "pairs", "settings" or None.
+        kind: CSS class: "classes", "line", "pairs", "settings" or None.
         models: Names of the models that share the columns after the second equally.
         folded: Title of the element that hides the table until it is opened, or None.
     """

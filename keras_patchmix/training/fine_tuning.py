@@ -144,6 +144,7 @@ class FineTuning:
         """
         total = self.settings.epochs * batches.steps if deadline is None else None
         images = batches.steps * batches.batch_size
+        of = "" if total is None else f" of {self.settings.epochs}"
         # Images are preprocessed here, after mixing, by the model's own function or another one.
         with (
             without_own_preprocessing(self.model),
@@ -157,6 +158,7 @@ class FineTuning:
             for epoch in itertools.count(first):
                 if total is not None and epoch >= self.settings.epochs:
                     return
+                losses, since = [], time.monotonic()
                 for number, batch in enumerate(batches.one_pass(epoch), epoch * batches.steps):
                     if total is None:
                         now = time.monotonic()
@@ -165,13 +167,17 @@ class FineTuning:
                     else:
                         progress = number / total
                     if progress >= 1:
+                        done = f"{len(losses)} of {batches.steps} steps"
+                        bar.note(f"epoch {epoch + 1}: the time is up after {done}")
                         return
-                    self.step(batch, number, progress)
+                    losses.append(self.step(batch, number, progress))
                     bar.add(len(batch))
                     if on_step is not None:
                         on_step(number)
                 if backup is not None:
                     backup.save(self.model, epoch + 1)
+                took = time.monotonic() - since
+                bar.note(f"epoch {epoch + 1}{of}: loss {np.mean(losses):.4f}, {took:.0f} s")
 
     def step(self, batch, number, progress):
         """Trains on a batch.
@@ -180,6 +186,9 @@ class FineTuning:
             batch: A `keras_patchmix.occlusion.batches.Batch`.
             number: Number of the step, which seeds the mixing.
             progress: Share of the training that is done, in [0, 1), for the learning rate.
+
+        Returns:
+            The loss.
         """
         self.model.optimizer.learning_rate = self.settings.learning_rate * _pace(progress)
         with _seed_torch(self.settings.seed, number):
@@ -189,6 +198,7 @@ class FineTuning:
                 f"`learning_rate` must be lower: the loss of step {number + 1} is {loss}. "
                 f"Received: learning_rate={self.settings.learning_rate:g}"
             )
+        return loss
 
     @contextlib.contextmanager
     def _freeze_batch_norm(self):

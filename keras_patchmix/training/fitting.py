@@ -185,6 +185,8 @@ def _train(data, options, directory, suite, strategy):
         epoch = f"epoch {saving.epoch + 1} of {options.epochs}"
         say(f"\nStopped in {epoch}. The run will resume from its start.", file=sys.stderr)
         raise
+    if writes and data.broken:
+        say(data.broken_line)
     atomic.save_model(directory / "model.keras", model, writes)
 
 

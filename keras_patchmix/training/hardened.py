@@ -53,7 +53,7 @@ class Hardened:
         self,
         test: Any,
         suite: Any = None,
-        verbose: bool | Literal["auto"] = "auto",
+        verbose: bool | Literal["auto", 2] = "auto",
         **settings: Any,
     ) -> "tuple[Report, Report]":
         """Scores the original and the hardened model on test data.
@@ -61,7 +61,7 @@ class Hardened:
         Args:
             test: Data that neither model was trained or chosen on, as `evaluate` takes it.
             suite: As in `keras_patchmix.occlusion.evaluate`.
-            verbose: Whether to show progress bars.
+            verbose: As in `harden`.
             **settings: Further arguments of `evaluate`.
 
         Returns:
@@ -77,16 +77,19 @@ class Hardened:
 
     def table(self) -> str:
         """Returns the line as a text table."""
-        head = ("way", "clean %", "change", "95 % interval", "occluded %", *self.line[0].rows, "")
+        head = (
+            *("weights", "clean %", "change", "95 % interval", "occluded %"),
+            *self.line[0].rows,
+            "",
+        )
         lines = [
             (
-                f"{100 * one.share:.0f} %",
+                one.title,
                 text.percent(one.clean, 1),
-                f"{100 * one.clean_change:+.1f}",
-                f"{100 * one.low:+.1f} to {100 * one.high:+.1f}",
+                *(("", "") if one.share == 0 else _change(one)),
                 text.percent(one.occluded, 1),
                 *(text.percent(value, 1) for value in one.rows.values()),
-                "taken" if one.chosen else "" if one.allowed else "costs too much",
+                one.verdict,
             )
             for one in self.line
         ]
@@ -116,4 +119,10 @@ class Hardened:
         Returns:
             A `matplotlib.figure.Figure`.
         """
-        return WeightLine(self.line, self.settings["max_clean_drop"]).draw(path)
+        settings = self.settings
+        return WeightLine(self.line, settings["max_clean_drop"], settings["titles"]).draw(path)
+
+
+def _change(point):
+    low, high = (f"{100 * value:+.1f}" for value in (point.low, point.high))
+    return f"{100 * point.clean_change:+.1f}", f"{low} to {high}"

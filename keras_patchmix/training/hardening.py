@@ -12,12 +12,19 @@ from keras_patchmix.corruptions.patch_drop import PatchDrop
 from keras_patchmix.corruptions.patch_replacement import PatchReplacement
 from keras_patchmix.occlusion.benchmark import Benchmark
 from keras_patchmix.occlusion.chance import at_chance
+from keras_patchmix.occlusion.panels import row_title
 from keras_patchmix.occlusion.suite import default_suite
 from keras_patchmix.training.fine_tuning import FineTuneSettings, FineTuning, FineTuningBackup
 from keras_patchmix.training.hardened import Hardened
 from keras_patchmix.training.patch_occlusion import PatchOcclusion
 from keras_patchmix.training.training_batches import TrainingBatches
-from keras_patchmix.training.weight_line import choose, copy_of, point_of, weights_between
+from keras_patchmix.training.weight_line import (
+    choose,
+    compiled_copy_of,
+    copy_of,
+    point_of,
+    weights_between,
+)
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -45,7 +52,7 @@ def harden(
     from_logits: bool | None = None,
     seed: int = 0,
     backup: FilePath | None = None,
-    verbose: bool | Literal["auto"] = "auto",
+    verbose: bool | Literal["auto", 2] = "auto",
 ) -> Hardened:
     """Fine-tunes a copy of a classifier with Patch Mixing, and interpolates with the original.
 
@@ -59,9 +66,10 @@ def harden(
         model: A `keras.Model` from images to logits or probabilities, of one input and one output,
             compiled or not. It is not changed.
         train: Training data, as `keras_patchmix.occlusion.evaluate` takes data. Arrays are
-            shuffled; a data set is read in its own order, with its own augmentation. Of soft labels
-            the greatest entry counts.
-        validation: Data to choose the point on, which the model was not trained on.
+            shuffled; a data set is read in its own order, with its own augmentation. It must not
+            mix images, which is done here. Of soft labels the greatest entry counts.
+        validation: Data to choose the point on, which the model was not trained on, in the same
+            order in each pass: `keras.utils.image_dataset_from_directory` needs `shuffle=False`.
         test: Data for the reports before and after; or None, see `Hardened.report`.
         max_clean_drop: Allowed drop of clean top-1 on validation data, in percentage points.
         confident: Whether the lower bound of the change's 95 % interval has to be within the
@@ -93,14 +101,17 @@ def harden(
         backup: Directory of the state after each epoch, from which the same call resumes. It is
             deleted at the end.
         verbose: Whether to show a progress bar with the time left; `"auto"` in terminals and
-            notebooks.
+            notebooks. 2 is for logs: a line for each epoch and each scoring.
 
     Returns:
         A `Hardened`.
 
     Raises:
         ValueError: An argument is out of range; the model cannot be copied, is no classifier, or no
-            better than chance on the validation data; or the data do not fit it.
+            better than chance on the validation data; or the data do not fit it, or are shuffled.
+
+    Warns:
+        UserWarning: Rows of labels in `train` are soft, as of a pipeline that mixes images.
 
     Example:
     ```python
@@ -163,8 +174,16 @@ class Hardening:
     def run(self, max_clean_drop, confident):
         """Returns the `Hardened`; see `harden` for the arguments and errors."""
         started = time.monotonic()
-        original = self._score(self._model, "the original")
+        original = self._score(self._model, "scoring the original")
         _check_chance(original)
+        if not self._benchmark.is_of_the_same_examples(original, read_again=True):
+            raise ValueError(
+                "`validation` must give the same images in the same order in each pass, since the "
+                "points of the line are compared image by image. "
+                "`keras.utils.image_dataset_from_directory` needs `shuffle=False` for data to "
+                "choose on. Received: validation whose labels came in another order, or were "
+                "others, when they were read again"
+            )
         copy, deadline = copy_of(self._model), None
         if self._settings.minutes is not None:
             line = (len(SHARES) - 1) * (time.monotonic() - started)
@@ -182,19 +201,18 @@ class Hardening:
         points = [point_of(0.0, original, original)]
         for share in SHARES[1:]:
             copy.set_weights(weights_between(before, after, share))
-            report = self._score(copy, f"{100 * share:.0f} % of the way")
+            report = self._score(copy, f"scoring {100 * share:.0f} % of the way")
             points.append(point_of(share, report, original))
         points = choose(points, max_clean_drop, confident)
         share = next(one.share for one in points if one.chosen)
-        hardened = copy_of(self._model)  # without the optimizer of this training
+        hardened = compiled_copy_of(self._model)  # without the optimizer of this training
         hardened.set_weights(weights_between(before, after, share))
-        compilation = self._model.get_compile_config() if self._model.compiled else None
-        if compilation and _keeps_compilation(type(self._model)):
-            hardened.compile_from_config(compilation)
         described = {
             **self._settings.to_dict(),
             "max_clean_drop": max_clean_drop,
             "confident": confident,
+            "titles": {row.name: row_title(row) for row in original.rows[1:]},
+            "skipped": original.skipped,
             **{
                 key: original.settings[key]
                 for key in ("n", "choice", "suite", "preprocess", "versions")
@@ -209,12 +227,6 @@ class Hardening:
 
     def _score(self, model, title):
         return self._benchmark.run(model, self._verbose, title=title)
-
-
-def _keeps_compilation(kind):
-    """Whether Keras compiles a model of a class as another one; not if it has its own `compile`."""
-    base = keras.Model
-    return kind.compile is base.compile or kind.compile_from_config is not base.compile_from_config
 
 
 def line_suite(image_size: Size) -> list[Any]:

@@ -1,6 +1,7 @@
 """Whole batches of a data set, pass by pass, for training on any backend."""
 
 import itertools
+import warnings
 
 import numpy as np
 
@@ -25,12 +26,23 @@ class TrainingBatches:
 
     Raises:
         ValueError: `dataset` is none, or holds fewer than two examples.
+
+    Warns:
+        UserWarning: Labels of the first batch are soft.
     """
 
     def __init__(self, dataset, batch_size, seed):
         self._source = ExampleSource(dataset, batch_size)
         self._seed = seed
         first = next(iter(self._source))
+        if first.is_soft:
+            warnings.warn(
+                "`train` has labels that are neither class ids nor one-hot, as if its pipeline "
+                "mixed images or smoothed labels. `harden` mixes images itself: leave PatchMixing, "
+                "CutMix and MixUp out of the pipeline. Of soft labels the greatest entry counts.",
+                UserWarning,
+                stacklevel=3,
+            )
         self.shape = first.images.shape[1:]
         count = self._source.num_examples()
         if count is None:

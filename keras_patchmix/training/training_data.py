@@ -1,7 +1,7 @@
 """The data of a training run: which splits, and how the training images are cached."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras_patchmix import datasets
@@ -9,8 +9,10 @@ from keras_patchmix.base import optional
 from keras_patchmix.base.printable import say
 from keras_patchmix.datasets.examples import grain_dataset, read_ahead
 from keras_patchmix.datasets.images import check_image_size
-from keras_patchmix.datasets.loading import open_source, parse_source
+from keras_patchmix.datasets.loading import open_source
 from keras_patchmix.datasets.scoring_data import DatasetInfo
+from keras_patchmix.occlusion import report_text
+from keras_patchmix.report import text
 from keras_patchmix.training import caching
 from keras_patchmix.training.kept_examples import KeptExamples
 
@@ -33,6 +35,8 @@ class Data:
             are cached decoded, and without TensorFlow.
         scored: Batches of the validation images, to score under occlusion.
         num_validation: The number of validation images.
+        broken: Dict from names to reasons of training and validation images that could not be read
+            so far, whose place the next image of the class takes.
     """
 
     train: Any
@@ -43,11 +47,24 @@ class Data:
     encoded: Any = None
     scored: Any = None
     num_validation: int = 0
+    broken: dict = field(default_factory=dict, compare=False)
 
     @property
     def num_train(self):
         """The number of training images."""
         return self.info.num_examples
+
+    @property
+    def broken_line(self):
+        """A line that counts and names what is in `broken`, or None."""
+        if not self.broken:
+            return None
+        count = text.plural(len(self.broken), "training or validation image")
+        files = report_text.files_line(sorted(self.broken.items()))
+        return (
+            f"{count} could not be read; for each, training took the next image of its class: "
+            f"{files}"
+        )
 
     def validation_steps(self, batch_size):
         """Returns the batches of validation where Keras cannot ask the data set, else None."""
@@ -58,29 +75,28 @@ class Data:
 def load(options):
     """Loads the splits that a `TrainOptions` names; returns a `Data`."""
     splits = _splits(options)
-    place = {"image_size": options.image_size, "data_dir": options.data_dir}
-    # A broken file must not end a run after hours of training.
-    test = datasets.load_for_scoring(
-        options.dataset, splits["test"], batch_size=options.batch_size, **place
-    )
-    if not optional.is_installed("tensorflow"):
-        return _load_by_position(options, splits, test)
-    train, info = datasets.load(options.dataset, splits["train"], with_info=True, **place)
-    validation, held_out = datasets.load(
-        options.dataset, splits["validation"], with_info=True, **place
-    )
-    _check_size(info, options)
-    source = functools.cache(lambda: parse_source(options.dataset, options.data_dir))
-    cache, encoded = _kept(options, info, lambda: source().encoded(info.split))
-    scored = validation.batch(options.batch_size)
-    count = held_out.num_examples
-    return Data(train, validation, test, info, cache, encoded, scored, count)
-
-
-def _load_by_position(options, splits, test):
-    """Does the same without TensorFlow."""
-    source = open_source(options.dataset, options.data_dir)
     size = check_image_size(options.image_size)
+    # A broken file must not end a run after hours of training.
+    test, scored = (
+        datasets.load_for_scoring(
+            options.dataset, splits[part], size, options.data_dir, options.batch_size
+        )
+        for part in ("test", "validation")
+    )
+    source = open_source(options.dataset, options.data_dir)
+    source.broken = {}
+    if not optional.is_installed("tensorflow"):
+        return _load_by_position(options, splits, size, test, scored, source)
+    train, info = source.load(splits["train"], size)
+    validation, held_out = source.load(splits["validation"], size)
+    _check_size(info, options)
+    cache, encoded = _kept(options, info, lambda: source.encoded(info.split))
+    count = held_out.num_examples
+    return Data(train, validation, test, info, cache, encoded, scored, count, source.broken)
+
+
+def _load_by_position(options, splits, size, test, scored, source):
+    """Does the same without TensorFlow."""
     names, examples = source.examples(splits["train"], size)
     info = DatasetInfo(
         options.dataset, splits["train"], len(names), names, len(examples), examples.shape
@@ -89,11 +105,8 @@ def _load_by_position(options, splits, test):
     cache, _ = _kept(options, info, lambda: examples)
     _, held_out = source.examples(splits["validation"], size)
     validation = read_ahead(grain_dataset(held_out), _AHEAD)
-    scored = datasets.load_for_scoring(
-        options.dataset, splits["validation"], size, options.data_dir, options.batch_size
-    )
-    train = KeptExamples(examples, cache)
-    return Data(train, validation, test, info, cache, None, scored, len(held_out))
+    train, count = KeptExamples(examples, cache), len(held_out)
+    return Data(train, validation, test, info, cache, None, scored, count, source.broken)
 
 
 def _kept(options, info, open_encoded):

@@ -35,6 +35,21 @@ def copy_of(model):
     return made
 
 
+def compiled_copy_of(model):
+    """Returns a copy of a model, compiled as the model is, if its class allows that."""
+    made = copy_of(model)
+    compilation = model.get_compile_config() if model.compiled else None
+    if compilation and _keeps_compilation(type(model)):
+        made.compile_from_config(compilation)
+    return made
+
+
+def _keeps_compilation(kind):
+    """Whether Keras compiles a model of a class as another one; not if it has its own `compile`."""
+    base = keras.Model
+    return kind.compile is base.compile or kind.compile_from_config is not base.compile_from_config
+
+
 def weights_between(before, after, share):
     """Interpolates between two lists of weights.
 

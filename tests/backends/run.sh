@@ -24,26 +24,23 @@ alone)
         tests/mixing/test_blends.py
         tests/mixing/test_golden.py
         tests/layers
+        --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
+    )
+    models=(
+        tests/test_package.py
+        tests/report/test_visualization.py
+        tests/scoring
         tests/training/test_on_device.py
         tests/training/test_on_device_models.py
         tests/training/test_on_device_refusals.py
         tests/training/test_fit_callbacks.py
         tests/training/test_grain_pipeline.py
         tests/training/test_step_numbers.py
+        tests/training/test_hardening.py
+        tests/training/test_patch_occlusion.py
         tests/datasets/test_without_tensorflow.py
         tests/devices/test_keras_distribution.py
         tests/docs/test_docs.py
-        --ignore=tests/layers/test_seeded_map.py # of tf.data from its first line
-        # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.
-        --deselect=tests/layers/test_patch_mixing.py::test_another_process_mixes_the_same_batches
-        --deselect="tests/docs/test_docs.py::test_the_python_blocks_run[occlusion.md]"
-    )
-    models=(
-        tests/test_package.py
-        tests/report/test_visualization.py
-        tests/scoring
-        tests/training/test_hardening.py
-        tests/training/test_patch_occlusion.py
         tests/occlusion/test_benchmark.py # the rest of it is NumPy's, and of no backend
         tests/occlusion/test_data.py
         tests/occlusion/test_golden_rows.py
@@ -55,6 +52,8 @@ alone)
         tests/cli/explain/test_dataset_explainer.py
         tests/models
         tests/benchmarks/test_accelerator.py
+        # Slow, and nothing that TensorFlow's run of them, or other tests here, would not show.
+        --deselect="tests/docs/test_docs.py::test_the_python_blocks_run[occlusion.md]"
         -k "not parameter_counts and not keras_applications" # slow, and of no backend
     )
     ;;
@@ -78,7 +77,6 @@ tf-data)
         tests/occlusion/test_data.py
         tests/occlusion/test_golden_rows.py
         -k "not xla"
-        --deselect=tests/layers/test_seeded_map.py::test_another_process_and_parallel_calls_give_bit_identical_batches
     )
     ;;
 *)
@@ -86,6 +84,12 @@ tf-data)
     exit 1
     ;;
 esac
+
+# JAX compiles the same programs for many tests: a quarter of its time.
+JAX_COMPILATION_CACHE_DIR=$(mktemp -d)
+trap 'rm -rf "$JAX_COMPILATION_CACHE_DIR"' EXIT
+export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
 failed=
 run() { # a name, then arguments of pytest
@@ -110,7 +114,7 @@ for KERAS_BACKEND in jax torch; do
     "tf-data jax") run all "$@" "${mixing[@]}" ;;
     # In tf.data the layers are TensorFlow's under every backend: one has run them all.
     "tf-data torch")
-        run mixing "$@" -n 0 tests/layers/test_patch_mixing_tf_data.py \
+        run mixing "$@" -n 0 tests/layers/test_patch_mixing_tf_data.py -k "not xla and not True" \
             tests/training/test_pipeline.py::test_layers_of_keras_repeat_and_go_on
         ;;
     esac

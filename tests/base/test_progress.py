@@ -53,6 +53,16 @@ def test_a_log_gets_a_title_and_at_most_one_line_more(arguments, ending, capsys)
     assert ending is None or lines[1].startswith(ending)
 
 
+def test_a_log_of_lines_has_a_title_and_notes_and_no_bar(capsys):
+    for verbose, expected in ((2, "photos\nepoch 1\n"), (False, ""), ("auto", "")):
+        with Progress(verbose, "photos") as progress:
+            progress.start(2)
+            progress.start(2)
+            progress.add(2)
+            progress.note("epoch 1")
+        assert capsys.readouterr().out == expected
+
+
 def test_a_call_within_a_longer_one_moves_its_bar(capsys):
     with Progress(True, "outer") as outer:
         outer.start(2)

@@ -20,19 +20,22 @@ def directory(path, seed=1):
 def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     program = f"""
 from keras_patchmix.base.run_directory import InUseError, locked
-try:
-    with locked({os.fspath(tmp_path)!r}):
-        print("free")
-except InUseError as error:
-    print(error)
+for _ in range(2):
+    try:
+        with locked({os.fspath(tmp_path)!r}):
+            print("free", flush=True)
+    except InUseError as error:
+        print(error, flush=True)
+    input()
 """
     command = [sys.executable, "-c", program]
-    run = {"capture_output": True, "text": True, "check": True}
-    with directory(tmp_path).locked():
-        assert "is in use" in subprocess.run(command, **run).stdout
-        with pytest.raises(InUseError), locked(tmp_path):
-            pass
-    assert subprocess.run(command, **run).stdout == "free\n"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        with directory(tmp_path).locked():
+            assert "is in use" in process.stdout.readline()
+            with pytest.raises(InUseError), locked(tmp_path):
+                pass
+        assert process.communicate("\n\n", timeout=60)[0] == "free\n"
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path):

@@ -49,11 +49,13 @@ def compiled_model(cls=keras.Model, regular=True, **settings):
 
 
 def compile_model(model, **settings):
+    # Tracing costs TensorFlow more than these few steps.
+    eager = keras.backend.backend() == "tensorflow"
     model.compile(
         keras.optimizers.AdamW(0.02),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        **{"jit_compile": False, **settings},
+        **{"jit_compile": False, "run_eagerly": eager, **settings},
     )
 
 

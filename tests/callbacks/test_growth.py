@@ -70,7 +70,7 @@ def long_run():
     images = rng.integers(0, 255, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
     labels = np.arange(COUNT) % K
     model = Counting()
-    compile_model(model)
+    compile_model(model, run_eagerly=False)
     # Keras traces the model on its own where it has not been trained.
     model.fit(images[:8], labels[:8], verbose=0)
     dataset, gauge = Batches((images, labels), COUNT // 2), Gauge()

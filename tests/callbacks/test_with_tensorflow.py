@@ -49,16 +49,16 @@ class Subclassed(keras.Model):
 def made(way):
     """A model, compiled in one of the ways that TensorFlow's trainer has."""
     if way == "jit_compile":
-        return compiled_model(regular=False, jit_compile=True)
+        return compiled_model(regular=False, jit_compile=True, run_eagerly=False)
     if way == "subclassed":
         keras.utils.set_random_seed(3)
         model = Subclassed()
-        compile_model(model)
+        compile_model(model, run_eagerly=False)
         return model
     policy = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(way)
-        return compiled_model()
+        return compiled_model(run_eagerly=False)
     finally:
         keras.config.set_dtype_policy(policy)
 
@@ -72,8 +72,9 @@ def test_values_are_those_of_evaluate_however_the_model_is_trained(way):
 
 def test_several_steps_an_execution_change_neither_values_nor_training():
     settings = {"validation_data": val_data(), "batch_size": 6}
-    model, history = fit([benchmark()], 2, compiled_model(steps_per_execution=4), **settings)
-    plain, _ = fit([], 2, compiled_model(steps_per_execution=4), **settings)
+    together = {"steps_per_execution": 4, "run_eagerly": False}
+    model, history = fit([benchmark()], 2, compiled_model(**together), **settings)
+    plain, _ = fit([], 2, compiled_model(**together), **settings)
     assert_same_state(model, plain)
     report = evaluate(model, val_data(), suite=SUITE)
     assert [row.top1 for row in report.rows] == [history[name][-1] for name in NAMES]
@@ -93,7 +94,7 @@ from tests.callbacks.runs import (
 
 def train(callbacks):
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        model = compiled_model()
+        model = compiled_model(run_eagerly=False)
     assert model.distribute_strategy.num_replicas_in_sync == 2
     return fit(callbacks, 2, model)
 

@@ -26,7 +26,7 @@ STAND_INS = {
     "data_sets.md": page_stand_ins.paper_archives,
     "devices.md": page_stand_ins.quick_training,
     "faq.md": page_stand_ins.few_images,
-    "how_to/harden.md": page_stand_ins.small_presets,
+    "how_to/harden.md": page_stand_ins.small_presets_and_folders,
     "how_to/migrate.md": page_stand_ins.few_images,
     "how_to/own_data.md": page_stand_ins.made_data_set,
     "index.md": page_stand_ins.few_images,

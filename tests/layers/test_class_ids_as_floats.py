@@ -118,8 +118,7 @@ class TestInDataSets:
         (mixed,) = data
         return mixed["labels"].numpy()
 
-    @pytest.mark.parametrize("kind", ["patches", "choice"])
-    @pytest.mark.parametrize("together", [False, True])
+    @pytest.mark.parametrize(("kind", "together"), [("patches", True), ("choice", False)])
     def test_behind_a_layer_of_half_precision_it_raises(self, policy, kind, together):
         layers = [keras.layers.RandomFlip(), mix_of(3000, kind)]
         layers = [keras.layers.Pipeline(layers)] if together else layers

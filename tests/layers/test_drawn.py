@@ -14,7 +14,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import keras_patchmix as kpm
@@ -180,6 +180,7 @@ def test_a_right_answer_or_an_error_that_names_the_argument(method, data):
 
 @pytest.mark.skipif(tf is None, reason="is about graphs of TensorFlow")
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=settings.default.max_examples // 2)  # each traces a graph
 @given(data=st.data())
 def test_in_graphs_that_know_no_sizes_too(method, data):
     call, fault = data.draw(calls(method))

@@ -1,23 +1,12 @@
 """The layer on the Keras backend: structures, labels, dtypes, randomness, saving."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 
 import keras_patchmix as kpm
 from tests.arrays import BACKEND, as_kind, dtype_name, to_numpy
-from tests.layers.cases import (
-    BATCH,
-    IDS,
-    LABELS,
-    assert_exact,
-    digest_of_two_batches,
-    images,
-    layer,
-)
+from tests.layers.cases import BATCH, IDS, LABELS, assert_exact, images, layer
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
@@ -166,13 +155,6 @@ def test_consecutive_batches_differ_and_the_seed_decides_them():
     assert (first[0] != first[1]).any()
     assert (first[1] != first[2]).any()
     assert (first != other).any()
-
-
-def test_another_process_mixes_the_same_batches():
-    program = "from tests.layers import cases; print(cases.digest_of_two_batches())"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == digest_of_two_batches()
 
 
 def test_without_a_seed_keras_global_seed_decides():

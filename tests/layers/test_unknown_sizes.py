@@ -87,19 +87,28 @@ FAULTS = {
 }
 
 
+# One of each part, for what shares the checks of "patches": every case traces a graph.
+OF_EACH_PART = ("fewer rows than images", "fewer masks", "a negative weight")
+
+
 @pytest.mark.parametrize(
-    ("way", "known"),
-    [*((way, ()) for way in WAYS), ("patches", ("images",))],
-    ids=[*WAYS, "images known"],
+    ("way", "known", "fault"),
+    [
+        *(("patches", (), fault) for fault in FAULTS),
+        *(("boxes", (), fault) for fault in OF_EACH_PART),
+        *(("choice", (), fault) for fault in OF_EACH_PART),
+        *(("patches", ("images",), fault) for fault in (*OF_EACH_PART, "one id")),
+    ],
 )
-@pytest.mark.parametrize(("data", "message"), FAULTS.values(), ids=FAULTS.keys())
-def test_what_does_not_fit_raises_when_it_is_met(way, data, message, known):
+def test_what_does_not_fit_raises_when_it_is_met(way, known, fault):
+    data, message = FAULTS[fault]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         run(WAYS[way](), data, known)
 
 
-@pytest.mark.parametrize(("data", "message"), FAULTS.values(), ids=FAULTS.keys())
-def test_nor_does_it_pass_where_nothing_is_mixed(data, message):
+@pytest.mark.parametrize("fault", [*OF_EACH_PART, "one id"])
+def test_nor_does_it_pass_where_nothing_is_mixed(fault):
+    data, message = FAULTS[fault]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         run(layer(), data, training=False)
 
@@ -163,8 +172,13 @@ def under_xla(message):
     return re.sub(r"\W+", "_", message.replace(".*", " ")).strip("_")
 
 
-@pytest.mark.parametrize("training", [None, False])
-@pytest.mark.parametrize("fault", [key for key in OF_SIZES if key not in LAYERS])
+@pytest.mark.parametrize(
+    ("fault", "training"),
+    [
+        *((key, None) for key in OF_SIZES if key not in LAYERS),
+        *((key, False) for key in ("one id", "fewer masks", "one weight")),
+    ],
+)
 def test_xla_stops_where_parts_do_not_fit_and_names_them(fault, training):
     data, message = OF_SIZES[fault]
     with pytest.raises(tf.errors.InvalidArgumentError, match=under_xla(message)):

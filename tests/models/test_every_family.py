@@ -14,10 +14,10 @@ ON_TENSORFLOW = pytest.mark.skipif(
 )
 FAMILIES = pytest.mark.parametrize("name", NAMES)
 POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
-if keras.backend.backend() == "tensorflow":
-    CASES = [(name, policy) for name in NAMES for policy in POLICIES]
-else:  # each once: other backends take seconds to compile one
-    CASES = list(zip(["convnext_mini", "convmixer_mini", "vit_mini4"], POLICIES, strict=True))
+# Each policy once: half precision of every family has a test of its own.
+CASES = list(zip(["convnext_mini", "convmixer_mini", "vit_mini4"], POLICIES, strict=True))
+if keras.backend.backend() == "tensorflow":  # others take seconds to compile one
+    CASES += [("convmixer_mini", "float32"), ("vit_mini4", "float32")]
 
 
 @pytest.mark.parametrize(("name", "policy"), CASES)
@@ -146,20 +146,6 @@ def test_an_exported_model_computes_the_same(name, tmp_path):
     exported = tf.saved_model.load(tmp_path / "exported")
     served = to_numpy(exported.serve(pictures()))
     np.testing.assert_allclose(served, outputs_of(model, pictures()), atol=1e-5)
-
-
-@ON_TENSORFLOW
-def test_saved_models_load_where_only_the_package_is_imported(tmp_path, run_python):
-    for name in NAMES:
-        small(name, drop_path_rate=0.1).save(tmp_path / f"{name}.keras")
-    lines = [
-        "import keras, keras_patchmix, sys",
-        f"for path in {[str(tmp_path / f'{name}.keras') for name in NAMES]!r}:",
-        "    print(keras.models.load_model(path).count_params())",
-        "assert not {'keras_cv', 'timm', 'keras_hub'} & set(sys.modules)",
-    ]
-    counts = run_python("\n".join(lines)).split()[-len(NAMES) :]
-    assert counts == [str(small(name).count_params()) for name in NAMES]
 
 
 @FAMILIES

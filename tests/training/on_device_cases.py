@@ -79,6 +79,8 @@ def make_model(dtype="uint8", cls=keras.Model):
 
 
 def compile_model(model, optimizer=None, loss="mean_squared_error", **arguments):
+    if BACKEND == "tensorflow" and not arguments:
+        arguments = {"run_eagerly": True}  # tracing costs more than these few steps
     recorder = Recorder()
     optimizer = optimizer or keras.optimizers.SGD(1e-3)
     model.compile(optimizer, loss, weighted_metrics=[recorder], **arguments)

@@ -10,7 +10,6 @@ pytest.importorskip("grain")
 image_files = pytest.importorskip("PIL.Image")
 
 from keras_patchmix.cli.train.options import TrainOptions  # noqa: E402
-from keras_patchmix.datasets.errors import BrokenImageFile  # noqa: E402
 from keras_patchmix.devices.batches import LocalBatches  # noqa: E402
 from keras_patchmix.training import pipeline, training_data  # noqa: E402
 from keras_patchmix.training.training_batches import StepBatches  # noqa: E402
@@ -202,13 +201,18 @@ def test_crops_are_of_8_to_100_per_cent_of_the_area(tmp_path):
     assert areas.mean() == pytest.approx(0.54, abs=4 * 0.92 / np.sqrt(12 * len(areas)) + 0.02)
 
 
-def test_a_broken_training_image_is_named(photos, tmp_path):
+@pytest.mark.parametrize("cache", ["decoded", "encoded", "none"])
+def test_a_broken_training_image_is_replaced_and_named(photos, tmp_path, cache):
     import shutil
 
     shutil.copytree(photos / "noise", tmp_path / "noise")
     (tmp_path / "noise" / "train" / "class1" / "05.png").write_bytes(b"no image")
-    with pytest.raises(BrokenImageFile, match=r"class1/05\.png"):
-        batches(tmp_path, PER_PASS, **PLAIN)
+    with without_tensorflow():
+        data = training_data.load(options_of(tmp_path, cache=cache, **PLAIN))
+        seen = [data.train.image(place).tobytes() for place in range(COUNT)]
+    assert len(set(seen)) == COUNT - 1
+    assert list(data.broken) == ["class1/05.png"]
+    assert data.broken_line.startswith("1 training or validation image could not be read; for each")
 
 
 def test_steps_are_passes_of_whole_batches_for_hardening(photos):

@@ -27,7 +27,7 @@ from tests.training.on_device_cases import (
 @pytest.mark.parametrize(
     ("labels", "arguments"),
     [
-        ("ids", {}),
+        ("ids", {"run_eagerly": False}),
         ("column", {"jit_compile": True}),
         ("rows", {"jit_compile": False}),
         ("ids", {"run_eagerly": True}),
@@ -87,8 +87,10 @@ def dtype_policy():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float32"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    ("policy", "dtype"),
+    [("mixed_float16", "uint8"), ("mixed_bfloat16", "float32"), ("float32", "uint8")],
+)
 def test_images_keep_their_dtype_and_labels_are_float32(policy, dtype, dtype_policy):
     dtype_policy(policy)
     seen = []
@@ -171,8 +173,7 @@ def test_a_loaded_model_goes_on_with_its_plans(tmp_path):
         tmp_path / "model.keras", {"PixelShares": PixelShares, "Recorder": Recorder}
     )
     assert int(loaded.optimizer.iterations) == 2
-    recorder = Recorder()
-    loaded.compile(loaded.optimizer, "mean_squared_error", weighted_metrics=[recorder])
+    recorder = compile_model(loaded, loaded.optimizer)
     fit(mix_on_device(loaded, mixing()), epochs=1)
     np.testing.assert_array_equal(recorder.logs(), whole[2:])
 

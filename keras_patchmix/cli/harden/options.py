@@ -30,7 +30,7 @@ A copy of the model is fine-tuned with Patch Mixing. Then points on the line bet
 those of the original are scored, and the one with the best accuracy under occlusion is taken that
 costs no more clean accuracy than allowed. hardened.keras is a model of the same kind. The last line
 printed is RESULT and a JSON object. Interrupted, the same command with the same --output resumes
-after the last epoch.
+after the last epoch, or, once hardened.keras is written, with the reports.
 """
     EPILOG: ClassVar[str] = f"""\
 {MODELS_HELP}

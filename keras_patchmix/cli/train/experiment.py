@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keras_patchmix.base.printable import say
 from keras_patchmix.base.run_directory import RunDirectory
-from keras_patchmix.cli.messages import result_line
+from keras_patchmix.cli.messages import in_words, result_line
 from keras_patchmix.datasets.class_names import class_lines
 from keras_patchmix.devices.strategies import open_strategy
 from keras_patchmix.occlusion import Report
@@ -152,28 +152,6 @@ def comparison(reports):
         table += "\n\n" + in_words(compared, *map(label_of, reports))
     skipped = skipped_line(reports)
     return table if skipped is None else f"{table}\n\n{skipped}"
-
-
-def in_words(compared, first, second):
-    """Says what a comparison shows.
-
-    Args:
-        compared: A `keras_patchmix.occlusion.Comparison`.
-        first: Name of its first model.
-        second: Name of its second model.
-    """
-    rows = {row.name: row for row in compared.rows}
-    clean = rows.pop("clean", None)
-    better = sum(row.low > 0 for row in rows.values())
-    worse = sum(row.high < 0 for row in rows.values())
-    words = (
-        f"{first} beats {second} in {better} of {len(rows)} rows under occlusion and loses in "
-        f"{worse}: 95 % intervals without 0."
-    )
-    if clean is None:
-        return words
-    change, interval = clean.cells(1)
-    return f"{words} Clean accuracy changes by {change} points ({interval})."
 
 
 def _result(options, reports, directory):

@@ -1,14 +1,16 @@
 """The hardening command on a folder of photographs: three parts, a model, a page, going on."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion import Report
-from keras_patchmix.training import fine_tuning
+from keras_patchmix.training import fine_tuning, hardened
 from tests.command_line import result, subcommand
 from tests.training.test_hardening import SIZE, blind, compile_model, data, network
 from tests.without_tensorflow import need_a_pipeline
@@ -50,7 +52,7 @@ def test_it_writes_a_model_that_loads_and_reports_before_and_after(finished, pla
     (chosen,) = (point for point in line if point["chosen"])
     assert chosen["share"] > 0
     assert chosen["occluded"] > line[0]["occluded"]
-    assert after.settings["way"] == chosen["share"]
+    assert after.settings["share"] == chosen["share"]
     assert before.outcomes.labels.tolist() == after.outcomes.labels.tolist()
     model = keras.saving.load_model(finished / "hardened.keras")
     old = keras.saving.load_model(place / "model.keras")
@@ -59,7 +61,8 @@ def test_it_writes_a_model_that_loads_and_reports_before_and_after(finished, pla
     assert not all(np.array_equal(one, other) for one, other in same)
     page = (finished / "report.html").read_text()
     assert "The line of weights" in page
-    assert f'clean accuracy; {100 * chosen["share"]:.0f} % of the way was taken"' in page
+    assert f"against clean accuracy; chosen: {100 * chosen['share']:.0f} %" in page
+    assert "Patch replacement, 4×4, 30\u00a0%</bdi></th>" in page
     assert {path.name for path in finished.iterdir()} >= {"config.json", "line.png", "report.csv"}
     assert not (finished / "backup").exists()
 
@@ -69,6 +72,8 @@ def test_the_same_command_prints_a_finished_run_again(finished, place, capsys):
     out = capsys.readouterr().out
     assert "This run is finished" in out
     assert set(result(out)["top1"]) == {"before", "after"}
+    assert "The hardened model beats the original in " in out
+    assert "Clean accuracy changes by " in out
     assert subcommand("harden")(flags(place, finished, "--seed", "5")) == 1
     assert "--seed" in capsys.readouterr().err
 
@@ -91,6 +96,47 @@ def test_interrupted_it_goes_on_and_ends_in_the_same_model(finished, place, monk
     one, other = (keras.saving.load_model(d / "hardened.keras") for d in (finished, output))
     for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_interrupted_in_the_reports_it_goes_on_there(finished, place, monkeypatch, capsys):
+    output = place / "late"
+
+    def stopping(*_, **__):
+        assert (output / "hardened.keras").exists()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hardened, "evaluate", stopping)
+        assert subcommand("harden")(flags(place, output)) == 130
+    first = capsys.readouterr().out
+    assert "epoch 3 of 3: loss " in first
+    monkeypatch.setattr(fine_tuning.FineTuning, "step", None)
+    assert subcommand("harden")(flags(place, output)) == 0
+    second = capsys.readouterr().out
+    assert "scoring before" in second
+    assert "scoring after" in second
+    table = first[first.index("weights ") :].split("\n\n")[0]
+    assert table in second
+    one, other = (Report.load(directory) for directory in (finished, output))
+    assert [row.top1 for row in other.rows] == pytest.approx([row.top1 for row in one.rows])
+
+
+def test_broken_photographs_of_each_part_are_counted_and_named(place, tmp_path, capsys):
+    shutil.copytree(place / "photos", tmp_path / "photos")
+    source = parse_source(f"folder:{tmp_path / 'photos'}")
+    names = {part: source.listed(part)[1][3][0] for part in ("train", "validation", "test")}
+    for name in names.values():
+        path = tmp_path / "photos" / name
+        path.write_bytes(path.read_bytes()[:60])
+    asked = flags(place, tmp_path / "out", "--epochs", "1")
+    asked[asked.index("--dataset") + 1] = f"folder:{tmp_path / 'photos'}"
+    assert subcommand("harden")(asked) == 0
+    out = capsys.readouterr().out
+    reason = "(damaged, or cut off)"
+    assert f"1 validation image could not be read: {names['validation']} {reason}\n" in out
+    replaced = "could not be read; for each, training took the next image of its class"
+    assert f"1 training or validation image {replaced}: {names['train']} {reason}\n" in out
+    assert f"Could not be read: {names['test']} {reason}\n" in out
 
 
 def test_what_does_not_fit_is_an_error_of_one_line(place, tmp_path, capsys):

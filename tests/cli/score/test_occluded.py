@@ -322,7 +322,9 @@ def steered(images):
 BEFORE_THE_SETS = 1 + 3 + 2 * 4
 
 
-@pytest.mark.parametrize("at", [BEFORE_THE_SETS + 2, BEFORE_THE_SETS + 4])
+@pytest.mark.parametrize(
+    "at", [pytest.param(BEFORE_THE_SETS + 2, marks=pytest.mark.slow), BEFORE_THE_SETS + 4]
+)
 def test_interrupted_inside_a_set_it_goes_on_there(at, flags, place, capsys, monkeypatch):
     monkeypatch.syspath_prepend(place)
     (place / "steering_sets.py").write_text(STEERED)

@@ -1,11 +1,13 @@
-"""The recipe, run as a user runs it, for a few steps; every file it writes is read."""
+"""The recipe, run for a few steps; every file it writes is read."""
 
+import contextlib
 import csv
+import io
 import json
 import os
+import runpy
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +36,9 @@ NAMES = (
 )
 
 
+BROKEN = ("class1/torn.png", "class2/no_image.jpg")
+
+
 def write_folder(root, classes=3, count=30):
     """A folder data set of 16-pixel noise, bright in one corner for each class."""
     rng = np.random.default_rng(0)
@@ -45,38 +50,34 @@ def write_folder(root, classes=3, count=30):
             keras.utils.save_img(root / f"class{label}" / f"{i}.png", image, scale=False)
 
 
-# Runs a recipe with a network that takes less time to build and to compile.
-PROGRAM = f"""
-import runpy, sys
-from keras_patchmix.models.architectures import convnext
-convnext.PRESETS["convnext_mini"] |= {SMALL["convnext_mini"]}
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+def run_recipe(monkeypatch, *flags, name="train_convnext.py"):
+    """Runs a recipe with a network that takes less time to build and to compile."""
+    small = {**convnext.PRESETS["convnext_mini"], **SMALL["convnext_mini"]}
+    monkeypatch.setitem(convnext.PRESETS, "convnext_mini", small)
+    monkeypatch.setattr(sys, "argv", [name, *map(str, flags)])
+    with pytest.raises(SystemExit) as error:
+        runpy.run_path(str(RECIPES / name), run_name="__main__")
+    return error.value.code
 
 
-def run_recipe(*flags, cwd, name="train_convnext.py"):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, RECIPES / name, *map(str, flags)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-FLAGS = """--dataset folder:photos --compare none --output out --epochs 2 --steps-per-epoch 2
+FLAGS = """--dataset folder:split --compare none --output out --epochs 2 --steps-per-epoch 2
     --batch-size 8 --occlusion-examples 6""".split()
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run of two models, two epochs of two steps each."""
+    """A run of two models, two epochs of two steps each; two photographs of its test are broken."""
     root = tmp_path_factory.mktemp("run")
     write_folder(root / "photos")
-    process = run_recipe(*FLAGS, cwd=root)
-    assert process.returncode == 0, process.stderr
-    return root, process.stdout
+    for split, count in (("train", 8), ("val", 4), ("test", 4)):
+        write_folder(root / "split" / split, count=count)
+    for name in BROKEN:
+        (root / "split" / "test" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.chdir(root)
+        assert run_recipe(patch, *FLAGS) == 0
+    return root, said.getvalue()
 
 
 @pytest.fixture
@@ -329,42 +330,53 @@ def test_several_workers_must_name_their_directory(run_here, monkeypatch):
     assert "--output must be given, the same on all workers" in error
 
 
-def test_wrong_flags_have_the_status_2(tmp_path):
-    process = run_recipe("--batchsize", 3, cwd=tmp_path, name="train_vit.py")
-    assert process.returncode == 2
-    assert "unrecognized arguments: --batchsize 3" in process.stderr
-    assert "Traceback" not in process.stderr
+def test_wrong_flags_have_the_status_2(monkeypatch, capsys):
+    assert run_recipe(monkeypatch, "--batchsize", 3, name="train_vit.py") == 2
+    error = capsys.readouterr().err
+    assert "unrecognized arguments: --batchsize 3" in error
+    assert "Traceback" not in error
 
 
-def test_a_photograph_that_is_broken_ends_it_with_a_line_that_names_it(run_here, tmp_path):
+@pytest.mark.parametrize("cache", ["decoded", "encoded", "none"])
+def test_a_training_photograph_that_is_broken_is_counted_and_named(run_here, tmp_path, cache):
     write_folder(tmp_path / "photos")
-    (tmp_path / "photos" / "class1" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    for name in ("torn.png", "also.jpg"):
+        (tmp_path / "photos" / "class1" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all", "--epochs", 1]
+    flags += ["--batch-size", 8, "--occlusion-examples", 4, "--cache", cache]
+    status, printed, errors = run_here(*flags, "--output", tmp_path / "a")
+    assert status == 0, errors
+    (line,) = [line for line in printed.splitlines() if "could not be read" in line]
+    assert line.startswith("2 training or validation images could not be read; for each, training")
+    assert "class1/also.jpg (damaged, or cut off); class1/torn.png (damaged" in line
+
+
+def test_a_class_without_readable_photographs_ends_it_with_a_line_that_names_one(
+    run_here, tmp_path
+):
+    write_folder(tmp_path / "photos")
+    for path in (tmp_path / "photos" / "class1").iterdir():
+        path.write_bytes(b"\x89PNG\r\n\x1a\n torn")
     flags = ("--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all")
-    status, _, errors = run_here(*flags, *FLAGS[4:], "--batch-size", 30, "--output", tmp_path / "a")
+    flags = (*flags, *FLAGS[4:], "--batch-size", 30, "--output", tmp_path / "a")
+    status, _, errors = run_here(*flags)
     assert status == 1
     last = errors.strip().splitlines()[-1]
-    assert "torn.png" in last
+    assert "Cannot decode the image file" in last
+    assert "class1/" in last
     assert "keras-patchmix records --dataset" in last
 
 
-def test_a_test_photograph_that_is_broken_is_left_out_and_named(run_here, tmp_path):
-    for split, count in (("train", 8), ("val", 4), ("test", 4)):
-        write_folder(tmp_path / "photos" / split, count=count)
-    broken = ("class1/torn.png", "class2/no_image.jpg")
-    for name in broken:
-        (tmp_path / "photos" / "test" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
-    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--epochs", 1, "--steps-per-epoch", 1]
-    flags += ["--batch-size", 4, "--occlusion-examples", 4, "--output", tmp_path / "a"]
-    status, printed, errors = run_here(*flags)
-    assert status == 0, errors
-    report = Report.load(tmp_path / "a")
-    assert [one["name"] for one in report.skipped] == list(broken)
-    listed = datasets.load_for_scoring(f"folder:{tmp_path / 'photos'}", "test", batch_size=1)
+def test_a_test_photograph_that_is_broken_is_left_out_and_named(finished):
+    root, printed = finished
+    report = Report.load(root / "out")
+    assert [one["name"] for one in report.skipped] == list(BROKEN)
+    listed = datasets.load_for_scoring(f"folder:{root / 'split'}", "test", batch_size=1)
     good = [int(batch["index"][0]) for batch in listed]
     assert report.outcomes.index.tolist() == good
-    assert (len(good), report.settings["batch_size"]) == (12, 4)
+    assert (len(good), report.settings["batch_size"]) == (12, 8)
     (line,) = [line for line in printed.splitlines() if "Could not be read" in line]
-    assert all(f"{name} (" in line for name in broken)
+    assert all(f"{name} (" in line for name in BROKEN)
 
 
 @pytest.mark.slow
