@@ -39,7 +39,7 @@ COMMANDS = {
 
 
 def write_inputs(root):
-    """Writes a folder of images and a model that has learnt a little of them."""
+    """Writes a folder of images and a model that has learned a little of them."""
     import keras
 
     rng = np.random.default_rng(0)

@@ -163,7 +163,7 @@ def print_rates(title, measured):
 
 
 def shares(alone, whole):
-    """Patch Mixing's part of the processor time, in per cent: of the stages alone, and whole."""
+    """Patch Mixing's part of the processor time, in percent: of the stages alone, and whole."""
     times = {name: alone[name][:, 1] for name in PIPELINE}
     mixed, plain = (whole[name][:, 1] for name in ("with Patch Mixing", "without mixing"))
     return {

@@ -2,7 +2,7 @@
 
 Three models are trained on the training split and scored on the test split of "shapes/32px":
 
-- a mean-colour model: softmax regression on the mean and standard deviation of each channel;
+- a mean-color model: softmax regression on the mean and standard deviation of each channel;
 - a linear probe: softmax regression on all pixels;
 - the small ConvNeXt of the recipe, also scored with patches of images of other classes in place of
   10 to 50 % of its own.
@@ -13,7 +13,7 @@ is taken: an upper bound. The script exits with 1 unless both stay below 30 %, t
 
 Command: python benchmarks/shapes_fairness.py
 Measured on 2 busy CPU cores (seed 0, 15 epochs of 10,000 images, 2,000 test images, 8x8 grid):
-mean colour 13.8 %, pixels 20.1 %, ConvNeXt 97.5 % clean; 93.5, 83.9, 71.7, 51.4 and 33.2 % with 10,
+mean color 13.8 %, pixels 20.1 %, ConvNeXt 97.5 % clean; 93.5, 83.9, 71.7, 51.4 and 33.2 % with 10,
 20, 30, 40 and 50 % of the patches replaced.
 """
 
@@ -128,7 +128,7 @@ def main():
     images, labels = arrays("test", arguments.data_dir)
     result = {"prepare_seconds": round(time.perf_counter() - start, 1)}
 
-    for name, features in (("mean_colour", mean_and_deviation), ("pixels", pixels)):
+    for name, features in (("mean_color", mean_and_deviation), ("pixels", pixels)):
         result[name] = softmax_regression(
             (features(train_images), train_labels),
             (features(images), labels),
@@ -151,7 +151,7 @@ def main():
         print(f"convnext, {level:.0%} replaced   {curve[-1]:.1%}")
 
     falls = all(after < before for before, after in itertools.pairwise(curve))
-    simple = max(result["mean_colour"], result["pixels"])
+    simple = max(result["mean_color"], result["pixels"])
     result["fair"] = simple < 0.3 and result["clean"] > 0.9 and falls
     print("RESULT", json.dumps(result))
     return 0 if result["fair"] else 1

@@ -104,12 +104,12 @@ def contrast():
         axis.set_title(title, fontsize=10, fontweight="bold")
     for axis in axes:
         axis.set_xticks([]), axis.set_yticks([])
-        colour = "white" if axis is axes[0] else "black"
+        color = "white" if axis is axes[0] else "black"
         for name, (top, left) in squares.items():
-            box = {"edgecolor": colour, "facecolor": "none", "linewidth": 1.4}
+            box = {"edgecolor": color, "facecolor": "none", "linewidth": 1.4}
             axis.add_patch(Rectangle((left, top), side, side, **box))
             at = left + side / 2, top - 4
-            axis.text(*at, name, color=colour, ha="center", fontsize=8, fontweight="bold")
+            axis.text(*at, name, color=color, ha="center", fontsize=8, fontweight="bold")
     bar = figure.colorbar(drawn, ax=axes, ticks=[-limit, 0, limit], shrink=0.8)
     bar.ax.set_yticklabels(["speaks for B", "0", "speaks for A"], fontsize=8)
     figure.savefig(IMAGES / "c_rise.png", dpi=110)

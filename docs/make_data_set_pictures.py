@@ -61,9 +61,9 @@ def realistic(folder):
     """Drawn objects behind a block that moves from the left to the right."""
     images, _ = shapes.generate((6, 7), "test", SIZE)
     archives = {name: [] for name in ("rod_0.tar.gz", "rod_1.tar.gz")}
-    colours = {"red": (190, 40, 35), "blue": (35, 70, 180)}
-    for (name, members), image, (colour, rgb) in zip(
-        archives.items(), images, colours.items(), strict=True
+    colors = {"red": (190, 40, 35), "blue": (35, 70, 180)}
+    for (name, members), image, (color, rgb) in zip(
+        archives.items(), images, colors.items(), strict=True
     ):
         for k in range(5):
             occluded = image.copy()
@@ -71,7 +71,7 @@ def realistic(folder):
             occluded[14:, left : left + 26] = rgb
             occluded[14:20, left : left + 26] = np.minimum(np.array(rgb) + 40, 255)
             data = tf.io.encode_png(occluded).numpy()
-            members.append((f"{name[:5]}/vase/{colour}_{k}.png", data))
+            members.append((f"{name[:5]}/vase/{color}_{k}.png", data))
         _write(folder / "manual" / name, members)
     config = rod.RodConfig(name="drawn", check_sizes=False)
     examples = _read("realistic_occlusion_dataset", folder, config=config)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT, BOX = 670, 260, (120, 52)
-# Room: centre of its box, a line below its name.
+# Room: center of its box, a line below its name.
 ROOMS = {
     "datasets": ((80, 40), "images, labels"),
     "layers": ((250, 40), "mixed, soft labels"),
@@ -37,9 +37,9 @@ STYLE = """
 """
 
 
-def box(name, centre, below):
+def box(name, center, below):
     """Returns a room as SVG."""
-    (x, y), (width, height) = centre, BOX
+    (x, y), (width, height) = center, BOX
     return (
         f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width}" height="{height}" '
         f'rx="8"/><text x="{x}" y="{y - 2}">{name}</text>'
@@ -64,7 +64,7 @@ def arrow(start, end):
 def main():
     """Writes the picture."""
     parts = [arrow(*pair) for pair in ARROWS]
-    parts += [box(name, centre, below) for name, (centre, below) in ROOMS.items()]
+    parts += [box(name, center, below) for name, (center, below) in ROOMS.items()]
     head = (
         '<marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="5" markerHeight="5" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#b3541e"/></marker>'

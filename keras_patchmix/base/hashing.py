@@ -66,7 +66,7 @@ def integers_below(key, bounds, *integers):
         *integers: See `hash_integers`.
 
     Returns:
-        int64 array of the broadcast shape. No value is favoured by more than bound / 2**32.
+        int64 array of the broadcast shape. No value is favored by more than bound / 2**32.
     """
     high = hash_integers(key, *integers) >> np.uint64(32)
     return ((high * np.asarray(bounds).astype(np.uint64)) >> np.uint64(32)).astype(np.int64)

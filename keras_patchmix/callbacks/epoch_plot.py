@@ -9,7 +9,7 @@ from keras_patchmix.report.curves import SETS_TITLE, set_title
 from keras_patchmix.report.style import open_axes
 from keras_patchmix.report.text import level_text
 
-_GREY = "#777777"
+_GRAY = "#777777"
 _BLUE = "#0072B2"
 _MOST_COLUMNS = 3
 _MOST_MARKERS = 30
@@ -20,7 +20,7 @@ def plot_epochs(timeline, curves, path=None):
     """Draws occlusion scores over epochs: an overview, then a panel for each sweep.
 
     The overview has the mean and the clean images. Levels of a sweep go from light to dark as they
-    get harder; the clean curve is repeated in every panel of a sweep, thin and grey.
+    get harder; the clean curve is repeated in every panel of a sweep, thin and gray.
 
     Args:
         timeline: List of dicts with the keys "epoch" and "values", a dict from names to numbers in
@@ -46,20 +46,20 @@ def plot_epochs(timeline, curves, path=None):
         )
     figure, axes = _panels(len(curves) + 1)
     axes[0].set_title("Overview", fontsize=11, loc="left", fontweight="bold")
-    for label, name, colour in (
-        ("clean images", "val_occlusion_clean", _GREY),
+    for label, name, color in (
+        ("clean images", "val_occlusion_clean", _GRAY),
         ("mean under occlusion", "val_occlusion_mean", _BLUE),
     ):
-        _line(axes[0], entries, name, label, color=colour, linewidth=2.2)
+        _line(axes[0], entries, name, label, color=color, linewidth=2.2)
     blues = require("matplotlib", _PURPOSE).colormaps["Blues"]
     for axis, (title, members) in zip(axes[1:], curves.items(), strict=True):
         axis.set_title(title, fontsize=11, loc="left", fontweight="bold")
         if title != SETS_TITLE:  # sets have no clean counterpart
-            thin = {"color": _GREY, "linewidth": 0.9, "markersize": 2}
+            thin = {"color": _GRAY, "linewidth": 0.9, "markersize": 2}
             _line(axis, entries, "val_occlusion_clean", "clean", **thin)
         for number, (label, name) in enumerate(members.items(), start=1):
-            colour = blues(0.35 + 0.6 * number / len(members))
-            _line(axis, entries, name, label, color=colour, linewidth=1.6)
+            color = blues(0.35 + 0.6 * number / len(members))
+            _line(axis, entries, name, label, color=color, linewidth=1.6)
     for axis in axes:
         _finish(axis, 6)
     best = max(entry["values"][name] for entry in entries for name in names)
@@ -123,7 +123,7 @@ def plot_selectivity(timeline, path=None):
     lowest = min((value for value in low if math.isfinite(value)), default=1)
     highest = max((value for value in high if math.isfinite(value)), default=0)
     axis.set_ylim(min(0.4, lowest - 0.02), max(0.6, highest + 0.02))
-    axis.axhline(0.5, color=_GREY, linewidth=1, linestyle="--", label="blind to what belongs")
+    axis.axhline(0.5, color=_GRAY, linewidth=1, linestyle="--", label="blind to what belongs")
     axis.set_xlabel("Epoch, counted from 0")
     axis.set_ylabel("Patch selectivity")
     counts = {entry["n"] for entry in timeline}

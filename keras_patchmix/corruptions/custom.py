@@ -47,8 +47,8 @@ class Custom(Corruption):
         >>> def gaussian_noise(image, level, rng):
         ...     return image + rng.normal(0, 10 * level, image.shape)
         >>> noise = Custom(gaussian_noise, levels=(1, 2, 3))
-        >>> grey = Custom(keras.layers.RandomGrayscale(1.0), name="grey")
-        >>> report = evaluate(model, x, y, [*default_suite(224), noise, grey])
+        >>> gray = Custom(keras.layers.RandomGrayscale(1.0), name="gray")
+        >>> report = evaluate(model, x, y, [*default_suite(224), noise, gray])
     """
 
     kind = "custom"

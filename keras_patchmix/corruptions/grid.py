@@ -117,12 +117,12 @@ def paste(images, cells, source, source_index):
 
 
 def fill(images, cells, values):
-    """Sets cells to a colour.
+    """Sets cells to a color.
 
     Args:
         images: Array of shape (B, H, W, C); not changed.
-        cells: Boolean array of shape (B, rows, columns), True where the colour goes.
-        values: Array of the dtype of `images` that broadcasts to (B, C): a colour for each image.
+        cells: Boolean array of shape (B, rows, columns), True where the color goes.
+        values: Array of the dtype of `images` that broadcasts to (B, C): a color for each image.
 
     Returns:
         A new C-contiguous array like `images`.

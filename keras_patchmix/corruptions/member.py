@@ -38,7 +38,7 @@ class Condition:
 
     @property
     def name(self):
-        """Such as `"patch_drop_14x14_50"`: corruption, grid, level in per cent, or severity."""
+        """Such as `"patch_drop_14x14_50"`: corruption, grid, level in percent, or severity."""
         parts = [self.corruption]
         if self.grid is not None:
             parts.append("{}x{}".format(*self.grid))

@@ -16,7 +16,7 @@ _ORDERS = ("random", "salient", "non-salient")
 
 
 class PatchDrop(GridCorruption):
-    """Drops patches: their pixels are filled with a colour or noise.
+    """Drops patches: their pixels are filled with a color or noise.
 
     The same patches are dropped for every fill, so that fills can be compared.
 
@@ -32,7 +32,7 @@ class PatchDrop(GridCorruption):
         grid_size: Integer or (rows, columns): number of patches. Defaults to `14`.
         levels: Shares of the patches that are dropped, in (0, 1]. Defaults to 20 to 80 % by 20.
         fill: What takes their place. `"black"`: the low end of `value_range`. `"mean"`: the middle
-            of `value_range`. `"image_mean"`: the mean colour of the image, channel by channel.
+            of `value_range`. `"image_mean"`: the mean color of the image, channel by channel.
             `"noise"`: uniform over `value_range`, each value on its own. Or a number in the units
             of the images; `"zero"` is 0, which is black where `value_range` begins at 0. Defaults
             to `"black"`.
@@ -166,7 +166,7 @@ def _rank_cells(means, ties):
 
 
 def _image_means(images):
-    """Returns the mean colours, float64 of shape (B, C).
+    """Returns the mean colors, float64 of shape (B, C).
 
     They are computed image by image, as the order of summation may depend on the batch size.
     """

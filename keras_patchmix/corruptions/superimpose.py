@@ -32,7 +32,7 @@ class Superimpose(Corruption):
 
     A pixel is hidden where alpha is at least a half. The share of hidden pixels of every image is
     within 0.4 points of the level (and within a twentieth of it, or half a pixel). Which object
-    comes next, its rotation and its centre, one of the pixels not yet hidden, are drawn by a hash
+    comes next, its rotation and its center, one of the pixels not yet hidden, are drawn by a hash
     of the seed, the example's index and the object's number; its size follows from the level.
     Objects are laid one behind another in steps of ten points: an image at 20 % shows the objects
     of 10 %, unchanged, and more behind them. A level between two steps has the objects that lead to

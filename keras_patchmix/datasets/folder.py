@@ -116,9 +116,9 @@ class FolderSource(Source):
                 f"Received: split={split!r}"
             )
         received = f'Received: name="folder:{printable(path)}", split={split!r}'
-        if split in layout.unlabelled:
+        if split in layout.unlabeled:
             raise FolderError(
-                f"`split` must have labels: the folder {quoted(layout.unlabelled[split])} must "
+                f"`split` must have labels: the folder {quoted(layout.unlabeled[split])} must "
                 "hold a folder for each class, or lie elsewhere, so that 10 % of the training "
                 f"images take its place. {received}"
             )

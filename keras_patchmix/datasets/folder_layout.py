@@ -37,7 +37,7 @@ class FolderLayout:
             to a list of (name, class id, path). Names are relative to the folder that holds the
             class folders.
         parted: Boolean, whether there are folders for splits.
-        unlabelled: Dict from each split whose folder has no class folders to that folder's name.
+        unlabeled: Dict from each split whose folder has no class folders to that folder's name.
         left_out: String, the number and the first of each sort of other files, such as
             "12 .txt ('cat/notes.txt', ...)"; "" for none.
         remarks: List of sentences about what may not be intended.
@@ -46,13 +46,13 @@ class FolderLayout:
     classes: tuple
     images: dict
     parted: bool
-    unlabelled: dict
+    unlabeled: dict
     left_out: str
     remarks: list
 
     def has(self, split):
         """Returns whether a split has a folder, with labels or without."""
-        return split in self.images or split in self.unlabelled
+        return split in self.images or split in self.unlabeled
 
 
 def read_layout(path):
@@ -97,13 +97,13 @@ class _Reader:
             splits = self._splits(named, parting)
         else:
             remarks += [f"{_some([one])} is taken for a class, not for a split" for one in named]
-        labelled = {key: one for key, one in splits.items() if not parted or one in parting}
-        classes = [folder.name for folder in self._visible(labelled["train"])[0]]
-        self._check_classes(labelled)
-        self._check_boxes(labelled["train"])
+        labeled = {key: one for key, one in splits.items() if not parted or one in parting}
+        classes = [folder.name for folder in self._visible(labeled["train"])[0]]
+        self._check_classes(labeled)
+        self._check_boxes(labeled["train"])
         if not parted:
             self._check_unknown_splits(folders)
-        images = {key: self._images(one, classes) for key, one in labelled.items()}
+        images = {key: self._images(one, classes) for key, one in labeled.items()}
         for folder in splits.values():
             self._leave_out_images(self._visible(folder)[1])
         left_out = "; ".join(
@@ -114,17 +114,17 @@ class _Reader:
         remarks += _alike(classes)
         for key, found in images.items():
             missing = set(classes) - {classes[class_id] for _, class_id, _ in found}
-            empty = [one for one in self._visible(labelled[key])[0] if one.name in missing]
+            empty = [one for one in self._visible(labeled[key])[0] if one.name in missing]
             if empty:
-                where = f" of {_some([labelled[key]])}" if parted else ""
+                where = f" of {_some([labeled[key]])}" if parted else ""
                 remarks.append(
                     f"{len(empty)} of {len(classes)} classes{where} without images, which keep "
                     f"their class ids: {_some(empty)}"
                 )
         if left_out:
             remarks.append(f"Left out: {left_out}")
-        unlabelled = {key: one.name for key, one in splits.items() if key not in labelled}
-        return FolderLayout(tuple(distinct(classes)), images, parted, unlabelled, left_out, remarks)
+        unlabeled = {key: one.name for key, one in splits.items() if key not in labeled}
+        return FolderLayout(tuple(distinct(classes)), images, parted, unlabeled, left_out, remarks)
 
     def _check_beside(self, folders, named, parting):
         """Raises a FolderError if there are classes beside splits."""

@@ -1,7 +1,7 @@
 """Image files, read and decoded eagerly, or refused with a short reason.
 
 TensorFlow decodes JPEG and PNG, Pillow all else: `tf.io.decode_image` ends the process on some
-animated WebP files, decodes every frame of a GIF, and takes palette indices of a BMP for colours.
+animated WebP files, decodes every frame of a GIF, and takes palette indices of a BMP for colors.
 Where TensorFlow is not installed, Pillow decodes everything.
 """
 
@@ -41,7 +41,7 @@ class ImageFileError(ValueError):
 def read_image(path):
     """Reads and decodes one file.
 
-    Of an animation or several pages only the first picture is decoded. Grey images become RGB, 16
+    Of an animation or several pages only the first picture is decoded. Gray images become RGB, 16
     bits become the upper 8, and alpha is dropped. The EXIF orientation is applied to TIFF files
     only.
 
@@ -189,7 +189,7 @@ def _check_tiff(image):
     if image.mode.startswith("I;16") and (
         tags.get(_BITS) != (16,) or tags.get(_PHOTOMETRIC) != _BLACK_IS_ZERO
     ):
-        raise ImageFileError("grey values of 16 bits that are not 0 for black to 65,535 for white")
+        raise ImageFileError("gray values of 16 bits that are not 0 for black to 65,535 for white")
 
 
 def _plain_size(data):

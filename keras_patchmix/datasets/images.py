@@ -65,7 +65,7 @@ def central_margins(sides, size, module):
     """Returns what to cut off a thin image before it is scaled to cover a size.
 
     An image of 2 x 2500 pixels scaled to cover a square has 1,250 times the pixels of the square.
-    What is farther from the centre than 8 times the visible part is cut off; of other images
+    What is farther from the center than 8 times the visible part is cut off; of other images
     nothing is.
 
     Args:
@@ -81,7 +81,7 @@ def central_margins(sides, size, module):
 
 
 def resize(image, size):
-    """Resizes an image to cover a size, keeping its proportions, and crops the centre.
+    """Resizes an image to cover a size, keeping its proportions, and crops the center.
 
     The interpolation is bilinear and antialiased. An image of that size stays as it is.
 

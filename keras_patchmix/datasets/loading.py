@@ -44,7 +44,7 @@ def load(
     - `"records:PATH"`: what `write_records` (or `keras-patchmix records`) has written to a
       directory, or any directory of TFDS with a dataset_info.json.
 
-    Grey images become RGB, an alpha channel is dropped, and of several frames or pages the first is
+    Gray images become RGB, an alpha channel is dropped, and of several frames or pages the first is
     read. Pillow decodes what is neither JPEG nor PNG. The order is the same on every run unless
     `shuffle_files` is set.
 
@@ -56,7 +56,7 @@ def load(
         split: String: `"train"`, `"validation"`, `"test"`, `"all"`; for TFDS sets any split string,
             such as `"train[:90%]"`. Defaults to `"train"`.
         image_size: Integer or pair `(height, width)`: images are resized (bilinear, antialiased,
-            proportions kept) to cover this size and cut to it around the centre. None keeps the
+            proportions kept) to cover this size and cut to it around the center. None keeps the
             size, which must then be the same for all images. Defaults to `None`.
         data_dir: String or path, where TFDS keeps prepared data sets. None is TFDS' own default.
             Not used by folders and records. Defaults to `None`.

@@ -60,7 +60,7 @@ class Strategy:
             ValueError: It was made outside of the scope, or is not compiled.
 
         Warns:
-            UserWarning: It has batch normalisation that is not synchronised.
+            UserWarning: It has batch normalisation that is not synchronized.
         """
         return model
 

@@ -31,9 +31,9 @@ def plot_saliency(
 ) -> "Figure":
     """Draws images and the maps of models over them.
 
-    The colour bar of a map shows its values. With `diverging=True` the maps of an image share their
-    colours; otherwise they are scaled for each map separately, so compare the places between
-    models, not the colours.
+    The color bar of a map shows its values. With `diverging=True` the maps of an image share their
+    colors; otherwise they are scaled for each map separately, so compare the places between
+    models, not the colors.
 
     Args:
         images: Array of shape (B, H, W, C) or (H, W, C), channels last, of 1 or 3 channels.
@@ -44,13 +44,13 @@ def plot_saliency(
             patch selectivity stands over each map. Defaults to `None`.
         captions: None, or a string for each image. Defaults to `None`.
         value_range: (low, high) of the images' values. Defaults to `(0, 255)`.
-        diverging: Whether colours are centred on 0: red above it, blue below. For maps of `c_rise`
+        diverging: Whether colors are centered on 0: red above it, blue below. For maps of `c_rise`
             less their `Saliency.mean_scores` red speaks for the class, and blue for the other one.
             None is where a map has values of both signs. Defaults to `None`.
         notes: None, or a dict from a model's name to a string for each image, which stands over the
             map: the class that it explains, say. Defaults to `None`.
         labels: None, or a dict from a model's name to a string for each image, which stands under
-            the colour bar: what its ends mean, say. Defaults to `None`.
+            the color bar: what its ends mean, say. Defaults to `None`.
 
     Returns:
         A `matplotlib.figure.Figure`; no window is opened and no global state changed.
@@ -94,8 +94,8 @@ def plot_saliency(
             axes[row, 0].set_title(wrapped(captions[row]), fontsize=8, parse_math=False)
         for column, (name, values) in enumerate(maps.items(), start=1):
             axis = axes[row, column]
-            colours = _colours(values[row], diverging, limit)
-            drawn = draw_map(axis, shown[row], values[row], **colours)
+            colors = _colors(values[row], diverging, limit)
+            drawn = draw_map(axis, shown[row], values[row], **colors)
             label = "" if labels is None else _lines(labels[name][row])
             _draw_bar(figure, axis, drawn, label, height / width)
             axis.set_title(titles[name][row], fontsize=8, parse_math=False)
@@ -128,13 +128,13 @@ def _lines(text):
     return "\n".join(map(wrapped, text.split("\n")))
 
 
-def _colours(values, diverging, limit):
-    """Returns the arguments for the colours of a map.
+def _colors(values, diverging, limit):
+    """Returns the arguments for the colors of a map.
 
     Args:
         values: The map.
         diverging: As in `plot_saliency`.
-        limit: The value at the end of diverging colours, or None for the map's own.
+        limit: The value at the end of diverging colors, or None for the map's own.
     """
     if diverging or (diverging is None and values.min() < 0 < values.max()):
         limit = (np.abs(values).max() if limit is None else limit) or 1.0
@@ -143,7 +143,7 @@ def _colours(values, diverging, limit):
 
 
 def _draw_bar(figure, axis, drawn, label, proportion):
-    """Draws the colour bar of a map below it, so that all panels stand equally far apart."""
+    """Draws the color bar of a map below it, so that all panels stand equally far apart."""
     place = axis.inset_axes([0.1, -0.09 / proportion, 0.8, 0.045 / proportion])
     bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
     bar.locator = require("matplotlib.ticker", "plotting saliency").MaxNLocator(4)

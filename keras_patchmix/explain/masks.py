@@ -128,7 +128,7 @@ def _standardize_grid_size(grid_size, image_size):
 def _cell_weights(side, cells, cell_size):
     """Returns the bilinear weights of the cells of one axis, (offsets, pixels, cells)."""
     enlarged = (cells + 1) * cell_size
-    # Centres of pixels in units of cells, clipped to the outermost centres.
+    # Centers of pixels in units of cells, clipped to the outermost centers.
     position = (np.arange(enlarged) + 0.5) * (cells / enlarged) - 0.5
     position = np.clip(position, 0, cells - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(cells)))

@@ -243,7 +243,7 @@ class MixingLayer(keras.layers.Layer):
             elif rank == 3:
                 axis = "[..., None]" if self.data_format == "channels_last" else "[:, None]"
                 found += (
-                    ": put `.batch(...)` before the map or, if these are grey images in a batch, "
+                    ": put `.batch(...)` before the map or, if these are gray images in a batch, "
                     f"add the axis of channels, `images{axis}`"
                 )
             raise ValueError(f"`images` must be a batch of rank 4. Received: {found}")

@@ -19,7 +19,7 @@ class MaskMix(PatchMixing):
     """Replaces cells of several patches of a vision transformer, as MixPro does.
 
     The cells of the grid are a multiple of the model's patches in size, so that every patch of a
-    mixed image comes from one image, and neighbouring patches mostly from the same. It is
+    mixed image comes from one image, and neighboring patches mostly from the same. It is
     `PatchMixing` with that grid and another law of the number of cells: at least one cell of the
     image itself stays. Labels are blended by the share of pixels; for weights from the model's
     attention see `keras_patchmix.training.attention_labels`.

@@ -161,7 +161,7 @@ class RandomChoice(MixingLayer):
                 )
 
     def get_config(self):
-        """Returns all arguments of the constructor, layers serialised."""
+        """Returns all arguments of the constructor, layers serialized."""
         return {
             **super().get_config(),
             "layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers],

@@ -11,7 +11,7 @@ from keras_patchmix.mixing import arrays
 
 
 class Strip(NamedTuple):
-    """Neighbouring columns of equal width; pixels are counted from the start of a period.
+    """Neighboring columns of equal width; pixels are counted from the start of a period.
 
     Attributes:
         first_column: The first of them.
@@ -175,7 +175,7 @@ def _one_each(width, columns):
 
 
 def _joined(strips):
-    """The strips with neighbours of one width made into one."""
+    """The strips with neighbors of one width made into one."""
     joined = []
     for strip in strips:
         if joined and joined[-1].width == strip.width:

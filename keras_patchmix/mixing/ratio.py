@@ -83,7 +83,7 @@ def count_table(num_patches, settings, root=1):
 
 
 def beta_distribution(alpha, x):
-    """P(r <= x) for r ~ Beta(alpha, alpha): the regularised incomplete beta function I_x(a, a).
+    """P(r <= x) for r ~ Beta(alpha, alpha): the regularized incomplete beta function I_x(a, a).
 
     Continued fraction 8.17.22 of the NIST Digital Library of Mathematical Functions, evaluated
     with the method of Lentz; its error is below 1e-9 for alpha from 0.01 to 1,000.

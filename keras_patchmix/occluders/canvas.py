@@ -30,24 +30,24 @@ class Canvas:
     def __init__(self):
         axis = (np.arange(_SIZE * _SAMPLES) + 0.5) * _WIDTH - 1
         self.x, self.y = np.meshgrid(axis, axis)
-        self._colour = np.zeros((*self.x.shape, 3))
+        self._color = np.zeros((*self.x.shape, 3))
         self._alpha = np.zeros(self.x.shape)
 
     def cover(self, distance):
         """Turns a signed distance, negative inside, into alpha that falls over 1.5 samples."""
         return np.clip(0.5 - distance / (1.5 * _WIDTH), 0, 1)
 
-    def lay(self, colour, alpha, window=(slice(None), slice(None))):
+    def lay(self, color, alpha, window=(slice(None), slice(None))):
         """Paints over the canvas.
 
         Args:
-            colour: Array that broadcasts to (rows, columns, 3), values clipped to 0..1.
+            color: Array that broadcasts to (rows, columns, 3), values clipped to 0..1.
             alpha: Array of shape (rows, columns) in 0..1.
             window: Slices of rows and columns.
         """
         share = alpha[..., None]
-        self._colour[window] *= 1 - share
-        self._colour[window] += np.clip(colour, 0, 1) * share
+        self._color[window] *= 1 - share
+        self._color[window] += np.clip(color, 0, 1) * share
         self._alpha[window] *= 1 - alpha
         self._alpha[window] += alpha
 
@@ -64,35 +64,35 @@ class Canvas:
         window = slice(first[1], last[1]), slice(first[0], last[0])
         return window, self.x[window], self.y[window]
 
-    def facet(self, corners, colour):
-        """Paints a convex polygon, its corners in either order, in one colour or two.
+    def facet(self, corners, color):
+        """Paints a convex polygon, its corners in either order, in one color or two.
 
         Args:
             corners: Sequence of (x, y).
-            colour: RGB triple, or a pair of them: from the first corner's colour to the other one.
+            color: RGB triple, or a pair of them: from the first corner's color to the other one.
         """
         corners = np.array(corners, float)
         window, x, y = self.window(corners.min(0), corners.max(0))
-        # Half a sample wider, so that nothing shows between neighbours.
+        # Half a sample wider, so that nothing shows between neighbors.
         alpha = self.cover(polygon(x, y, corners) - 0.5 * _WIDTH)
-        colour = np.array(colour, float)
-        if colour.ndim == 2:
+        color = np.array(color, float)
+        if color.ndim == 2:
             along = corners[1:].mean(0) - corners[0]
             share = ((x - corners[0, 0]) * along[0] + (y - corners[0, 1]) * along[1]) / (
                 along @ along
             )
-            colour = blend(colour[0], colour[1], share)
-        self.lay(colour, alpha, window)
+            color = blend(color[0], color[1], share)
+        self.lay(color, alpha, window)
 
-    def ball(self, centre, radius, colour, gloss=0.6):
+    def ball(self, center, radius, color, gloss=0.6):
         """Paints a shaded ball."""
-        centre = np.array(centre, float)
-        window, x, y = self.window(centre - radius, centre + radius)
-        x, y = x - centre[0], y - centre[1]
-        colour = shade(colour, x / radius, y / radius, gloss=gloss)
-        self.lay(colour, self.cover(np.hypot(x, y) - radius), window)
+        center = np.array(center, float)
+        window, x, y = self.window(center - radius, center + radius)
+        x, y = x - center[0], y - center[1]
+        color = shade(color, x / radius, y / radius, gloss=gloss)
+        self.lay(color, self.cover(np.hypot(x, y) - radius), window)
 
-    def stick(self, start, end, radius, colour, gloss=0.5):
+    def stick(self, start, end, radius, color, gloss=0.5):
         """Paints a shaded rod with round ends."""
         ends = np.array([start, end], float)
         window, x, y = self.window(ends.min(0) - radius, ends.max(0) + radius)
@@ -100,30 +100,30 @@ class Canvas:
         distance, across = rod(x, y, dx, dy)
         scale = across / (1.1 * radius * math.hypot(dx, dy))
         self.lay(
-            shade(colour, dy * scale, -dx * scale, gloss=gloss),
+            shade(color, dy * scale, -dx * scale, gloss=gloss),
             self.cover(distance - radius),
             window,
         )
 
     def image(self):
-        """Returns the picture, uint8 of shape (208, 208, 4), colours not multiplied by alpha."""
-        both = np.concatenate([self._colour, self._alpha[..., None]], axis=-1)
+        """Returns the picture, uint8 of shape (208, 208, 4), colors not multiplied by alpha."""
+        both = np.concatenate([self._color, self._alpha[..., None]], axis=-1)
         mean = both.reshape(_SIZE, _SAMPLES, _SIZE, _SAMPLES, 4).mean(axis=(1, 3))
         mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
         return np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
 
 
 def blend(first, second, share):
-    """Blends two colours; `share` is an array, clipped to 0..1."""
+    """Blends two colors; `share` is an array, clipped to 0..1."""
     first, second = np.asarray(first, float), np.asarray(second, float)
     return first + (second - first) * np.clip(share, 0, 1)[..., None]
 
 
-def shade(colour, nx, ny, gloss=0.5, ambient=0.38):
+def shade(color, nx, ny, gloss=0.5, ambient=0.38):
     """Lights a surface.
 
     Args:
-        colour: RGB triple or array of shape (rows, columns, 3).
+        color: RGB triple or array of shape (rows, columns, 3).
         nx: Array of shape (rows, columns): the surface normal's part to the right.
         ny: Its part downward.
         gloss: Strength of the highlight.
@@ -139,7 +139,7 @@ def shade(colour, nx, ny, gloss=0.5, ambient=0.38):
     # A little light along the rim, from behind, as photographers like it.
     rim = 0.22 * (1 - np.clip(nz * norm, 0, 1)) ** 3
     brightness = ambient + (1.08 - ambient) * diffuse + rim
-    return np.asarray(colour) * brightness[..., None] + (gloss * facing**28)[..., None]
+    return np.asarray(color) * brightness[..., None] + (gloss * facing**28)[..., None]
 
 
 def rotate(x, y, turns):

@@ -25,7 +25,7 @@ def cover_to(
 ) -> list[Any]:
     """Builds covers that hide given shares of an image, nested in each other.
 
-    Occluders are laid one behind another, centred on pixels not yet hidden. One or more of them
+    Occluders are laid one behind another, centered on pixels not yet hidden. One or more of them
     lead from one rung of ten points to the next (0 to 10 %, 10 to 20 %, ...). Each has the size
     that meets the rung; if no size does, up to three quarters of the image's shorter side, it has
     the size that hides most, and another occluder follows. So a rung shows all of the rungs below,
@@ -38,7 +38,7 @@ def cover_to(
             level, or half a pixel.
         image_size: (height, width) in pixels, each at least 16.
         draw: Function from the number of an object, 0, 1, ..., to an `Occluder`, its rotation in
-            turns, and three numbers in [0, 1) that decide its centre.
+            turns, and three numbers in [0, 1) that decide its center.
 
     Returns:
         List with a tuple of `Layer`s for each level, for `assemble`. Levels share the layers that
@@ -101,23 +101,23 @@ def _fill(state, level, draw):
             )
         occluder, turns, *position = draw(state.number)
         state.number += 1
-        centre = _centre(state.cover, *position)
+        center = _center(state.cover, *position)
         need = target - state.hidden
-        layer, gained = _fit(state.cover, occluder, turns, centre, need, near)
+        layer, gained = _fit(state.cover, occluder, turns, center, need, near)
         if layer is not None:
             state.layers += (placing.lay_behind(state.cover, layer),)
             state.hidden += gained
     return state
 
 
-def _centre(cover, which, y, x):
+def _center(cover, which, y, x):
     """Returns a point, (y, x) in pixels, uniform over the area not yet hidden."""
     free = np.flatnonzero(cover[..., 3].reshape(-1) < placing.COVERED)
     row, column = divmod(int(free[int(which * len(free))]), cover.shape[1])
     return row + y, column + x
 
 
-def _fit(cover, occluder, turns, centre, need, near):
+def _fit(cover, occluder, turns, center, need, near):
     """Returns the layer of an occluder that hides `need` more pixels, and how many it hides.
 
     It hides fewer if no size hides so many. The layer is None if every size tried hides nothing, or
@@ -125,11 +125,11 @@ def _fit(cover, occluder, turns, centre, need, near):
     """
     image_size = cover.shape[:2]
     largest = _LARGEST * min(image_size) / max(occluder.image.shape[:2])
-    trial = _SizeTrial(cover, occluder, turns, centre, largest)
+    trial = _SizeTrial(cover, occluder, turns, center, largest)
     best, best_error, wanted = (None, 0), math.inf, need
     for _ in range(_TRIES):
         scale, found = trial.scale_for(wanted)
-        layer = placing.place(occluder, image_size, centre, turns, scale)
+        layer = placing.place(occluder, image_size, center, turns, scale)
         gained = _gain(cover, layer)
         error = gained - need
         if gained and error <= near and abs(error) < best_error:
@@ -159,18 +159,18 @@ class _SizeTrial:
         cover: The cover in front of it.
         occluder: An `Occluder`.
         turns: Its rotation.
-        centre: (y, x) of its middle.
+        center: (y, x) of its middle.
         largest: The largest scale.
     """
 
-    def __init__(self, cover, occluder, turns, centre, largest):
+    def __init__(self, cover, occluder, turns, center, largest):
         height, width = cover.shape[:2]
         step = max(math.ceil(math.sqrt(height * width / _SAMPLES)), 1)
         start = step // 2
         free = cover[start::step, start::step, 3] < placing.COVERED
         row, column = np.nonzero(free)
-        dy = row * float(step) + (start + 0.5 - centre[0])
-        dx = column * float(step) + (start + 0.5 - centre[1])
+        dy = row * float(step) + (start + 0.5 - center[0])
+        dx = column * float(step) + (start + 0.5 - center[1])
         cos, sin = placing.direction(turns)
         self._points = np.stack([dx * cos + dy * sin, dy * cos - dx * sin])
         self._weight = height * width / free.size

@@ -81,21 +81,21 @@ def _bacteriophage(canvas):
 
 def _capsid(canvas):
     """The head of the phage: the half of an icosahedron that is seen."""
-    centre, tall, wide = (0.0, -0.52), 0.43, 0.38
+    center, tall, wide = (0.0, -0.52), 0.43, 0.38
     ring = [_point(k / 6 + 0.25, 1) for k in range(6)]
-    outer = [(centre[0] + wide * x, centre[1] + tall * y) for x, y in ring]
+    outer = [(center[0] + wide * x, center[1] + tall * y) for x, y in ring]
     core = [_point(k / 3 + 0.25, 0.56) for k in range(3)]
-    inner = [(centre[0] + wide * x, centre[1] + tall * y) for x, y in core]
+    inner = [(center[0] + wide * x, center[1] + tall * y) for x, y in core]
     facets = [tuple(inner)]
     for k in range(3):
         near, far = inner[k], inner[(k + 1) % 3]
         a, b, c = (outer[(2 * k + j) % 6] for j in range(3))
         facets += [(near, a, b), (near, b, far), (far, b, c)]
     for corners in facets:
-        mx, my = np.mean(corners, axis=0) - centre
+        mx, my = np.mean(corners, axis=0) - center
         light = 0.66 - 0.55 * mx - 0.62 * my
-        colour = np.array((0.30, 0.80, 0.84)) * light
-        canvas.facet(corners, (colour * 1.2 + 0.06, colour * 0.86))
+        color = np.array((0.30, 0.80, 0.84)) * light
+        canvas.facet(corners, (color * 1.2 + 0.06, color * 0.86))
 
 
 def _bacterium(canvas):
@@ -109,12 +109,12 @@ def _bacterium(canvas):
         canvas.lay(shade((0.66, 0.82, 0.27), 0 * x, surface), canvas.cover(distance), window)
     x, y = rotate(canvas.x, canvas.y, tilt)
     # A bent sausage: the distance to an arc.
-    radius, centre = 0.9, (0.3, 0.94)
-    dx, dy = x - centre[0], y - centre[1]
+    radius, center = 0.9, (0.3, 0.94)
+    dx, dy = x - center[0], y - center[1]
     length = np.hypot(dx, dy)
     swing = np.arctan2(dx, -dy)
     ends = np.clip(swing, -0.55, 0.47)
-    px, py = centre[0] + radius * np.sin(ends), centre[1] - radius * np.cos(ends)
+    px, py = center[0] + radius * np.sin(ends), center[1] - radius * np.cos(ends)
     distance = np.hypot(x - px, y - py)
     thick = 0.3
     nx, ny = (x - px) / thick, (y - py) / thick
@@ -192,9 +192,9 @@ def _gem(canvas):
         mx, my = np.mean(corners, axis=0)
         # A facet shows the light or, by inner reflection, what lies opposite.
         share = 0.45 - 0.45 * mx - 0.5 * my + 0.36 * math.sin(number * 2.4)
-        colour = dark + (light - dark) * min(max(share, 0.03), 1)
-        colour = colour + np.array((0.45, 0.0, 0.18)) * max(0, math.sin(number * 1.3 + 1))
-        canvas.facet(corners, (np.minimum(colour * 1.2 + 0.05, 1), colour * 0.72))
+        color = dark + (light - dark) * min(max(share, 0.03), 1)
+        color = color + np.array((0.45, 0.0, 0.18)) * max(0, math.sin(number * 1.3 + 1))
+        canvas.facet(corners, (np.minimum(color * 1.2 + 0.05, 1), color * 0.72))
     canvas.facet(table, ((0.42, 0.74, 1.0), (0.42, 0.74, 1.0)))
     star = [_point((k + 0.5) / 8 + 0.02, 0.22) for k in range(8)]
     for k in range(8):
@@ -236,10 +236,10 @@ def _molecule(canvas):
     nitrogen, sulphur = (0.16, 0.32, 0.92), (0.98, 0.82, 0.12)
     for k, place in enumerate(ring):
         canvas.ball(place, 0.185, nitrogen if k in (1, 4) else carbon, gloss=0.8)
-    for place, colour, size in zip(
+    for place, color, size in zip(
         arms, (oxygen, sulphur, oxygen, carbon, sulphur), (0.2, 0.22, 0.2, 0.17, 0.18), strict=True
     ):
-        canvas.ball(place, size, colour, gloss=0.8)
+        canvas.ball(place, size, color, gloss=0.8)
 
 
 def _paper_star(canvas):
@@ -269,10 +269,10 @@ def _torus(canvas):
     across = (radius - 0.62) / 0.33
     around = np.arcsin(np.clip(across, -1, 1))
     wave = np.sin(7 * angle + 2.5 * around + 0.5) + 0.35 * np.sin(14 * angle + 5 * around)
-    colour = blend((0.13, 0.1, 0.55), (0.98, 0.25, 0.6), 0.5 + 2.2 * wave)
-    colour = blend(colour, (1.0, 0.85, 0.3), 1 - np.abs(wave - 0.9) * 9)
+    color = blend((0.13, 0.1, 0.55), (0.98, 0.25, 0.6), 0.5 + 2.2 * wave)
+    color = blend(color, (1.0, 0.85, 0.3), 1 - np.abs(wave - 0.9) * 9)
     nx, ny = (np.clip(across, -1, 1) * part / np.maximum(radius, 1e-6) for part in (x, y))
-    canvas.lay(shade(colour, nx, ny, gloss=0.8), canvas.cover(np.abs(radius - 0.62) - 0.33))
+    canvas.lay(shade(color, nx, ny, gloss=0.8), canvas.cover(np.abs(radius - 0.62) - 0.33))
 
 
 _PAINTERS = (

@@ -19,7 +19,7 @@ class Occluder:
     Args:
         name: Name of the occluder.
         image: uint8 array of shape (H, W, 4): red, green, blue, and alpha from 0, transparent, to
-            255, opaque; colours not multiplied by alpha, as in PNG files.
+            255, opaque; colors not multiplied by alpha, as in PNG files.
 
     Attributes:
         name: As given.
@@ -95,7 +95,7 @@ class Size:
 
     Attributes:
         shape: (rows, columns) with the border.
-        pixels: uint8 array of shape (rows * columns, 4), colours multiplied by alpha.
+        pixels: uint8 array of shape (rows * columns, 4), colors multiplied by alpha.
         solid: Boolean array of shape (rows * columns,): at least half opaque.
         near: Boolean array of shape (rows * columns,): where a bilinear sample may be visible.
     """
@@ -121,17 +121,17 @@ def _crop(image, alpha):
 
 
 def _premultiply(image):
-    """Multiplies colours by alpha, rounded."""
+    """Multiplies colors by alpha, rounded."""
     alpha = image[..., 3:].astype(np.uint16)
-    colour = (image[..., :3] * alpha + 127) // 255
-    return np.concatenate([colour.astype(np.uint8), image[..., 3:]], axis=-1)
+    color = (image[..., :3] * alpha + 127) // 255
+    return np.concatenate([color.astype(np.uint8), image[..., 3:]], axis=-1)
 
 
 def _unpremultiply(image):
-    """Divides colours by alpha, rounded; black where nothing is visible."""
+    """Divides colors by alpha, rounded; black where nothing is visible."""
     alpha = image[..., 3:].astype(np.uint16)
-    colour = (image[..., :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1)
-    return np.concatenate([colour.astype(np.uint8), image[..., 3:]], axis=-1)
+    color = (image[..., :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1)
+    return np.concatenate([color.astype(np.uint8), image[..., 3:]], axis=-1)
 
 
 def _halve(image):

@@ -1,6 +1,6 @@
 """Occluders at a place in an image, one behind another, and blended into it.
 
-A cover is what stands in front of an image: a uint8 array of shape (H, W, 4), colours multiplied
+A cover is what stands in front of an image: a uint8 array of shape (H, W, 4), colors multiplied
 by alpha, built from front to back. All arithmetic is of integers except for sampling, which is per
 pixel, so that the same calls give the same bytes on every machine.
 """
@@ -43,7 +43,7 @@ def direction(turns):
 def place(
     occluder: "Occluder",
     image_size: Sequence[int],
-    centre: Sequence[float],
+    center: Sequence[float],
     turns: float = 0.0,
     scale: float = 1.0,
 ) -> "Layer":
@@ -52,7 +52,7 @@ def place(
     Args:
         occluder: An `Occluder`.
         image_size: (height, width) of the image in pixels.
-        centre: (y, x) of the middle of the occluder in pixels; the corner of the image is (0, 0).
+        center: (y, x) of the middle of the occluder in pixels; the corner of the image is (0, 0).
         turns: Clockwise rotation; 1 is a full turn.
         scale: Pixels of the image for one of the occluder, above 0.
 
@@ -66,7 +66,7 @@ def place(
     h, w = (side * scale for side in occluder.image.shape[:2])
     reach_y = (abs(cos) * h + abs(sin) * w) / 2 + 1 / step
     reach_x = (abs(cos) * w + abs(sin) * h) / 2 + 1 / step
-    y, x = centre
+    y, x = center
     top, bottom = max(math.floor(y - reach_y), 0), min(math.ceil(y + reach_y), height)
     left, right = max(math.floor(x - reach_x), 0), min(math.ceil(x + reach_x), width)
     if top >= bottom or left >= right:
@@ -125,7 +125,7 @@ def lay_behind(cover: np.ndarray, layer: "Layer") -> "Layer":
     What is opaque in the cover stays as it is, to the last bit.
 
     Args:
-        cover: uint8 array of shape (H, W, 4), contiguous, colours multiplied by alpha.
+        cover: uint8 array of shape (H, W, 4), contiguous, colors multiplied by alpha.
         layer: A `Layer` of an image of that size.
 
     Returns:
@@ -150,7 +150,7 @@ def assemble(layers: "Sequence[Layer]", image_size: Sequence[int]) -> np.ndarray
         image_size: (height, width) of the image in pixels.
 
     Returns:
-        uint8 array of shape (height, width, 4), colours multiplied by alpha.
+        uint8 array of shape (height, width, 4), colors multiplied by alpha.
     """
     cover = empty_cover(*image_size)
     for layer in layers:
@@ -177,14 +177,14 @@ def blend(
 ) -> np.ndarray:
     """Puts a cover in front of an image.
 
-    Colours of the cover, 0 to 255, become `low` to `high`; then (1 - alpha) image + alpha colour,
+    Colors of the cover, 0 to 255, become `low` to `high`; then (1 - alpha) image + alpha color,
     in float64. Integers are rounded, half to even, and clipped to their type. Where alpha is 0 the
     image stays as it is, bit by bit. Images of one channel show the luma of the cover (ITU-R
     BT.601: 0.299 R + 0.587 G + 0.114 B).
 
     Args:
         image: Array of shape (H, W, C), C 1 or 3, of any integer or float dtype.
-        cover: uint8 array of shape (H, W, 4), colours multiplied by alpha.
+        cover: uint8 array of shape (H, W, 4), colors multiplied by alpha.
         value_range: (black, white) of the image.
         out: Array like `image` that holds a copy of it, to be written to; a new one when None.
 
@@ -205,18 +205,18 @@ def blend(
     alpha = np.ascontiguousarray(cells[:, 3])
     opaque = np.flatnonzero(alpha == 255)
     low, high = (float(value) for value in value_range)
-    colours = to_dtype(low + (high - low) / 255 * np.arange(256), image.dtype)
-    flat[opaque] = colours.take(_channels(cells.take(opaque, axis=0), flat.shape[1]))
+    colors = to_dtype(low + (high - low) / 255 * np.arange(256), image.dtype)
+    flat[opaque] = colors.take(_channels(cells.take(opaque, axis=0), flat.shape[1]))
     edge = np.flatnonzero((alpha > 0) & (alpha < 255))
     share = alpha.take(edge).astype(np.float64)[:, None] / 255
-    colour = _channels(cells.take(edge, axis=0), flat.shape[1]).astype(np.float64) / 255
+    color = _channels(cells.take(edge, axis=0), flat.shape[1]).astype(np.float64) / 255
     mixed = flat.take(edge, axis=0).astype(np.float64) * (1 - share)
-    flat[edge] = to_dtype(mixed + (low * share + (high - low) * colour), image.dtype)
+    flat[edge] = to_dtype(mixed + (low * share + (high - low) * color), image.dtype)
     return out
 
 
 def _channels(pixels, count):
-    """Returns the colours of pixels, uint8 of shape (N, count), without alpha."""
+    """Returns the colors of pixels, uint8 of shape (N, count), without alpha."""
     if count == 3:
         return pixels[:, :3]
     weights = np.array([299, 587, 114], np.int64)

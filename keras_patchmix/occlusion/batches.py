@@ -236,7 +236,7 @@ def check_images(shape, dtype=None):
     received = f"shape {tuple(shape)}{'' if dtype is None else f', dtype {dtype}'}"
     if len(shape) in (2, 3):
         received += (
-            ". Is the axis of channels missing? Grey images have one channel: images[..., None], "
+            ". Is the axis of channels missing? Gray images have one channel: images[..., None], "
             "or numpy.expand_dims(images, -1), adds it"
         )
     raise ValueError(

@@ -23,7 +23,7 @@ _RESERVED = re.compile(r"clean|loss|accuracy|occlusion_.*")
 
 
 class DatasetOcclusion(Member):
-    """A labelled set of occluded images to score a model on.
+    """A labeled set of occluded images to score a model on.
 
     It is a member of a suite like a corruption, but has its own images: the Superimposed Masked
     Dataset or the Realistic Occlusion Dataset of Lee et al., arXiv 2306.17848 (2023), or your own
@@ -77,7 +77,7 @@ class DatasetOcclusion(Member):
         self.is_named = isinstance(dataset, str)
         if dataset is None or (self.is_named and not dataset):
             raise ValueError(
-                "`dataset` must be the name of a data set, or labelled images. In what a report "
+                "`dataset` must be the name of a data set, or labeled images. In what a report "
                 "says of its suite null stands for images that were given as an object, which have "
                 f"to be given again. Received: dataset={dataset!r}"
             )
@@ -121,7 +121,7 @@ class DatasetOcclusion(Member):
         ):
             if given:
                 raise ValueError(
-                    f"`{name}` is for data sets by name; labelled images are taken as they are. "
+                    f"`{name}` is for data sets by name; labeled images are taken as they are. "
                     f"Received: {name}={getattr(self, name, split)!r}"
                 )
         ExampleSource(self.dataset, max_examples=1)  # raises a ValueError for anything else

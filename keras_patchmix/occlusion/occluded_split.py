@@ -127,7 +127,7 @@ class OccludedSplit:
             if mismatch:
                 warnings.warn(
                     f"The images of the set {self.condition.name!r} {mismatch}: a model that "
-                    "expects that range scores them wrongly. Labelled images that are given as "
+                    "expects that range scores them wrongly. Labeled images that are given as "
                     "data must come in the benchmark's range.",
                     UserWarning,
                     stacklevel=2,
@@ -293,8 +293,8 @@ def difference(known, class_names):
         None if all names agree; else a tuple of the first pair in words, and whether the names are
         the same in another order.
     """
-    ours = {k: _normalised(name) for k, name in known.items()}
-    theirs = list(map(_normalised, class_names))
+    ours = {k: _normalized(name) for k, name in known.items()}
+    theirs = list(map(_normalized, class_names))
     for k, name in enumerate(theirs):
         if k in ours and ours[k] != name:
             pair = f"class {k} is {quoted(class_names[k])}, and output {k} {quoted(known[k])}"
@@ -302,5 +302,5 @@ def difference(known, class_names):
     return None
 
 
-def _normalised(name):
+def _normalized(name):
     return re.sub(r"[\s_-]+", "_", str(name).strip().casefold())

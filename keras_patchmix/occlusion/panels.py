@@ -6,7 +6,7 @@ from keras_patchmix.base import atomic
 from keras_patchmix.occlusion.intervals import interval_of
 from keras_patchmix.occlusion.rows import sweeps
 from keras_patchmix.report.curves import Curves, Dot, Line, Panel, Point
-from keras_patchmix.report.style import COLOURS
+from keras_patchmix.report.style import COLORS
 from keras_patchmix.report.text import grid_text, level_text
 
 _MOST_LINES = 5  # most curves of one report in one panel
@@ -90,12 +90,12 @@ def _sets(reports, panels):
 def _numbers(drawn):
     """Dict from (title, label) to the index of a style, the same for a label in all panels.
 
-    If there are more labels than colours, and each is in one panel only, each panel starts at 0.
+    If there are more labels than colors, and each is in one panel only, each panel starts at 0.
     """
     labels = dict.fromkeys(label for _, _, curves in drawn for label, _ in curves)
     order = {label: number for number, label in enumerate(labels)}
     shared = sum(len(curves) for _, _, curves in drawn) > len(order)
-    anew = len(order) > len(COLOURS) and not shared
+    anew = len(order) > len(COLORS) and not shared
     return {
         (title, label): number if anew else order[label]
         for title, _, curves in drawn
@@ -178,7 +178,7 @@ def _point(row, axis):
 
 
 def _score(row):
-    """Top-1 and the ends of its interval in per cent; None where no image was scored."""
+    """Top-1 and the ends of its interval in percent; None where no image was scored."""
     if row.top1 is None or not row.n:
         return None, None, None
     return tuple(100 * value for value in (row.top1, *interval_of(row)))

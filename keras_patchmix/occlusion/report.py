@@ -12,7 +12,7 @@ from keras_patchmix.base.printable import printable_values
 from keras_patchmix.base.types import FilePath
 from keras_patchmix.occlusion import report_file
 from keras_patchmix.occlusion.outcomes import RIGHT
-from keras_patchmix.occlusion.rows import Row, class_rows, overall_mean, row_named, summarise
+from keras_patchmix.occlusion.rows import Row, class_rows, overall_mean, row_named, summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ class Report:
         self.outcomes = outcomes
         self.skipped = printable_values(list(skipped))
         self.datasets = dict(datasets or {})
-        self.summary = summarise(self.rows)
+        self.summary = summarize(self.rows)
 
     @classmethod
     def load(cls, path: FilePath) -> "Report":

@@ -1,4 +1,4 @@
-"""The rows of a report: made from counts, grouped into curves, summarised, and by class."""
+"""The rows of a report: made from counts, grouped into curves, summarized, and by class."""
 
 import dataclasses
 import itertools
@@ -196,7 +196,7 @@ def occluded_sets(rows):
     return groups
 
 
-def summarise(rows):
+def summarize(rows):
     """Returns a list of `Summary`, one for each group of `sweeps` and `occluded_sets`."""
     clean = rows[0]
     summary = []
@@ -213,7 +213,7 @@ def summarise(rows):
 
 def overall_mean(rows):
     """Returns the mean of the summary's means; None if a row has no score, or all are clean."""
-    means = [each.mean for each in summarise(rows)]
+    means = [each.mean for each in summarize(rows)]
     return None if None in means or not means else math.fsum(means) / len(means)
 
 

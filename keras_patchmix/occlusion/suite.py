@@ -56,7 +56,7 @@ def default_suite(image_size: Size) -> list[Any]:
 def extended_suite(image_size: Size) -> list[Any]:
     """Returns `default_suite` and what goes beyond the paper's sweeps.
 
-    Added are `PatchDrop` on the finest grid with grey and with noise instead of black, which says
+    Added are `PatchDrop` on the finest grid with gray and with noise instead of black, which says
     how much of a drop is owed to blackness itself, and `Superimpose` of the built-in occluders on
     10 to 50 % of the pixels.
 

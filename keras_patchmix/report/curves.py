@@ -27,10 +27,10 @@ class Point:
     """The score under one condition.
 
     Attributes:
-        x: Per cent of the pixels affected, the binary logarithm of the number of tiles, or the
+        x: Percent of the pixels affected, the binary logarithm of the number of tiles, or the
             severity, which is 0 of the clean images.
-        y: Top-1 accuracy in per cent; None where no image was scored.
-        low: Low end of its 95 % interval, in per cent; None where `y` is.
+        y: Top-1 accuracy in percent; None where no image was scored.
+        low: Low end of its 95 % interval, in percent; None where `y` is.
         high: High end.
         words: Text alternative, such as "Patch drop, 60 %: top-1 31.0 %".
     """
@@ -79,8 +79,8 @@ class Dot:
     Attributes:
         label: The model's name.
         number: Index of the style, that of the model's `Line`s.
-        y: Top-1 accuracy in per cent; None where no image was scored.
-        low: Low end of its 95 % interval, in per cent; None where `y` is.
+        y: Top-1 accuracy in percent; None where no image was scored.
+        low: Low end of its 95 % interval, in percent; None where `y` is.
         high: High end.
     """
 
@@ -107,7 +107,7 @@ class Curves:
 
     @property
     def top(self):
-        """Upper limit of the accuracy axis in per cent: 100, or less if all is far below."""
+        """Upper limit of the accuracy axis in percent: 100, or less if all is far below."""
         points = [point for panel in self.panels for line in panel.lines for point in line.points]
         best = max((point.high for point in points if point.high is not None), default=100.0)
         return next((end for end in (5, 10, 20, 40, 60, 80) if 1.04 * best <= end), 100)

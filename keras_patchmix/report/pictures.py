@@ -1,4 +1,4 @@
-"""What a page holds: images as small PNG files, and figures as SVG in the page's own colours."""
+"""What a page holds: images as small PNG files, and figures as SVG in the page's own colors."""
 
 import base64
 import io
@@ -9,14 +9,14 @@ import numpy as np
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
-from keras_patchmix.report.style import BAD, COLOURS, GOOD, PAPER, RULE, SOFT
+from keras_patchmix.report.style import BAD, COLORS, GOOD, PAPER, RULE, SOFT
 
 _SIDE = 128  # pixels of the longest side, at most
 _BUDGET = 900_000  # bytes of all pictures together
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
-# What the style sheet of a page calls the colours of figures, as they differ in the dark.
+# What the style sheet of a page calls the colors of figures, as they differ in the dark.
 _NAMES = {PAPER: "paper", RULE: "rule", SOFT: "soft", GOOD: "good", BAD: "bad"}
-_NAMES |= {colour: f"s{number}" for number, colour in enumerate(COLOURS)}
+_NAMES |= {color: f"s{number}" for number, color in enumerate(COLORS)}
 
 
 def to_unit(image, value_range):
@@ -100,7 +100,7 @@ def inline_svg(figure, words, name):
 
 
 def _attributes(element):
-    """Turns inline styles into attributes, and the colours of figures into CSS variables."""
+    """Turns inline styles into attributes, and the colors of figures into CSS variables."""
     found = dict(element.attrib)
     if element.tag == "g":
         found.pop("id", None)  # the same in all figures

@@ -6,9 +6,9 @@ import numpy as np
 
 from keras_patchmix.base.optional import require
 
-RANGE = "RdBu_r"  # colours from a map's lowest value to its highest, light in the middle
+RANGE = "RdBu_r"  # colors from a map's lowest value to its highest, light in the middle
 _SIDE = 160  # pixels of the longest side of a picture
-_OPACITY = 0.6  # of the colours over the grey image
+_OPACITY = 0.6  # of the colors over the gray image
 
 
 def draw_image(axis, image):
@@ -16,10 +16,10 @@ def draw_image(axis, image):
     return axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-def draw_map(axis, image, values, **colours):
-    """Draws a map of shape (H, W) in colours over its image in grey; returns what was drawn."""
+def draw_map(axis, image, values, **colors):
+    """Draws a map of shape (H, W) in colors over its image in gray; returns what was drawn."""
     draw_image(axis, image.mean(axis=-1))
-    return axis.imshow(values, alpha=_OPACITY, interpolation="nearest", **colours)
+    return axis.imshow(values, alpha=_OPACITY, interpolation="nearest", **colors)
 
 
 def outline(axis, mask):
@@ -29,8 +29,8 @@ def outline(axis, mask):
     lines = [((x + 0.5, y - 0.5), (x + 0.5, y + 0.5)) for y, x in down]
     lines += [((x - 0.5, y + 0.5), (x + 0.5, y + 0.5)) for y, x in across]
     collection = require("matplotlib.collections", "plotting saliency").LineCollection
-    for colour, width in (("black", 1.6), ("white", 0.8)):
-        axis.add_collection(collection(lines, colors=colour, linewidths=width))
+    for color, width in (("black", 1.6), ("white", 0.8)):
+        axis.add_collection(collection(lines, colors=color, linewidths=width))
 
 
 def picture(image, mask, values=None):

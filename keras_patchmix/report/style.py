@@ -1,13 +1,13 @@
-"""Colours, marks and names, the same in all figures and on the page."""
+"""Colors, marks and names, the same in all figures and on the page."""
 
 import textwrap
 
 from keras_patchmix.base.optional import require
 from keras_patchmix.base.printable import printable
 
-# Okabe and Ito's colours, safe for colour blindness, without yellow. Beyond seven lines they
+# Okabe and Ito's colors, safe for color blindness, without yellow. Beyond seven lines they
 # repeat with other dashes.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
 PAPER, RULE, SOFT, GOOD, BAD = "#ffffff", "#dddddd", "#777777", "#0b6b3a", "#b3261e"
@@ -24,11 +24,11 @@ def new_figure(width, height, purpose="plotting"):
 
 
 def line_style(number):
-    """Returns matplotlib's arguments for the colour, marker and dashes of a line by its number."""
+    """Returns matplotlib's arguments for the color, marker and dashes of a line by its number."""
     return {
-        "color": COLOURS[number % len(COLOURS)],
+        "color": COLORS[number % len(COLORS)],
         "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": DASHES[number // len(COLOURS) % len(DASHES)],
+        "linestyle": DASHES[number // len(COLORS) % len(DASHES)],
         "markeredgecolor": PAPER,
     }
 

@@ -83,12 +83,12 @@ def markdown(head, lines, left=2):
 
 
 def percent(value, digits=2):
-    """Formats a share in per cent; empty for None."""
+    """Formats a share in percent; empty for None."""
     return "" if value is None else f"{100 * value:.{digits}f}"
 
 
 def typeset(share, digits=2, sign=False):
-    """Formats a share in per cent with a true minus sign; a dash for None."""
+    """Formats a share in percent with a true minus sign; a dash for None."""
     if share is None:
         return "–"
     number = 100 * share

@@ -64,7 +64,7 @@ def visualize(
         hint = ""
         if images.ndim == 3:
             hint = (
-                ": put `.batch(...)` behind the data set or, if these are grey images in a batch, "
+                ": put `.batch(...)` behind the data set or, if these are gray images in a batch, "
                 "add the axis of channels"
             )
         raise ValueError(

@@ -102,8 +102,8 @@ class WeightLine:
         occluded = [100 * one.occluded for one in self.points]
         axes.plot(clean, occluded, color=SOFT, linewidth=1, zorder=1)
         for one, x, y in zip(self.points, clean, occluded, strict=True):
-            colour = GOOD if one.chosen else SOFT if one.allowed else BAD
-            axes.scatter(x, y, s=70 if one.chosen else 30, color=colour, zorder=2)
+            color = GOOD if one.chosen else SOFT if one.allowed else BAD
+            axes.scatter(x, y, s=70 if one.chosen else 30, color=color, zorder=2)
         least = clean[0] - self.max_clean_drop
         axes.axvline(least, color=BAD, linewidth=0.8, linestyle=":")
         axes.annotate(

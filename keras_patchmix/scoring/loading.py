@@ -18,7 +18,7 @@ from keras_patchmix.scoring.preprocessing import (
     preprocess_function,
 )
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 # Below this Keras lists all arguments of a layer, with their values.
 _ARGUMENTS = re.compile(r"^(?:Call )?[Aa]rguments received by ")
 _MOST = 500  # characters of a message
@@ -299,7 +299,7 @@ def cause(error):
         error: An exception.
     """
     lines = []
-    for line in _COLOURS.sub("", str(error)).splitlines():
+    for line in _COLORS.sub("", str(error)).splitlines():
         if _ARGUMENTS.match(line.strip()):
             break
         lines.append(line)

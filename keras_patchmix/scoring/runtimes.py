@@ -12,7 +12,7 @@ from keras_patchmix.base.optional import require
 from keras_patchmix.base.pixels import to_dtype
 from keras_patchmix.base.types import FilePath
 
-_COLOURS = (1, 3)  # channels of an image
+_COLORS = (1, 3)  # channels of an image
 _FORMATS = ("channels_last", "channels_first")
 
 
@@ -121,7 +121,7 @@ class ExportedModel:
                 f"Received: {name!r}, with an input of shape {shape}"
             )
         if data_format is None:
-            is_first = shape[1] in _COLOURS and shape[3] not in _COLOURS
+            is_first = shape[1] in _COLORS and shape[3] not in _COLORS
             data_format = _FORMATS[is_first]
         self.name, self.input_shape, self.data_format = name, shape, data_format
         self._runtime = runtime
@@ -174,7 +174,7 @@ class _LiteRT:
         _check_single(path, inputs, outputs)
         (self._input,), (self._output,) = inputs, outputs
         self.shape = [None if size < 0 else int(size) for size in self._input["shape_signature"]]
-        # Quantised inputs hold (value / scale + zero point).
+        # Quantized inputs hold (value / scale + zero point).
         self._scale, self._zero = self._input["quantization"]
         self.dtype = np.dtype(np.float32 if self._scale else self._input["dtype"])
 

@@ -15,7 +15,7 @@ has_tensorflow() {
 case $what in
 alone)
     if has_tensorflow; then
-        echo "$python has TensorFlow: nothing would be learnt of an environment without it" >&2
+        echo "$python has TensorFlow: nothing would be learned of an environment without it" >&2
         exit 1
     fi
     mixing=(

@@ -225,7 +225,7 @@ def test_the_small_form_measures_every_part(packed, tmp_path):
     assert {arms[name]["steps"] for name in ("none", "cutmix", "patchmix")} == {
         13 * training["epochs"]
     }
-    assert arms["none"]["clean"] > 0.7, "brightness is learnt in a moment"
+    assert arms["none"]["clean"] > 0.7, "brightness is learned in a moment"
     clean = {row["mixing"]: row for row in training["differences"] if row["name"] == "clean"}
     for name in ("cutmix", "patchmix", "hardened"):
         difference = arms[name]["clean"] - arms["none"]["clean"]

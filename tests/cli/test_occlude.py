@@ -283,7 +283,7 @@ def test_images_too_small_are_told_so(tmp_path, capsys):
         (["--coverage", "95"], "--coverage: a coverage must be 0, a percentage from 1 to 90"),
         (["--coverage", "20", "20"], "--coverage: .*must be one or more percentages"),
         (["--name", "My Set"], "--name: must begin with a small letter"),
-        (["--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--color", "red"], "unrecognized arguments: --color red"),
         (["--jobs", "2"], "unrecognized arguments: --jobs 2"),
         (["--shards", "2"], "unrecognized arguments: --shards 2"),
         (["--seed", "-1"], "--seed: must be a whole number of at least 0"),

@@ -35,8 +35,8 @@ def test_cells_are_pasted_filled_averaged_and_measured(case):
     cells = rng.random((batch, *shape)) < 0.5
     source = rng.integers(100, 200, (3, height, width, channels)).astype(images.dtype)
     donors = rng.integers(0, 3, batch)
-    colours = rng.integers(200, 250, (batch, channels)).astype(images.dtype)
-    pasted, filled = grid.paste(images, cells, source, donors), grid.fill(images, cells, colours)
+    colors = rng.integers(200, 250, (batch, channels)).astype(images.dtype)
+    pasted, filled = grid.paste(images, cells, source, donors), grid.fill(images, cells, colors)
     areas, sums = np.zeros(shape), np.zeros((batch, *shape))
     for y in range(height):
         for x in range(width):
@@ -47,7 +47,7 @@ def test_cells_are_pasted_filled_averaged_and_measured(case):
                 hit = cells[b, i, j]
                 expected = source[donors[b], y, x] if hit else images[b, y, x]
                 assert np.array_equal(pasted[b, y, x], expected)
-                assert np.array_equal(filled[b, y, x], colours[b] if hit else images[b, y, x])
+                assert np.array_equal(filled[b, y, x], colors[b] if hit else images[b, y, x])
     np.testing.assert_array_equal(grid.cell_areas(shape, height, width), areas)
     means = grid.cell_means(images[..., 0], shape)
     np.testing.assert_allclose(means, sums / areas, rtol=1e-14)
@@ -75,10 +75,10 @@ def test_a_batch_of_several_blocks_is_a_batch(count):
     images = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
     cells = rng.random((count, 4, 5)) < 0.4
     order = np.argsort(rng.random((count, 16)), axis=1)
-    donors, colours = np.arange(count)[::-1], images[:, 0, 0]
+    donors, colors = np.arange(count)[::-1], images[:, 0, 0]
     whole = (
         grid.paste(images, cells, images, donors),
-        grid.fill(images, cells, colours),
+        grid.fill(images, cells, colors),
         grid.rearrange(images, (4, 4), order),
     )
     for i in range(count):
@@ -87,7 +87,7 @@ def test_a_batch_of_several_blocks_is_a_batch(count):
             whole[0][one], grid.paste(images[one], cells[one], images, donors[one])
         )
         np.testing.assert_array_equal(
-            whole[1][one], grid.fill(images[one], cells[one], colours[one])
+            whole[1][one], grid.fill(images[one], cells[one], colors[one])
         )
         np.testing.assert_array_equal(
             whole[2][one], grid.rearrange(images[one], (4, 4), order[one])

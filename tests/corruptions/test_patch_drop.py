@@ -62,11 +62,11 @@ def test_image_mean_is_the_mean_of_each_channel_of_each_image(dtype):
     images = rng.integers(0, 256, (5, 9, 11, 3)).astype(dtype)
     ((_, out, pixels),) = PatchDrop((3, 2), 0.5, "image_mean")(images)
     for image, corrupted, count in zip(images, out, pixels, strict=True):
-        colour = [np.sum(image[..., c].astype(int)) / 99 for c in range(3)]
-        colour = np.round(colour) if dtype == np.uint8 else np.float32(colour)
+        color = [np.sum(image[..., c].astype(int)) / 99 for c in range(3)]
+        color = np.round(color) if dtype == np.uint8 else np.float32(color)
         dropped = np.any(corrupted != image, axis=-1)
         assert dropped.sum() == count
-        assert np.all(corrupted[dropped] == colour)
+        assert np.all(corrupted[dropped] == color)
 
 
 def test_the_mean_of_a_large_white_image_is_white():

@@ -141,7 +141,7 @@ def test_seed_and_index_change_the_outcome_and_inputs_stay():
         assert np.any(first[i] != other_index[i])
 
 
-def test_an_opaque_square_of_one_colour_is_all_there_is():
+def test_an_opaque_square_of_one_color_is_all_there_is():
     corruption = Superimpose([square(40, 40, (10, 20, 30))], 0.1)
     images = np.full((20, 80, 80, 3), 200, np.uint8)
     out, pixels = run(corruption, images)[0.1]
@@ -206,13 +206,13 @@ def test_values_are_in_the_range_and_dtype_of_the_images(dtype, low, high):
     assert np.abs(back - expected).max() <= 0.5 + (2 if dtype is not np.float64 else 1e-9)
 
 
-def test_grey_images_show_the_luma_of_colour_images():
-    colour = np.zeros((4, 40, 40, 3), np.float64)
-    rgb = run(Superimpose(levels=0.3), colour)[0.3][0]
-    grey = run(Superimpose(levels=0.3), colour[..., :1])[0.3][0]
+def test_gray_images_show_the_luma_of_color_images():
+    color = np.zeros((4, 40, 40, 3), np.float64)
+    rgb = run(Superimpose(levels=0.3), color)[0.3][0]
+    gray = run(Superimpose(levels=0.3), color[..., :1])[0.3][0]
     luma = rgb @ np.array([0.299, 0.587, 0.114])
-    assert grey.shape == (4, 40, 40, 1)
-    assert np.abs(grey[..., 0] - luma).max() <= 0.5 + 1e-9
+    assert gray.shape == (4, 40, 40, 1)
+    assert np.abs(gray[..., 0] - luma).max() <= 0.5 + 1e-9
     assert luma.max() > 100
 
 

@@ -135,34 +135,34 @@ def _picture(rng, mode, height, width):
     smooth = np.asarray(
         Image.fromarray(corners, "RGBA").resize((width, height), Image.Resampling.BILINEAR)
     )
-    grey, colour = smooth[..., 0], smooth[..., :3]
+    gray, color = smooth[..., 0], smooth[..., :3]
     if mode == "1":
-        bits = grey >= 128
+        bits = gray >= 128
         return Image.fromarray(bits), np.repeat(bits[..., None] * np.uint8(255), 3, -1)
     if mode == "L":
-        return Image.fromarray(grey), np.repeat(grey[..., None], 3, -1)
+        return Image.fromarray(gray), np.repeat(gray[..., None], 3, -1)
     if mode == "LA":
         image = Image.fromarray(np.ascontiguousarray(smooth[..., :2]), "LA")
-        return image, np.repeat(grey[..., None], 3, -1)
+        return image, np.repeat(gray[..., None], 3, -1)
     if mode in ("P", "PA"):
         palette = rng.integers(0, 256, (256, 3), np.uint8)
-        image = Image.fromarray(grey, "P")
+        image = Image.fromarray(gray, "P")
         image.putpalette(palette.tobytes())
         if mode == "PA":
             image = image.convert("PA")
         elif rng.random() < 0.3:
-            image.info["transparency"] = int(grey[0, 0])
-        return image, palette[grey]
+            image.info["transparency"] = int(gray[0, 0])
+        return image, palette[gray]
     if mode == "RGB":
-        return Image.fromarray(np.ascontiguousarray(colour)), colour
+        return Image.fromarray(np.ascontiguousarray(color)), color
     if mode == "RGBA":
-        return Image.fromarray(smooth, "RGBA"), colour
+        return Image.fromarray(smooth, "RGBA"), color
     if mode == "I;16":
-        values = grey.astype(np.uint16) * 256 + rng.integers(0, 256, grey.shape, np.uint16)
-        return Image.fromarray(values), np.repeat(grey[..., None], 3, -1)
+        values = gray.astype(np.uint16) * 256 + rng.integers(0, 256, gray.shape, np.uint16)
+        return Image.fromarray(values), np.repeat(gray[..., None], 3, -1)
     if mode in ("I", "F"):
-        return Image.fromarray(grey).convert(mode), None
-    image = Image.fromarray(np.ascontiguousarray(colour)).convert("RGB")
+        return Image.fromarray(gray).convert(mode), None
+    image = Image.fromarray(np.ascontiguousarray(color)).convert("RGB")
     if mode == "LAB":
         return Image.frombytes("LAB", image.size, image.tobytes()), None
     image = image.convert(mode)
@@ -200,7 +200,7 @@ def check(case, shown, reader):
     difference = np.abs(shown.astype(int) - case.pixels)
     if not case.lossy:
         assert difference.max() <= case.rounding, difference.max()
-    else:  # colours of 2x2 pixels are stored together, so thin images are far from what was written
+    else:  # colors of 2x2 pixels are stored together, so thin images are far from what was written
         assert not case.smooth or difference.mean() < 16, difference.mean()
         difference = np.abs(shown.astype(int) - by_pillow(case.data))
         assert difference.max() <= 16, difference.max()

@@ -62,7 +62,7 @@ def differing_webp(lossless=False):
 
 
 def tiff_of(tags, data, size=(16, 16)):
-    """A grey TIFF file of one strip or tile.
+    """A gray TIFF file of one strip or tile.
 
     Args:
         tags: Dict from numbers of tags to values of 32 bits; "place" and "length" are those of the

@@ -1,4 +1,4 @@
-"""Small photographs in folders, of every form that labelled folders hold."""
+"""Small photographs in folders, of every form that labeled folders hold."""
 
 import io
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def smooth(number, height, width):
-    """An image (height, width, 3) whose colour changes slowly, another for each number."""
+    """An image (height, width, 3) whose color changes slowly, another for each number."""
     rows, columns = np.mgrid[0:height, 0:width]
     waves = [
         np.sin(rows / (5 + number % 3) + number),

@@ -12,7 +12,7 @@ from keras_patchmix import datasets  # noqa: E402
 from keras_patchmix.datasets.errors import EmptySplitError  # noqa: E402
 from keras_patchmix.datasets.loading import parse_source  # noqa: E402
 
-COLOURS = {"blue": (0, 0, 250), "green": (0, 250, 0), "red": (250, 0, 0)}
+COLORS = {"blue": (0, 0, 250), "green": (0, 250, 0), "red": (250, 0, 0)}
 
 
 def write(path, image):
@@ -22,9 +22,9 @@ def write(path, image):
 
 
 def fill(root, count, size=(8, 8), start=0):
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         for k in range(start, start + count):
-            image = np.broadcast_to(np.uint8(colour), (*size, 3)).copy()
+            image = np.broadcast_to(np.uint8(color), (*size, 3)).copy()
             image[0, 0] = k  # tells the images of a class apart
             write(root / name / f"{k}.png", image)
 
@@ -49,7 +49,7 @@ def test_classes_are_the_folders_and_labels_fit_the_images(tmp_path):
     for image, label in examples:
         assert image.dtype == np.uint8
         assert label.dtype == np.int64
-        np.testing.assert_array_equal(image[5, 5], COLOURS[info.class_names[label]])
+        np.testing.assert_array_equal(image[5, 5], COLORS[info.class_names[label]])
 
 
 def test_a_jfif_file_is_a_jpeg_image(tmp_path):
@@ -109,7 +109,7 @@ def test_split_folders_are_used_where_they_exist(tmp_path, validation):
     assert len(read(tmp_path, "train")[0]) == 120
 
 
-def test_grey_and_transparent_images_become_rgb(tmp_path):
+def test_gray_and_transparent_images_become_rgb(tmp_path):
     for k in range(5):
         write(tmp_path / "a" / f"{k}.png", np.full((6, 6, 1), 90, np.uint8))
         write(tmp_path / "a" / f"two{k}.png", np.full((6, 6, 2), 90, np.uint8))
@@ -120,7 +120,7 @@ def test_grey_and_transparent_images_become_rgb(tmp_path):
     assert all(np.abs(image.astype(int) - 90).max() < 4 for image, _ in examples)
 
 
-def test_resizing_keeps_proportions_and_cuts_the_centre(tmp_path):
+def test_resizing_keeps_proportions_and_cuts_the_center(tmp_path):
     # A wide image: black, a white square in the middle, black.
     image = np.zeros((20, 60, 3), np.uint8)
     image[:, 20:40] = 255
@@ -235,7 +235,7 @@ def test_an_empty_class_keeps_its_id_as_in_keras(tmp_path):
         examples, info = read(tmp_path)
     assert info.class_names == ("amber", "blue", "cyan", "green", "red")
     for image, label in examples:
-        np.testing.assert_array_equal(image[5, 5], COLOURS[info.class_names[label]])
+        np.testing.assert_array_equal(image[5, 5], COLORS[info.class_names[label]])
     peer = keras.utils.image_dataset_from_directory(tmp_path, image_size=(8, 8), verbose=False)
     assert tuple(peer.class_names) == info.class_names
 

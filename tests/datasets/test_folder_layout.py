@@ -20,7 +20,7 @@ def make(root, *names):
     return root
 
 
-def labelled(root, split="train"):
+def labeled(root, split="train"):
     """Returns the class names, and a dict from names to class ids."""
     layout = read_layout(root)
     return layout.classes, {name: class_id for name, class_id, _ in layout.images[split]}
@@ -48,7 +48,7 @@ def test_splits_are_known_by_their_usual_names_in_any_case(tmp_path, train, vali
 
 def test_a_split_that_lacks_a_class_keeps_the_ids(tmp_path):
     make(tmp_path, "train/a/1.png", "train/b/1.png", "train/c/1.png", "test/c/1.png", "test/b/")
-    assert labelled(tmp_path, "test") == (("a", "b", "c"), {"c/1.png": 2})
+    assert labeled(tmp_path, "test") == (("a", "b", "c"), {"c/1.png": 2})
     assert read_layout(tmp_path).remarks == [
         "1 of 3 classes of 'test' without images, which keep their class ids: 'b'"
     ]
@@ -70,7 +70,7 @@ def test_classes_that_differ_in_case_alone_are_two_and_named(tmp_path):
     make(tmp_path, "Cat/1.png", "cat/2.png")
     if len(os.listdir(tmp_path)) < 2:
         pytest.skip("this file system does not tell them apart")
-    assert labelled(tmp_path) == (("Cat", "cat"), {"Cat/1.png": 0, "cat/2.png": 1})
+    assert labeled(tmp_path) == (("Cat", "cat"), {"Cat/1.png": 0, "cat/2.png": 1})
     assert read_layout(tmp_path).remarks == ["'Cat', 'cat' are two classes"]
 
 
@@ -93,7 +93,7 @@ def test_a_name_that_is_printable_is_shown_as_it_is_in_reports(tmp_path):
 
 def test_a_class_called_like_a_split_among_others_is_a_class(tmp_path):
     make(tmp_path, "bus/1.png", "car/2.png", "train/3.png")
-    assert labelled(tmp_path)[1] == {"bus/1.png": 0, "car/2.png": 1, "train/3.png": 2}
+    assert labeled(tmp_path)[1] == {"bus/1.png": 0, "car/2.png": 1, "train/3.png": 2}
     assert read_layout(tmp_path).remarks == ["'train' is taken for a class, not for a split"]
 
 
@@ -107,7 +107,7 @@ def test_splits_beside_classes_contradict_each_other(tmp_path, bus):
 def test_a_folder_without_images_beside_splits_is_named(tmp_path):
     make(tmp_path, "train/a/1.png", "train/b/1.png", "notes/1.txt", "train.csv", "test/b/2.png")
     make(tmp_path, "test/a/3.png", "test/logs/1.txt")
-    assert labelled(tmp_path)[0] == ("a", "b")
+    assert labeled(tmp_path)[0] == ("a", "b")
     assert read_layout(tmp_path).left_out == "2 without images ('notes', ...)"
 
 
@@ -172,7 +172,7 @@ def test_classes_whose_folders_differ_are_classes(tmp_path, more):
 
 def test_classes_with_one_folder_each_are_classes(tmp_path):
     make(tmp_path, "bus/images/1.png", "car/images/1.png")
-    assert labelled(tmp_path)[1] == {"bus/images/1.png": 0, "car/images/1.png": 1}
+    assert labeled(tmp_path)[1] == {"bus/images/1.png": 0, "car/images/1.png": 1}
 
 
 @pytest.mark.parametrize("place", ["", "train/"])
@@ -199,7 +199,7 @@ def test_links_are_followed_and_loops_end(tmp_path):
     (tmp_path / "elsewhere" / "back").symlink_to(root / "a")
     (root / "b" / "self.png").symlink_to("self.png")
     (root / "all").symlink_to(root)
-    classes, found = labelled(root)
+    classes, found = labeled(root)
     assert classes == ("a", "all", "b")
     assert found == {
         "a/1.png": 0, "a/far/4.png": 0, "a/far/more/5.png": 0, "b/2.png": 2, "b/deep/3.png": 2,
@@ -215,7 +215,7 @@ def test_links_do_not_multiply_what_they_lead_to(tmp_path):
         for name in ("left", "right"):
             (tmp_path / "chain" / str(k) / name).symlink_to(tmp_path / "chain" / str(k + 1))
     (tmp_path / "a" / "0" / "chain").symlink_to(tmp_path / "chain" / "0")
-    _, found = labelled(tmp_path)
+    _, found = labeled(tmp_path)
     assert sum(name.endswith("x.png") for name in found) == 2  # below a, and below chain
 
 
@@ -235,5 +235,5 @@ def test_a_class_may_be_a_link_to_a_folder_and_so_may_a_split(tmp_path):
     make(tmp_path, "c/4.png")
     (tmp_path / "root" / "test").symlink_to("validation")
     (tmp_path / "root" / "train" / "c").symlink_to(tmp_path / "c")
-    assert labelled(tmp_path / "root")[1]["c/4.png"] == 2
-    assert labelled(tmp_path / "root", "test")[1] == {"a/3.png": 0}
+    assert labeled(tmp_path / "root")[1]["c/4.png"] == 2
+    assert labeled(tmp_path / "root", "test")[1] == {"a/3.png": 0}

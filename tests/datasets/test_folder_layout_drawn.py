@@ -122,10 +122,10 @@ def by_the_rules(paths):
         }
     if len(classes) < 2 or not any(images.values()):
         return None
-    unlabelled = {split: place for split, place in places.items() if place not in holders}
+    unlabeled = {split: place for split, place in places.items() if place not in holders}
     taken = {f"{places[s]}/{name}".lstrip("/") for s, found in images.items() for name in found}
     left_out = [file for file in files if is_image(file) and file not in taken]
-    return tuple(classes), images, unlabelled, left_out
+    return tuple(classes), images, unlabeled, left_out
 
 
 def built(root, paths):
@@ -156,12 +156,12 @@ def test_a_folder_is_read_as_the_rules_say_or_refused_by_name(paths):
             return
         layout = read_layout(root)
         COUNTS["read"] += 1
-        classes, images, unlabelled, left_out = expected
+        classes, images, unlabeled, left_out = expected
         assert layout.classes == classes
         found = {s: {name: k for name, k, _ in listed} for s, listed in layout.images.items()}
         assert found == images
         assert all(path.is_file() for listed in layout.images.values() for _, _, path in listed)
-        assert layout.unlabelled == unlabelled
+        assert layout.unlabeled == unlabeled
         assert (f"{len(left_out)} in no class folder (" in layout.left_out) == bool(left_out)
         check_splits(root, layout, images)
 
@@ -173,7 +173,7 @@ def check_splits(root, layout, images):
         try:
             parts[split] = [(name, k) for name, k, _ in list_images(root, split)[1]]
         except (FolderError, EmptySplitError):  # it has no labels, or no images
-            assert split in layout.unlabelled or not images.get(split) or split == "train"
+            assert split in layout.unlabeled or not images.get(split) or split == "train"
             continue
         if split in images and split != "train":
             assert dict(parts[split]) == images[split]

@@ -22,7 +22,7 @@ from tests.datasets.image_bombs import bmp_of, saved, tiff_of  # noqa: E402
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (37, 53, 3)).astype(np.uint8)
-GREY = IMAGE[..., 0]
+GRAY = IMAGE[..., 0]
 
 
 def both(data):
@@ -32,7 +32,7 @@ def both(data):
     return shown
 
 
-def grey(values):
+def gray(values):
     return np.repeat(np.asarray(values, np.uint8)[..., None], 3, -1)
 
 
@@ -40,7 +40,7 @@ def grey(values):
 def test_every_suffix_is_that_of_a_format_that_is_read_whole_or_not_at_all(suffix, tmp_path):
     settings = {"lossless": True} if suffix == ".webp" else {}
     form = Image.registered_extensions()[suffix]
-    image = Image.fromarray(GREY >= 128 if suffix == ".pbm" else IMAGE)
+    image = Image.fromarray(GRAY >= 128 if suffix == ".pbm" else IMAGE)
     data = saved(image, form, **settings)
     (tmp_path / "image").write_bytes(data)
     shown = read_image(tmp_path / "image")
@@ -69,7 +69,7 @@ def test_a_side_may_have_65535_pixels_and_no_more(form):
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
 def test_alpha_is_dropped(form):
     settings = {"lossless": True, "exact": True} if form == "WEBP" else {}
-    alpha = Image.fromarray(np.dstack([IMAGE, GREY]), "RGBA")
+    alpha = Image.fromarray(np.dstack([IMAGE, GRAY]), "RGBA")
     np.testing.assert_array_equal(both(saved(alpha, form, **settings)), IMAGE)
 
 
@@ -77,14 +77,14 @@ def test_alpha_is_dropped(form):
 def test_of_sixteen_bits_the_upper_eight_stay(form):
     values = RNG.integers(0, 2**16, (5, 7)).astype(np.uint16)
     data = saved(Image.fromarray(values), form)
-    np.testing.assert_array_equal(both(data), grey(values >> 8))
+    np.testing.assert_array_equal(both(data), gray(values >> 8))
 
 
-def test_grey_values_of_twelve_bits_or_with_black_and_white_exchanged_are_refused():
+def test_gray_values_of_twelve_bits_or_with_black_and_white_exchanged_are_refused():
     tags = {273: "place", 278: 16, 279: "length"}
     values = RNG.integers(0, 2**16, (16, 16)).astype(np.uint16)
     data = values.tobytes()
-    np.testing.assert_array_equal(both(tiff_of(tags | {258: 16}, data)), grey(values >> 8))
+    np.testing.assert_array_equal(both(tiff_of(tags | {258: 16}, data)), gray(values >> 8))
     for other in ({258: 16, 262: 0}, {258: 12}):
         with pytest.raises(ImageFileError, match="16 bits"):
             decode(tiff_of(tags | other, data))
@@ -93,28 +93,28 @@ def test_grey_values_of_twelve_bits_or_with_black_and_white_exchanged_are_refuse
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_values_without_a_range_are_refused(mode):
     with pytest.raises(ImageFileError, match="not 0 to 255"):
-        decode(saved(Image.fromarray(GREY).convert(mode), "TIFF"))
+        decode(saved(Image.fromarray(GRAY).convert(mode), "TIFF"))
 
 
-def test_a_bmp_of_a_palette_shows_its_colours():
-    colours = [(255, 0, 0), (0, 0, 255)]  # of index 0 and 1, which are no levels of grey
+def test_a_bmp_of_a_palette_shows_its_colors():
+    colors = [(255, 0, 0), (0, 0, 255)]  # of index 0 and 1, which are no levels of gray
     rows = bytes([0, 1, 0, 1, 1, 1, 0, 0])  # from below
-    right = np.array(colours, np.uint8)[[[1, 1, 0, 0], [0, 1, 0, 1]]]
-    np.testing.assert_array_equal(both(bmp_of(8, 0, rows, (4, 2), colours)), right)
+    right = np.array(colors, np.uint8)[[[1, 1, 0, 0], [0, 1, 0, 1]]]
+    np.testing.assert_array_equal(both(bmp_of(8, 0, rows, (4, 2), colors)), right)
     bits = bytes([0b01010000, 0, 0, 0, 0b11000000, 0, 0, 0])
-    np.testing.assert_array_equal(both(bmp_of(1, 0, bits, (4, 2), colours)), right)
+    np.testing.assert_array_equal(both(bmp_of(1, 0, bits, (4, 2), colors)), right)
     nibbles = bytes([0x01, 0x01, 0, 0, 0x11, 0x00, 0, 0])
-    np.testing.assert_array_equal(both(bmp_of(4, 0, nibbles, (4, 2), colours)), right)
+    np.testing.assert_array_equal(both(bmp_of(4, 0, nibbles, (4, 2), colors)), right)
 
 
-def test_a_bmp_of_runs_shows_its_colours():
-    colours = [(255, 0, 0), (0, 0, 255), (0, 200, 0)]
+def test_a_bmp_of_runs_shows_its_colors():
+    colors = [(255, 0, 0), (0, 0, 255), (0, 200, 0)]
     runs = bytes([3, 1, 1, 2, 0, 0, 4, 0, 0, 1])  # three of 1, one of 2, end of row; four of 0
-    right = np.array(colours, np.uint8)[[[0, 0, 0, 0], [1, 1, 1, 2]]]
-    np.testing.assert_array_equal(both(bmp_of(8, 1, runs, (4, 2), colours)), right)
+    right = np.array(colors, np.uint8)[[[0, 0, 0, 0], [1, 1, 1, 2]]]
+    np.testing.assert_array_equal(both(bmp_of(8, 1, runs, (4, 2), colors)), right)
 
 
-def test_a_bmp_of_sixteen_bits_shows_its_colours():
+def test_a_bmp_of_sixteen_bits_shows_its_colors():
     values = np.array([[0xF800, 0x07E0], [0x001F, 0xFFFF]], "<u2")
     data = bmp_of(16, 3, values.tobytes(), (2, 2), masks=(0xF800, 0x07E0, 0x001F))
     right = [[(0, 0, 255), (255, 255, 255)], [(255, 0, 0), (0, 255, 0)]]
@@ -127,7 +127,7 @@ def test_the_first_of_several_pictures_is_read(form):
     first, second = map(Image.fromarray, values)
     settings = {"lossless": True} if form == "WEBP" else {}
     data = saved(first, form, save_all=True, append_images=[second], **settings)
-    np.testing.assert_array_equal(both(data), grey(values[0]))
+    np.testing.assert_array_equal(both(data), gray(values[0]))
 
 
 def test_how_a_jpeg_is_held_is_followed_where_it_is_asked_for():
@@ -139,7 +139,7 @@ def test_how_a_jpeg_is_held_is_followed_where_it_is_asked_for():
     assert rgb_of(open_image(data), upright=True).size == (37, 53)
 
 
-def test_a_jpeg_of_print_colours_is_read():
+def test_a_jpeg_of_print_colors_is_read():
     smooth = Image.fromarray(IMAGE[:2, :2]).resize((64, 64), Image.Resampling.BILINEAR)
     data = saved(smooth.convert("CMYK"), "JPEG", quality=95)
     # from Pillow's by the rounding of the decoder

@@ -15,7 +15,7 @@ IMAGE = RNG.integers(0, 256, (37, 53, 3)).astype(np.uint8)
 
 
 def whole(image, size):
-    """The definition: all of the image is scaled to cover the size, then the centre is cut out."""
+    """The definition: all of the image is scaled to cover the size, then the center is cut out."""
     sides = np.array(image.shape[:2])
     covering = np.maximum(np.round(sides * max(size / sides)).astype(int), size)
     large = tf.image.resize(image, covering, method="bilinear", antialias=True).numpy()
@@ -34,7 +34,7 @@ def test_ordinary_images_are_scaled_whole_and_cut(sides, size):
 
 
 @pytest.mark.parametrize("sides", [(2, 2500), (2500, 3), (1, 801), (40, 2001)])
-def test_of_thin_images_the_same_centre_is_seen(sides):
+def test_of_thin_images_the_same_center_is_seen(sides):
     place = sum(np.meshgrid(*map(np.arange, sides), indexing="ij"))
     waves = np.stack([np.sin(place / length) for length in (8, 11, 14)], -1)
     smooth = np.round(127.5 + 127.5 * waves).astype(np.uint8)

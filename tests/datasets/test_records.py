@@ -21,7 +21,7 @@ from tests.command_line import subcommand  # noqa: E402
 tfds.disable_progress_bar()
 RECIPE = Path(__file__).parents[2] / "recipes" / "make_records.py"
 ODD = {
-    "ant/grey.jpg": (30, 20, "JPEG", "L"),
+    "ant/gray.jpg": (30, 20, "JPEG", "L"),
     "ant/cmyk.jpg": (30, 20, "JPEG", "CMYK"),
     "bee/alpha.png": (30, 20, "PNG", "RGBA"),
     "bee/palette.png": (30, 20, "PNG", "P"),
@@ -239,7 +239,7 @@ def test_larger_images_are_made_smaller_by_their_shorter_side(photos, tmp_path):
             continue
         assert image.shape[:2] == tuple(np.round(sides * 26 / sides.min()))
         assert data.startswith(b"\xff\xd8")
-        # the same picture: its mean colour stays
+        # the same picture: its mean color stays
         np.testing.assert_allclose(image.mean((0, 1)), original.mean((0, 1)), atol=6)
 
 

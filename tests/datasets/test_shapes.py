@@ -65,12 +65,12 @@ def test_no_single_part_tells_the_class_and_any_two_do():
         assert len(others) == 10
 
 
-def test_clutter_and_colours_do_not_depend_on_the_class():
+def test_clutter_and_colors_do_not_depend_on_the_class():
     # The class chooses the three parts and nothing else: all other draws are the same.
     first, second = (sampling.sample_plan(label, 0, "train", 5) for label in (0, 9))
     assert first["clutter"] == second["clutter"]
     assert first["clutter"]
-    for key in ("pose", "tones", "limb_colour", "light", "shadow", "grain", "period"):
+    for key in ("pose", "tones", "limb_color", "light", "shadow", "grain", "period"):
         assert first[key] == second[key], key
     assert (first["outline"], first["limb"]) != (second["outline"], second["limb"])
 
@@ -93,7 +93,7 @@ def test_textures_cover_about_a_part_of_the_plane_that_tells_little():
         assert 0.25 < mask.mean() < 0.55, texture
 
 
-def test_mean_colours_tell_no_class():
+def test_mean_colors_tell_no_class():
     images, labels = shapes.generate(range(1000), image_size=16)
     means = images.reshape(1000, -1, 3).mean(1)
     between = np.stack([means[labels == k].mean(0) for k in range(10)]).var(0)

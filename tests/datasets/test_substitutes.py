@@ -43,7 +43,7 @@ def test_the_first_file_is_named_where_none_of_its_class_can_be_read_or_none_may
 
 @pytest.fixture
 def photos(tmp_path):
-    """Photograph k is grey, of value k; two of the first class are broken."""
+    """Photograph k is gray, of value k; two of the first class are broken."""
     for number in range(24):
         path = tmp_path / "photos" / "train" / f"class{number % 2}" / f"{number:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -143,7 +143,7 @@ def test_both_workers_end_with_identical_weights(found):
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_with_clipped_gradients_equals_that_on_one_device(found, kind):
     expected, got = found["one device"], found[kind]
-    assert np.abs(expected["weights"] - expected["start"]).max() > 0.01, "nothing was learnt"
+    assert np.abs(expected["weights"] - expected["start"]).max() > 0.01, "nothing was learned"
     tolerance = TOLERANCE[found["backend"]]
     for name in ("weights", "momentum"):
         np.testing.assert_allclose(got[name], expected[name], rtol=0, atol=tolerance)

@@ -5,7 +5,7 @@ import pytest
 
 from keras_patchmix import explain, occlusion
 
-# Class k is a colour channel; images are of one channel, so that patches tell their class.
+# Class k is a color channel; images are of one channel, so that patches tell their class.
 LABELS = np.arange(12) % 3
 IMAGES = np.zeros((12, 28, 28, 3), np.uint8)
 IMAGES[np.arange(12), :, :, LABELS] = 240
@@ -14,18 +14,18 @@ REPLACED = occlusion.PatchReplacement(2, 0.5)
 SETTINGS = {"num_masks": 300, "grid_size": 4, "corruption": REPLACED, "verbose": False}
 
 
-def by_colour(images):
+def by_color(images):
     """Probabilities by the mean of the channels: every pixel speaks for its own class."""
     images = np.asarray(images, np.float64)
     return 1 / 3 + images.mean((1, 2)) / 765 - images.mean((1, 2, 3))[:, None] / 765
 
 
 def test_a_model_that_reads_each_pixel_alone_is_selective_and_its_opposite_is_not():
-    report = explain.selectivity_benchmark(by_colour, DATA, **SETTINGS)
+    report = explain.selectivity_benchmark(by_color, DATA, **SETTINGS)
     low, high = report.interval
     assert len(report.rows) == 12
     assert 0.7 < low <= report.mean <= high
-    other = explain.selectivity_benchmark(lambda x: (1 - by_colour(x)) / 2, DATA, **SETTINGS)
+    other = explain.selectivity_benchmark(lambda x: (1 - by_color(x)) / 2, DATA, **SETTINGS)
     assert other.interval[1] < 0.3
     difference, below, above = report.compare(other)
     assert difference == pytest.approx(report.mean - other.mean)
@@ -33,7 +33,7 @@ def test_a_model_that_reads_each_pixel_alone_is_selective_and_its_opposite_is_no
 
 
 def test_rows_say_which_classes_were_contrasted_and_where():
-    report = explain.selectivity_benchmark(by_colour, DATA, max_examples=5, **SETTINGS)
+    report = explain.selectivity_benchmark(by_color, DATA, max_examples=5, **SETTINGS)
     assert [row["index"] // 2.4 for row in report.rows] == [0, 1, 2, 3, 4]  # spread over the data
     for row in report.rows:
         assert row["label"] == LABELS[row["index"]] != row["contrast"]
@@ -49,19 +49,19 @@ def test_rows_say_which_classes_were_contrasted_and_where():
 def test_what_objects_hide_is_out_of_context_and_the_second_choice_is_contrasted():
     objects = occlusion.Superimpose(levels=0.3)
     settings = {**SETTINGS, "corruption": objects, "num_masks": 20}
-    report = explain.selectivity_benchmark(by_colour, DATA, max_examples=3, **settings)
+    report = explain.selectivity_benchmark(by_color, DATA, max_examples=3, **settings)
     index = np.array([row["index"] for row in report.rows])
     _, _, pixels = next(objects(IMAGES[index], index=index))
     np.testing.assert_allclose([row["share"] for row in report.rows], pixels / 28**2)
 
 
 def test_the_same_call_gives_the_same_report_and_it_is_read_back(tmp_path):
-    report = explain.selectivity_benchmark(by_colour, DATA, max_examples=4, **SETTINGS)
-    again = explain.selectivity_benchmark(by_colour, DATA, max_examples=4, **SETTINGS)
+    report = explain.selectivity_benchmark(by_color, DATA, max_examples=4, **SETTINGS)
+    again = explain.selectivity_benchmark(by_color, DATA, max_examples=4, **SETTINGS)
     assert report.to_dict() == again.to_dict()
     report.to_json(tmp_path / "a.json")
     assert explain.SelectivityReport.load(tmp_path / "a.json") == report
-    other = explain.selectivity_benchmark(by_colour, DATA, max_examples=4, seed=1, **SETTINGS)
+    other = explain.selectivity_benchmark(by_color, DATA, max_examples=4, seed=1, **SETTINGS)
     assert (other.values != report.values).any()
     with pytest.raises(ValueError, match="its seed is 1, here it is 0"):
         report.compare(other)
@@ -86,8 +86,8 @@ def test_maps_of_another_method_are_measured_on_the_same_images():
         rows = np.arange(len(images))
         return images[rows, :, :, class_ids] - images[rows, :, :, contrast_ids]
 
-    report = explain.selectivity_benchmark(by_colour, DATA, saliency=method, **SETTINGS)
-    usual = explain.selectivity_benchmark(by_colour, DATA, **SETTINGS)
+    report = explain.selectivity_benchmark(by_color, DATA, saliency=method, **SETTINGS)
+    usual = explain.selectivity_benchmark(by_color, DATA, **SETTINGS)
     np.testing.assert_array_equal(report.values, 1)
     assert report.settings["saliency"].endswith("method")
     for name in ("index", "label", "contrast", "share"):
@@ -98,23 +98,23 @@ def test_maps_of_another_method_are_measured_on_the_same_images():
     )
     assert report.compare(usual)[0] > 0
     same = explain.selectivity_benchmark(
-        by_colour, DATA, saliency=report.examples["maps"], max_examples=4, **SETTINGS
+        by_color, DATA, saliency=report.examples["maps"], max_examples=4, **SETTINGS
     )
     assert same.settings["saliency"] == "given maps"
 
 
 def test_a_map_for_each_image_in_their_order():
     settings = {**SETTINGS, "num_kept": 12, "num_masks": 20}
-    usual = explain.selectivity_benchmark(by_colour, DATA, **settings)
+    usual = explain.selectivity_benchmark(by_color, DATA, **settings)
     maps = usual.examples["maps"]
-    again = explain.selectivity_benchmark(by_colour, DATA, saliency=maps, **settings)
+    again = explain.selectivity_benchmark(by_color, DATA, saliency=maps, **settings)
     np.testing.assert_allclose(again.values, usual.values, rtol=1e-6)
     coarse = maps[:, ::2, ::2]
     with pytest.warns(UserWarning, match="Maps of 14x14 are scaled to the images' 28x28"):
-        explain.selectivity_benchmark(by_colour, DATA, saliency=coarse, **settings)
+        explain.selectivity_benchmark(by_color, DATA, saliency=coarse, **settings)
     for wrong in (maps[:11], np.concatenate([maps, maps])):
         with pytest.raises(ValueError, match="`saliency` must"):
-            explain.selectivity_benchmark(by_colour, DATA, saliency=wrong, **settings)
+            explain.selectivity_benchmark(by_color, DATA, saliency=wrong, **settings)
 
 
 def test_a_method_without_foreign_classes_is_asked_for_the_second_choice():
@@ -122,20 +122,20 @@ def test_a_method_without_foreign_classes_is_asked_for_the_second_choice():
     asked = []
 
     def method(images, class_ids, contrast_ids):
-        scores = by_colour(images)
+        scores = by_color(images)
         scores[np.arange(len(images)), class_ids] = -1
         asked.append((contrast_ids == scores.argmax(1)).all())
         return images.mean(-1)
 
-    explain.selectivity_benchmark(by_colour, DATA, saliency=method, **settings)
+    explain.selectivity_benchmark(by_color, DATA, saliency=method, **settings)
     assert asked
     assert all(asked)
 
 
 def test_reports_of_other_schemes_are_not_compared_and_old_ones_are_of_independent_masks():
     settings = {**SETTINGS, "max_examples": 3, "num_masks": 20}
-    new = explain.selectivity_benchmark(by_colour, DATA, **settings)
-    old = explain.selectivity_benchmark(by_colour, DATA, scheme="independent", **settings)
+    new = explain.selectivity_benchmark(by_color, DATA, **settings)
+    old = explain.selectivity_benchmark(by_color, DATA, scheme="independent", **settings)
     with pytest.raises(ValueError, match="its scheme is independent, here it is control_variate"):
         new.compare(old)
     del old.settings["scheme"]
@@ -154,6 +154,6 @@ def test_reports_of_other_schemes_are_not_compared_and_old_ones_are_of_independe
     ],
 )
 def test_errors(arguments, message):
-    settings = {"model": by_colour, "dataset": DATA, **SETTINGS, "num_masks": 4, **arguments}
+    settings = {"model": by_color, "dataset": DATA, **SETTINGS, "num_masks": 4, **arguments}
     with pytest.raises(ValueError, match=message):
         explain.selectivity_benchmark(**settings)

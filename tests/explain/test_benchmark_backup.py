@@ -7,7 +7,7 @@ from keras_patchmix import explain
 from keras_patchmix.explain import benchmark
 from keras_patchmix.explain.map_archive import PartialResults
 from keras_patchmix.occlusion import backup
-from tests.explain.test_benchmark import DATA, IMAGES, LABELS, SETTINGS, by_colour
+from tests.explain.test_benchmark import DATA, IMAGES, LABELS, SETTINGS, by_color
 
 SMALL = {**SETTINGS, "num_masks": 20, "num_kept": 7}
 
@@ -22,7 +22,7 @@ class Stopping:
         self.calls += 1
         if self.calls == self.at:
             raise KeyboardInterrupt
-        return by_colour(images)[:, :: self.sign]
+        return by_color(images)[:, :: self.sign]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_arrays_are_kept_bit_by_bit():
 
 
 def test_the_share_of_mixed_images_that_are_right_is_told():
-    report = explain.selectivity_benchmark(by_colour, DATA, **SMALL)
+    report = explain.selectivity_benchmark(by_color, DATA, **SMALL)
     # Half of each image is foreign, and of equal scores the lowest class id is first.
     right = [row["label"] < row["contrast"] for row in report.rows]
     assert [row["predicted"] == row["label"] for row in report.rows] == right
@@ -98,11 +98,11 @@ def test_preprocessing_that_writes_into_images_changes_no_map():
         return images
 
     def of_unit(images):
-        return by_colour(np.asarray(images) * 255)
+        return by_color(np.asarray(images) * 255)
 
     settings = {**SMALL, "batch_size": 4, "max_examples": 4}  # batches that need no padding
     images = IMAGES.astype(np.float32)
-    expected = explain.selectivity_benchmark(by_colour, (images, LABELS), **settings)
+    expected = explain.selectivity_benchmark(by_color, (images, LABELS), **settings)
     found = explain.selectivity_benchmark(
         of_unit, (images, LABELS), preprocess=in_place, **settings
     )

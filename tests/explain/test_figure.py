@@ -37,7 +37,7 @@ def test_a_mask_is_outlined_along_the_edges_of_its_pixels():
     assert (ends.max(0) == (6.5, 4.5)).all()
 
 
-def test_contrasts_are_centred_on_zero():
+def test_contrasts_are_centered_on_zero():
     figure = explain.plot_saliency(IMAGES, MAPS)
     plain, mixed = (figure.axes[column].images[1] for column in (1, 2))
     low, high = plain.get_clim()
@@ -45,7 +45,7 @@ def test_contrasts_are_centred_on_zero():
     assert mixed.get_clim() == (MAPS["mixed"][0].min(), MAPS["mixed"][0].max())
 
 
-def test_contrasts_of_an_image_share_their_colours():
+def test_contrasts_of_an_image_share_their_colors():
     figure = explain.plot_saliency(IMAGES, MAPS, diverging=True)
     for row in range(2):
         limit = max(np.abs(maps[row]).max() for maps in MAPS.values())

@@ -10,7 +10,7 @@ from keras_patchmix.explain.masks import RandomMasks
 
 
 def enlarged_at(cells, position, enlarged):
-    """One pixel of a grid enlarged bilinearly, from the definition: centres of pixels."""
+    """One pixel of a grid enlarged bilinearly, from the definition: centers of pixels."""
     value = 0.0
     places = [
         min(max((at + 0.5) * n / big - 0.5, 0), n - 1)

@@ -44,7 +44,7 @@ def layer(method="patches", **arguments):
     )
 
 
-def coloured(size=(28, 28)):
+def colored(size=(28, 28)):
     """Image i is 1 in channel i and 0 in the others, so that its mean pixel is its label."""
     channels = np.eye(BATCH, dtype="float32")[:, None, None, :]
     return np.broadcast_to(channels, (BATCH, *size, BATCH)).copy()
@@ -55,7 +55,7 @@ def mean_pixel(mixed):
 
 
 def assert_fits(mixed, labels):
-    """Coloured images show what their labels say, of two images each, and something was mixed."""
+    """Colored images show what their labels say, of two images each, and something was mixed."""
     np.testing.assert_allclose(mean_pixel(mixed), to_numpy(labels), atol=1e-6)
     assert ((to_numpy(labels) > 0).sum(1) <= 2).all()
     assert (to_numpy(labels).max(1) < 1).any()

@@ -29,7 +29,7 @@ def dataset(tf, structure, batch=BATCH):
     return tf.data.Dataset.from_tensor_slices(structure).batch(batch)
 
 
-def coloured(rows, size=28):
+def colored(rows, size=28):
     """Images whose channel k is `rows[i, k]` everywhere, so that the mean pixel is the label."""
     rows = np.asarray(rows, "float32")
     return np.broadcast_to(rows[:, None, None, :], (len(rows), size, size, rows.shape[1])).copy()
@@ -154,7 +154,7 @@ def test_patches_before_and_after_other_mixing(tf, name, first):
     average, so that labels fit the pixels on average only; here are the classes and their sum.
     """
     rows = np.eye(BATCH, dtype="float32")
-    data = dataset(tf, {"images": coloured(rows), "labels": rows}).repeat(5)
+    data = dataset(tf, {"images": colored(rows), "labels": rows}).repeat(5)
     other = OTHERS[name]()
     for mix in (layer(), other) if first else (other, layer()):
         data = data.map(mix)
@@ -179,7 +179,7 @@ def test_multi_hot_labels_train_with_binary_cross_entropy():
     model.compile(keras.optimizers.Adam(0.3), loss, jit_compile=False)
     losses = []
     for _ in range(15):
-        mixed, labels = mix(coloured(rows), rows)
+        mixed, labels = mix(colored(rows), rows)
         assert_labels_are_mean_pixels(mixed, labels)
         losses.append(float(model.train_on_batch(mixed, labels)))
     assert np.isfinite(losses).all()
@@ -190,7 +190,7 @@ def test_multi_hot_labels_train_with_binary_cross_entropy():
 def test_smoothing_keeps_the_number_of_labels_of_multi_hot_rows():
     rows = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]], "float32")
     plain, smoothed = (
-        kpm.PatchMixing(label_smoothing=amount, seed=1, probability=1.0)(coloured(rows), rows)[1]
+        kpm.PatchMixing(label_smoothing=amount, seed=1, probability=1.0)(colored(rows), rows)[1]
         for amount in (0.0, 0.2)
     )
     plain, smoothed = to_numpy(plain), to_numpy(smoothed)

@@ -20,7 +20,7 @@ from tests.layers.cases import (
     LABELS,
     METHODS,
     assert_fits,
-    coloured,
+    colored,
     images,
     layer,
     mean_pixel,
@@ -44,7 +44,7 @@ CONFIG = {
 @each_method
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
 def test_labels_of_every_form_become_rows_that_fit_the_pixels(method, labels):
-    mixed, rows = layer(method)(coloured(), labels)
+    mixed, rows = layer(method)(colored(), labels)
     assert dtype_name(rows) == "float32"
     assert_fits(mixed, rows)
 
@@ -53,9 +53,9 @@ def test_labels_of_every_form_become_rows_that_fit_the_pixels(method, labels):
 def test_multi_hot_rows_are_blended(method):
     rows = np.eye(BATCH, dtype="float32") + np.eye(BATCH, k=1, dtype="float32")
     mix = layer(method)
-    plan = mix.sample_plan(coloured(), seed=(1, 2))
-    _, eye = mix.apply_plan(plan, coloured(), IDS)
-    _, mixed = mix.apply_plan(plan, coloured(), rows)
+    plan = mix.sample_plan(colored(), seed=(1, 2))
+    _, eye = mix.apply_plan(plan, colored(), IDS)
+    _, mixed = mix.apply_plan(plan, colored(), rows)
     np.testing.assert_allclose(mixed, eye @ rows, atol=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_multi_hot_rows_are_blended(method):
 @pytest.mark.parametrize("shape", [(BATCH,), (BATCH, 1)])
 def test_every_structure_comes_back_and_weights_follow_the_pixels(method, form, shape):
     weights = np.linspace(0.5, 2, BATCH).astype("float32")
-    parts = {"images": coloured(), "labels": IDS, "sample_weight": weights.reshape(shape)}
+    parts = {"images": colored(), "labels": IDS, "sample_weight": weights.reshape(shape)}
     others = {"name": np.array(["a"] * BATCH), 7: object()}
     if form == "dict":
         result = layer(method)({**others, **parts})
@@ -128,7 +128,7 @@ def test_dtypes_are_kept_under_every_policy(method, policy):
     try:
         mix = layer(method, ratio=0.25)
         for dtype in ("uint8", "int32", "float16", "bfloat16", "float32"):
-            x = keras.ops.cast(100 * coloured(), dtype)
+            x = keras.ops.cast(100 * colored(), dtype)
             mixed, labels, weights = mix(x, IDS, np.ones(BATCH, "float32"))
             assert dtype_name(mixed) == dtype
             assert dtype_name(labels) == dtype_name(weights) == "float32"
@@ -162,22 +162,22 @@ def test_no_sample_is_its_own_partner(method):
 @each_method
 def test_smoothing_comes_once_after_the_blend_and_training_false_does_neither(method):
     mix = layer(method, label_smoothing=0.4)
-    plan = mix.sample_plan(coloured(), seed=(1, 2))
-    _, smoothed = mix.apply_plan(plan, coloured(), IDS)
-    _, plain = layer(method).apply_plan(plan, coloured(), IDS)
+    plan = mix.sample_plan(colored(), seed=(1, 2))
+    _, smoothed = mix.apply_plan(plan, colored(), IDS)
+    _, plain = layer(method).apply_plan(plan, colored(), IDS)
     np.testing.assert_allclose(smoothed, 0.6 * plain + 0.4 / BATCH, atol=1e-6)
-    mixed, labels = mix(coloured(), IDS, training=False)
-    np.testing.assert_array_equal(to_numpy(mixed), coloured())
+    mixed, labels = mix(colored(), IDS, training=False)
+    np.testing.assert_array_equal(to_numpy(mixed), colored())
     np.testing.assert_array_equal(to_numpy(labels), np.eye(BATCH))
-    mixed, labels = layer(method, probability=0.0, label_smoothing=0.4)(coloured(), IDS)
-    np.testing.assert_array_equal(to_numpy(mixed), coloured())
+    mixed, labels = layer(method, probability=0.0, label_smoothing=0.4)(colored(), IDS)
+    np.testing.assert_array_equal(to_numpy(mixed), colored())
     np.testing.assert_allclose(to_numpy(labels), 0.6 * np.eye(BATCH) + 0.4 / BATCH, atol=1e-6)
 
 
 @each_method
 def test_a_batch_of_one_is_only_smoothed(method):
-    mixed, labels = layer(method, label_smoothing=0.4)(coloured()[3:4], IDS[3:4])
-    np.testing.assert_array_equal(to_numpy(mixed), coloured()[3:4])
+    mixed, labels = layer(method, label_smoothing=0.4)(colored()[3:4], IDS[3:4])
+    np.testing.assert_array_equal(to_numpy(mixed), colored()[3:4])
     expected = [np.where(IDS == 3, 0.6, 0) + 0.4 / BATCH]
     np.testing.assert_allclose(to_numpy(labels), expected, atol=1e-6)
 
@@ -222,7 +222,7 @@ def test_a_functional_model_saves_and_loads(method, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded.layers[-1]) is CLASSES[method]
-    assert_fits(*loaded([coloured(), IDS.astype("int32")], training=True))
+    assert_fits(*loaded([colored(), IDS.astype("int32")], training=True))
 
 
 @each_method
@@ -267,7 +267,7 @@ def test_it_mixes_on_the_device(method):
     model = Spy(inputs, keras.layers.Dense(BATCH)(keras.layers.GlobalAveragePooling2D()(inputs)))
     model.compile("sgd", "mean_squared_error", run_eagerly=True)
     kpm.training.mix_on_device(model, layer(method))
-    model.train_on_batch(coloured((16, 16)), IDS)
+    model.train_on_batch(colored((16, 16)), IDS)
     assert_fits(*seen)
 
 
@@ -279,7 +279,7 @@ def test_a_model_trains_with_compiled_mixing_on_the_device(method):
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=BACKEND == "jax")
     kpm.training.mix_on_device(model, layer(method, ratio=(0.0, 0.2)), seed=1)
-    x, y = np.tile(coloured((16, 16)), (10, 1, 1, 1)), np.tile(IDS, 10)
+    x, y = np.tile(colored((16, 16)), (10, 1, 1, 1)), np.tile(IDS, 10)
     losses = []
     noting = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: losses.append(logs["loss"])
@@ -300,7 +300,7 @@ def test_under_jax_jit_a_seed_makes_the_batch_that_it_makes_without(method, mode
     def draw_and_mix(seed, x, y):
         return mix.apply_plan(mix.sample_plan(x, seed=seed), x, y)
 
-    x, y = as_kind(coloured(), BACKEND), as_kind(IDS.astype("int32"), BACKEND)
+    x, y = as_kind(colored(), BACKEND), as_kind(IDS.astype("int32"), BACKEND)
     for seed in ((1, 2), (1, 3)):
         words = np.array(seed, "uint32")
         mixed, labels = jax.jit(draw_and_mix)(words, x, y)
@@ -319,7 +319,7 @@ def test_under_torch_compile_it_is_exact_and_draws_anew(method):
     import torch
 
     mix = layer(method)
-    x, y = as_kind(coloured(), BACKEND), as_kind(IDS, BACKEND)
+    x, y = as_kind(colored(), BACKEND), as_kind(IDS, BACKEND)
     compiled = torch.compile(lambda x, y: mix(x, y), backend="aot_eager")
     first, second = compiled(x, y), compiled(x, y)
     assert_fits(*first)
@@ -342,19 +342,19 @@ class TestGraphsOfTensorFlow:
     def test_unknown_sizes_a_ragged_last_batch_and_a_batch_of_one(self, tf, method):
         def generate():
             for size, count in (((28, 28), 8), ((33, 47), 5), ((14, 30), 1)):
-                yield coloured(size)[:count], IDS[:count]
+                yield colored(size)[:count], IDS[:count]
 
         signature = (tf.TensorSpec([None] * 4, tf.float32), tf.TensorSpec([None], tf.int64))
         batches = tf.data.Dataset.from_generator(generate, output_signature=signature)
         *several, (alone, row) = batches.map(layer(method))
         for mixed, labels in several:
             assert_fits(mixed, labels)
-        np.testing.assert_array_equal(alone, coloured((14, 30))[:1])
+        np.testing.assert_array_equal(alone, colored((14, 30))[:1])
         np.testing.assert_array_equal(row, np.eye(BATCH)[:1])
 
     @each_method
     def test_seeded_maps_are_equal_however_many_run_in_parallel(self, tf, method):
-        data = tf.data.Dataset.from_tensors((coloured(), IDS)).repeat(20)
+        data = tf.data.Dataset.from_tensors((colored(), IDS)).repeat(20)
 
         def run(parallel):
             mixed = kpm.layers.map_seeded(
@@ -378,7 +378,7 @@ class TestGraphsOfTensorFlow:
     def test_functions_with_and_without_xla(self, tf, method, xla, dtype):
         mix = layer(method, ratio=0.25)
         compiled = tf.function(lambda x, y: mix(x, y), jit_compile=xla)
-        x = tf.cast(100 * coloured(), dtype)
+        x = tf.cast(100 * colored(), dtype)
         results = [compiled(x, tf.constant(IDS)) for _ in range(3)]
         for mixed, labels in results:
             assert mixed.dtype == dtype
@@ -393,4 +393,4 @@ class TestGraphsOfTensorFlow:
         run = tf.function(
             lambda x, y: mix(x, y), input_signature=signature, jit_compile=True, autograph=False
         )
-        assert_fits(*run(coloured((33, 47)), IDS))
+        assert_fits(*run(colored((33, 47)), IDS))

@@ -19,11 +19,11 @@ ERRORS = {
         r"needs `labels`.*`dataset.map\(layer\)`.*mix_on_device.*training=False",
     ),
     "unbatched": (lambda: layer()(images()[0], IDS), r"rank 4.*\(28, 28, 3\): put `.batch"),
-    "grey images": (
+    "gray images": (
         lambda: layer()(images()[..., 0], IDS),
         r"\(8, 28, 28\).*axis of channels, `images\[..., None\]`",
     ),
-    "grey images, channels first": (
+    "gray images, channels first": (
         lambda: layer(data_format="channels_first")(images()[..., 0], IDS),
         r"axis of channels, `images\[:, None\]`",
     ),
@@ -144,8 +144,8 @@ def test_a_misspelled_argument_is_asked_for():
         kpm.PatchMixing(gridsize=4, probability=1.0)
     with pytest.raises(ValueError, match=r"Did you mean 'probability'\?"):
         kpm.layers.MaskMix(probabilty=0.5)
-    with pytest.raises(ValueError, match="colour") as error:
-        kpm.PatchMixing(colour=4, probability=1.0)
+    with pytest.raises(ValueError, match="color") as error:
+        kpm.PatchMixing(color=4, probability=1.0)
     assert "Did you mean" not in str(error.value)
 
 
@@ -158,11 +158,11 @@ def test_as_a_layer_of_a_model_it_says_where_it_belongs():
         model.fit(images("float32", (8, 8)), np.eye(BATCH), verbose=0)
 
 
-NOTHING_OF_A_NEIGHBOUR = {"no sample mixed": {"probability": 0.0}, "no patch": {"ratio": 0.01}}
+NOTHING_OF_A_NEIGHBOR = {"no sample mixed": {"probability": 0.0}, "no patch": {"ratio": 0.01}}
 
 
 @pytest.mark.parametrize("way", ["patches", "choice"])
-@pytest.mark.parametrize("arguments", NOTHING_OF_A_NEIGHBOUR.values(), ids=NOTHING_OF_A_NEIGHBOUR)
+@pytest.mark.parametrize("arguments", NOTHING_OF_A_NEIGHBOR.values(), ids=NOTHING_OF_A_NEIGHBOR)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.filterwarnings("ignore:PatchMixing will never")

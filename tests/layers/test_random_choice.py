@@ -14,7 +14,7 @@ from tests.layers.cases import (
     IDS,
     LABELS,
     assert_exact,
-    coloured,
+    colored,
     images,
     mean_pixel,
 )
@@ -36,7 +36,7 @@ WAYS = {
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=WAYS.keys())
 def test_every_way_of_mixing_gives_labels_that_fit_the_pixels(make):
-    mixed, labels = choice(make())(coloured(), IDS)
+    mixed, labels = choice(make())(colored(), IDS)
     assert dtype_name(mixed) == dtype_name(labels) == "float32"
     np.testing.assert_allclose(mean_pixel(mixed), to_numpy(labels), atol=1e-6)
     assert (to_numpy(labels).max(1) < 1).any() == (make() is not None)
@@ -54,7 +54,7 @@ def test_labels_of_every_form_become_float32_rows(labels):
 @pytest.mark.parametrize("make", list(WAYS.values())[:4], ids=list(WAYS)[:4])
 def test_labels_are_smoothed_once_whatever_mixes(make):
     smoothed, plain = (
-        to_numpy(choice(make(), label_smoothing=amount)(coloured(), IDS)[1]) for amount in (0.4, 0)
+        to_numpy(choice(make(), label_smoothing=amount)(colored(), IDS)[1]) for amount in (0.4, 0)
     )
     np.testing.assert_allclose(smoothed, 0.6 * plain + 0.4 / BATCH, atol=1e-6)
     np.testing.assert_allclose(smoothed.sum(1), 1, atol=1e-5)
@@ -243,7 +243,7 @@ class TestJaxJit:
         import jax
 
         mix = four()
-        x, y = as_kind(coloured(), BACKEND), as_kind(IDS, BACKEND)
+        x, y = as_kind(colored(), BACKEND), as_kind(IDS, BACKEND)
         step = jax.jit(lambda seed: mix.apply_plan(mix.sample_plan(x, seed=seed), x, y))
         found = set()
         for i in range(12):
@@ -259,7 +259,7 @@ def test_policies_of_half_precision_leave_labels_and_pixels_alone(policy):
     try:
         mix = four()
         for _ in range(6):
-            mixed, labels = mix(coloured(), IDS)
+            mixed, labels = mix(colored(), IDS)
             assert dtype_name(mixed) == dtype_name(labels) == "float32"
             np.testing.assert_allclose(mean_pixel(mixed), to_numpy(labels), atol=1e-6)
     finally:
@@ -343,7 +343,7 @@ def test_weights_and_masks_follow_every_method_but_blends_of_masks():
     weights = np.linspace(0.5, 2, BATCH).astype("float32")
     mix = four()
     for _ in range(8):
-        mixed, _, mixed_weights = map(to_numpy, mix(coloured(), IDS, weights))
+        mixed, _, mixed_weights = map(to_numpy, mix(colored(), IDS, weights))
         np.testing.assert_allclose(mixed_weights, mean_pixel(mixed) @ weights, rtol=1e-5)
     mix = choice(kpm.PatchMixing(probability=1.0), kpm.layers.CutMix())
     masks = images("int32")[..., 0]

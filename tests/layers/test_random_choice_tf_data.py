@@ -5,7 +5,7 @@ import pytest
 
 import keras_patchmix as kpm
 from tests.arrays import BACKEND
-from tests.layers.cases import BATCH, IDS, coloured, images, mean_pixel
+from tests.layers.cases import BATCH, IDS, colored, images, mean_pixel
 from tests.layers.choices import choice, four
 
 tf = pytest.importorskip("tensorflow")
@@ -116,7 +116,7 @@ def test_a_parallel_map_never_uses_a_plan_twice():
 def test_tf_function(xla):
     mix = four()
     compiled = tf.function(lambda x, y: mix(x, y), jit_compile=xla)
-    results = [compiled(tf.constant(coloured()), tf.constant(IDS)) for _ in range(8)]
+    results = [compiled(tf.constant(colored()), tf.constant(IDS)) for _ in range(8)]
     for mixed, labels in results:
         np.testing.assert_allclose(mean_pixel(mixed), labels, atol=1e-6)
     assert len({labels.numpy().tobytes() for _, labels in results}) > 3

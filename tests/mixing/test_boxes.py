@@ -116,7 +116,7 @@ def test_sides_follow_the_root_of_a_beta(alpha, kind):
     for lengths, side in zip(sides(plan), size, strict=True):
         counts = np.bincount(lengths, minlength=side + 1)
         expected = side_law(alpha, side) * DRAWS
-        # A chi-square wants 5 of each: what is rarer is counted with its neighbours.
+        # A chi-square wants 5 of each: what is rarer is counted with its neighbors.
         groups = np.minimum(np.cumsum(expected) // 10, np.sum(expected) // 10 - 1).astype(int)
         counts, expected = (np.bincount(groups, values) for values in (counts, expected))
         counts, expected = counts[expected > 0], expected[expected > 0]

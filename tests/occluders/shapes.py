@@ -3,37 +3,37 @@
 import numpy as np
 
 
-def disc(side=60, colour=(255, 255, 255)):
+def disc(side=60, color=(255, 255, 255)):
     """A disc with a hard edge."""
     axis = np.arange(side) + 0.5 - side / 2
     inside = np.hypot(*np.meshgrid(axis, axis)) <= side / 2
-    return painted(inside, colour)
+    return painted(inside, color)
 
 
-def ring(side=60, colour=(255, 255, 255)):
+def ring(side=60, color=(255, 255, 255)):
     axis = np.arange(side) + 0.5 - side / 2
     radius = np.hypot(*np.meshgrid(axis, axis))
-    return painted((radius <= side / 2) & (radius >= side / 4), colour)
+    return painted((radius <= side / 2) & (radius >= side / 4), color)
 
 
-def square(height=20, width=20, colour=(200, 100, 50)):
-    return painted(np.ones((height, width), bool), colour)
+def square(height=20, width=20, color=(200, 100, 50)):
+    return painted(np.ones((height, width), bool), color)
 
 
-def painted(inside, colour):
+def painted(inside, color):
     image = np.zeros((*inside.shape, 4), np.uint8)
-    image[inside] = (*colour, 255)
+    image[inside] = (*color, 255)
     return image
 
 
 def noisy(height, width, seed=0):
-    """A picture of random colours and alphas, opaque in its corners."""
+    """A picture of random colors and alphas, opaque in its corners."""
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 4)).astype(np.uint8)
     image[[0, 0, -1, -1], [0, -1, 0, -1], 3] = 255
     return image
 
 
-def sampled_slowly(image, image_size, centre, turns, scale):
+def sampled_slowly(image, image_size, center, turns, scale):
     """What stands at each pixel of a placed picture: float64 (H, W, 4), multiplied by alpha."""
     height, width = image.shape[:2]
     straight = image / 255.0
@@ -46,7 +46,7 @@ def sampled_slowly(image, image_size, centre, turns, scale):
     out = np.zeros((*image_size, 4))
     for i in range(image_size[0]):
         for j in range(image_size[1]):
-            dy, dx = (i + 0.5 - centre[0]) / scale, (j + 0.5 - centre[1]) / scale
+            dy, dx = (i + 0.5 - center[0]) / scale, (j + 0.5 - center[1]) / scale
             # Turned back, into the frame of the picture.
             x = dx * np.cos(angle) + dy * np.sin(angle) + width / 2 - 0.5
             y = -dx * np.sin(angle) + dy * np.cos(angle) + height / 2 - 0.5

@@ -67,7 +67,7 @@ def test_occluders_too_thin_to_hide_anything_are_an_error():
 
 
 def test_a_rung_shows_what_the_rungs_below_show():
-    occluders = [Occluder("disc", disc()), Occluder("ring", ring(colour=(9, 99, 199)))]
+    occluders = [Occluder("disc", disc()), Occluder("ring", ring(color=(9, 99, 199)))]
     covers = cover_to((0.1, 0.2, 0.3, 0.9), (64, 64), draws(occluders))
     below = None
     for layers in covers:
@@ -103,7 +103,7 @@ def test_wrong_arguments_are_named(levels, size, message):
         cover_to(levels, size, draws([Occluder("disc", disc())]))
 
 
-def test_centres_are_pixels_not_yet_hidden():
+def test_centers_are_pixels_not_yet_hidden():
     """The first free pixel is the corner, then one beyond the disc that lies in the corner."""
     occluder = Occluder("disc", disc(200))
     at_10, at_20 = cover_to((0.1, 0.2), (100, 100), lambda number: (occluder, 0.0, 0.0, 0.5, 0.5))
@@ -113,7 +113,7 @@ def test_centres_are_pixels_not_yet_hidden():
     assert abs(radius - np.sqrt(4 * 1000 / np.pi)) < 1.5
     assert abs(rows.max() - radius) <= 1
     rows, columns = np.divmod(at_20[1].index, 100)
-    # Its centre is (0, radius): it reaches farther to the right than down, by that.
+    # Its center is (0, radius): it reaches farther to the right than down, by that.
     assert abs(columns.max() - rows.max() - radius) <= 1.5
 
 

@@ -31,11 +31,11 @@ def test_pictures_come_back_as_they_were_saved_in_the_order_of_their_names(tmp_p
         np.testing.assert_array_equal(occluder.image, pictures[occluder.name])
 
 
-def test_grey_and_palette_pictures_with_transparency_are_taken(tmp_path):
+def test_gray_and_palette_pictures_with_transparency_are_taken(tmp_path):
     from PIL import Image
 
-    grey = square(20, 20)[..., [0, 3]]
-    save(tmp_path / "grey.png", np.ascontiguousarray(grey))
+    gray = square(20, 20)[..., [0, 3]]
+    save(tmp_path / "gray.png", np.ascontiguousarray(gray))
     palette = Image.fromarray(disc(20)[..., :3]).quantize(2)
     hole = palette.getpixel((0, 0))
     palette.save(tmp_path / "palette.png", transparency=hole)

@@ -43,7 +43,7 @@ def test_smaller_sizes_are_averages_of_areas():
         assert not np.any(pixels[:, [0, -1]])
 
 
-def test_a_large_picture_is_halved_and_keeps_its_colours():
+def test_a_large_picture_is_halved_and_keeps_its_colors():
     occluder = Occluder("large", disc(1400, (10, 200, 90)))
     assert occluder.image.shape == (350, 350, 4)
     assert np.all(occluder.image[occluder.image[..., 3] == 255][:, :3] == (10, 200, 90))

@@ -20,7 +20,7 @@ def shown(layer, height, width):
 
 
 def test_an_opaque_square_lies_where_it_is_put():
-    layer = place(Occluder("square", square(20, 10)), (64, 80), centre=(30, 45))
+    layer = place(Occluder("square", square(20, 10)), (64, 80), center=(30, 45))
     expected = np.zeros((64, 80, 4), np.uint8)
     expected[20:40, 40:50] = (200, 100, 50, 255)
     np.testing.assert_array_equal(shown(layer, 64, 80), expected)
@@ -56,20 +56,20 @@ def test_half_the_size_is_the_average_of_two_by_two_pixels():
 
 
 @pytest.mark.parametrize(
-    ("turns", "scale", "centre"),
+    ("turns", "scale", "center"),
     [(0.13, 1.0, (15.3, 18.9)), (0.62, 1.7, (9.1, 20.2)), (0.951, 0.72, (17.0, 12.5))],
 )
-def test_any_place_turn_and_scale_agree_with_a_slow_loop(turns, scale, centre):
+def test_any_place_turn_and_scale_agree_with_a_slow_loop(turns, scale, center):
     image = noisy(13, 18)
-    layer = place(Occluder("noise", image), (33, 37), centre, turns, scale)
-    expected = 255 * sampled_slowly(image, (33, 37), centre, turns, scale)
-    # Half a step each for multiplying colours by alpha and for the result.
+    layer = place(Occluder("noise", image), (33, 37), center, turns, scale)
+    expected = 255 * sampled_slowly(image, (33, 37), center, turns, scale)
+    # Half a step each for multiplying colors by alpha and for the result.
     assert np.abs(shown(layer, 33, 37) - expected).max() < 1.01
     assert np.all(layer.pixels[:, 3] > 0)
     assert np.all(np.diff(layer.index) > 0)
 
 
-def test_fine_stripes_turn_to_grey_when_made_small():
+def test_fine_stripes_turn_to_gray_when_made_small():
     inside = np.zeros((240, 240), bool)
     inside[:, ::2] = True
     occluder = Occluder("stripes", painted(inside, (255, 255, 255)))
@@ -91,8 +91,8 @@ def test_layers_lie_one_behind_another_as_in_a_slow_loop():
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
     layers = [
-        place(Occluder("noise", noisy(20, 30, seed)), (height, width), centre, seed / 7, 1.1)
-        for seed, centre in enumerate([(20, 20), (25, 25), (15, 40), (38, 10)])
+        place(Occluder("noise", noisy(20, 30, seed)), (height, width), center, seed / 7, 1.1)
+        for seed, center in enumerate([(20, 20), (25, 25), (15, 40), (38, 10)])
     ]
     cover = empty_cover(height, width)
     for layer in layers:
@@ -120,10 +120,10 @@ def test_a_layer_behind_changes_nothing_that_is_opaque():
     assert covered(cover) == np.sum(cover[..., 3] >= 128) > 1600
 
 
-def cover_of(alpha, colour=(200, 100, 50)):
-    """A cover of one column for each alpha, colours multiplied by it."""
+def cover_of(alpha, color=(200, 100, 50)):
+    """A cover of one column for each alpha, colors multiplied by it."""
     alpha = np.asarray(alpha)
-    pixels = np.concatenate([np.outer(alpha, colour) // 255, alpha[:, None]], axis=1)
+    pixels = np.concatenate([np.outer(alpha, color) // 255, alpha[:, None]], axis=1)
     return np.repeat(pixels[None].astype(np.uint8), 3, axis=0)
 
 
@@ -138,15 +138,15 @@ def cover_of(alpha, colour=(200, 100, 50)):
         (np.float64, (0, 1), 1e-12),
     ],
 )
-def test_colours_are_blended_in_the_range_and_dtype_of_the_image(dtype, value_range, tolerance):
+def test_colors_are_blended_in_the_range_and_dtype_of_the_image(dtype, value_range, tolerance):
     low, high = value_range
     cover = cover_of([0, 1, 77, 128, 254, 255])
     image = np.full((3, 6, 3), low + 0.25 * (high - low)).astype(dtype)
     out = blend(image, cover, value_range)
     assert out.dtype == image.dtype
     alpha = cover[..., 3:] / 255.0
-    colour = low * alpha + (high - low) * (cover[..., :3] / 255.0)
-    expected = (1 - alpha) * image.astype(float) + colour
+    color = low * alpha + (high - low) * (cover[..., :3] / 255.0)
+    expected = (1 - alpha) * image.astype(float) + color
     assert np.abs(out.astype(float) - expected).max() <= tolerance
     assert np.any(out[:, 3] != image[:, 3])
 
@@ -176,8 +176,8 @@ def test_where_nothing_stands_in_front_not_a_bit_changes():
 
 
 def test_one_channel_shows_the_luma():
-    colours = np.eye(3, 3, dtype=np.uint8) * 255
-    cover = np.concatenate([colours, np.full((3, 1), 255, np.uint8)], axis=1)[None]
+    colors = np.eye(3, 3, dtype=np.uint8) * 255
+    cover = np.concatenate([colors, np.full((3, 1), 255, np.uint8)], axis=1)[None]
     out = blend(np.zeros((1, 3, 1), np.float32), cover, (0, 255))
     assert out[0, :, 0].tolist() == [76, 150, 29]
 

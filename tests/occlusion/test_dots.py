@@ -50,7 +50,7 @@ def both(report):
     return {"convnext": report, "resnet": other}
 
 
-def test_dots_have_wilsons_interval_and_the_colour_of_the_models_curves(both):
+def test_dots_have_wilsons_interval_and_the_color_of_the_models_curves(both):
     found = curves_of(both).sets
     assert list(found) == ["hidden_a", "hidden_b"]
     first, second = found["hidden_a"]

@@ -16,12 +16,12 @@ CROP = ((Y, SIZE - Y - 1), (X, SIZE - X - 1))
 def reading_layers():
     """Layers whose scores rank the classes as `closed_form.scores_of` does.
 
-    The nearest centre c to v has the largest 2 c v - c^2.
+    The nearest center c to v has the largest 2 c v - c^2.
     """
-    centres = (40 * np.arange(K) + 10).astype("float32")
+    centers = (40 * np.arange(K) + 10).astype("float32")
     dense = keras.layers.Dense(K)
     dense.build((None, 3))
-    dense.set_weights([np.tile(2 * centres / 3, (3, 1)), -(centres**2)])
+    dense.set_weights([np.tile(2 * centers / 3, (3, 1)), -(centers**2)])
     return [keras.layers.Cropping2D(CROP), keras.layers.Flatten(), dense]
 
 
@@ -115,7 +115,7 @@ def test_the_error_is_the_first_one_where_floats_do_not_help():
 
 
 def test_mixed_precision_ranks_alike(expected):
-    # Centres, pixels and their products are a few digits long, but not short enough for bfloat16.
+    # Centers, pixels and their products are a few digits long, but not short enough for bfloat16.
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         layers = [keras.layers.Rescaling(1 / 40, -0.25), *reading_layers()]

@@ -65,17 +65,17 @@ def test_a_browser_may_load_nothing_but_its_own_style(text, page):
 
 
 def test_text_and_curves_stand_out_from_the_page_light_and_dark(text):
-    def luminance(colour):
-        values = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    def luminance(color):
+        values = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
         return linear @ (0.2126, 0.7152, 0.0722)
 
     themes = re.findall(r":root \{(.*?)\}", text, re.DOTALL)
     assert len(themes) == 2
     for theme in themes:
-        colours = {k: luminance(v) for k, v in re.findall(r"--([\w-]+): (#\w{6})", theme)}
+        colors = {k: luminance(v) for k, v in re.findall(r"--([\w-]+): (#\w{6})", theme)}
 
-        def contrast(a, b, of=colours):
+        def contrast(a, b, of=colors):
             low, high = sorted((of[a], of[b]))
             return (high + 0.05) / (low + 0.05)
 

@@ -136,13 +136,13 @@ def decoded(file):
     return np.asarray(Image.open(io.BytesIO(file)))[..., :3].astype(int)
 
 
-def test_colours_go_from_the_lowest_value_to_the_highest_over_the_grey_image():
+def test_colors_go_from_the_lowest_value_to_the_highest_over_the_gray_image():
     image, mask = np.full((2, 2, 1), 0.4), np.zeros((2, 2), bool)
     picture = decoded(saliency.picture(image, mask, np.array([[1.0, 2.0], [2.5, 3.0]])))
     assert picture.shape == (160, 160, 3)
     shown = picture[40::80, 40::80]
-    colours = matplotlib.colormaps["RdBu_r"]([[0.0, 0.5], [0.75, 1.0]])[..., :3]
-    np.testing.assert_allclose(shown, 255 * (0.6 * colours + 0.4 * 0.4), atol=2)
+    colors = matplotlib.colormaps["RdBu_r"]([[0.0, 0.5], [0.75, 1.0]])[..., :3]
+    np.testing.assert_allclose(shown, 255 * (0.6 * colors + 0.4 * 0.4), atol=2)
     assert shown[0, 0, 2] > shown[0, 0, 0], "the lowest is blue"
     assert shown[1, 1, 0] > shown[1, 1, 2], "the highest is red"
 

@@ -6,7 +6,7 @@ import pytest
 from keras_patchmix.occlusion import Row, plot_reports
 from keras_patchmix.occlusion.intervals import wilson
 from keras_patchmix.occlusion.panels import curves_of, row_title
-from keras_patchmix.report.style import COLOURS
+from keras_patchmix.report.style import COLORS
 from tests.occlusion.page_reports import CONDITIONS, make_report
 
 pytest.importorskip("matplotlib")
@@ -82,21 +82,21 @@ def test_many_corruptions_get_a_panel_for_each_family():
     ]
     figure = report.plot()
     assert len(figure.axes) == 4
-    # Colours need not last for all panels, as no line stands in two.
+    # Colors need not last for all panels, as no line stands in two.
     assert [line.get_color() for line in drawn_lines(figure)] == [
-        COLOURS[i] for i in (0, 0, 1, 2, 3, 4, 0, 0)
+        COLORS[i] for i in (0, 0, 1, 2, 3, 4, 0, 0)
     ]
     assert {line.get_linestyle() for line in drawn_lines(figure)} == {"-"}
 
 
-def test_beyond_seven_models_colours_return_with_other_dashes():
+def test_beyond_seven_models_colors_return_with_other_dashes():
     reports = {f"model {i}": make_report(skill=0.3 + 0.05 * i) for i in range(9)}
     figure = plot_reports(reports)
     first = figure.axes[0].lines
     assert len(first) == 9
     styles = [(line.get_color(), line.get_linestyle()) for line in first]
     assert len(set(styles)) == 9
-    assert styles[7] == (COLOURS[0], "--")
+    assert styles[7] == (COLORS[0], "--")
     assert [text.get_text() for text in legend_texts(figure)] == list(reports)
 
 

@@ -213,8 +213,8 @@ def test_plots_are_pictures(report, tmp_path):
         picture = imread(tmp_path / name)
         assert picture.shape[0] > 400
         assert picture.shape[1] > 700
-        colours = (picture[..., :3] * 255).astype(np.uint8) @ np.array([1, 2**8, 2**16])
-        assert len(np.unique(colours)) > 20
+        colors = (picture[..., :3] * 255).astype(np.uint8) @ np.array([1, 2**8, 2**16])
+        assert len(np.unique(colors)) > 20
     plot_reports({"one": report}, tmp_path / "one.svg")
     assert "<svg" in (tmp_path / "one.svg").read_text()
     assert sorted(os.listdir(tmp_path)) == ["one.png", "one.svg", "two.png"]

@@ -1,4 +1,4 @@
-"""Figures within a page: readable as HTML, in the page's colours, without styles of their own."""
+"""Figures within a page: readable as HTML, in the page's colors, without styles of their own."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_patchmix.report.pictures import inline_svg
-from keras_patchmix.report.style import BAD, COLOURS, PAPER
+from keras_patchmix.report.style import BAD, COLORS, PAPER
 from tests.occlusion.page_reader import Page
 
 X, Y = [0.0, 1.0, 3.0, 10.0], [2.0, 8.0, 5.0, 1.0]
@@ -17,8 +17,8 @@ X, Y = [0.0, 1.0, 3.0, 10.0], [2.0, 8.0, 5.0, 1.0]
 def figure():
     figure = Figure(figsize=(4, 3))
     axis = figure.subplots()
-    axis.plot(X, Y, color=COLOURS[1], marker="s", markeredgecolor=PAPER, clip_on=False)
-    axis.fill_between(X, Y, color=COLOURS[0], alpha=0.15, linewidth=0)
+    axis.plot(X, Y, color=COLORS[1], marker="s", markeredgecolor=PAPER, clip_on=False)
+    axis.fill_between(X, Y, color=COLORS[0], alpha=0.15, linewidth=0)
     axis.text(2, 2, "<b>&", color=BAD, fontsize=7)
     return figure
 
@@ -38,7 +38,7 @@ def test_marks_stand_where_the_points_are(figure):
     assert places[1, 1] == places[:, 1].min()  # the highest is nearest to the top of the page
 
 
-def test_it_has_the_colours_of_the_page_and_no_style(figure):
+def test_it_has_the_colors_of_the_page_and_no_style(figure):
     text = inline_svg(figure, 'a "b"\x1b', "a")
     page = Page(text)
     name, attributes = page.elements[0]

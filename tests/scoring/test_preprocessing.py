@@ -15,7 +15,7 @@ from keras_patchmix.scoring.preprocessing import (
 from tests.occlusion.closed_form import SIZE, K, constant_data, median_reader, scores_of
 
 
-class Centre:
+class Center:
     """A preprocessor: the median of every image, as a picture of one pixel in 0..1."""
 
     image_size = (1, 1)
@@ -34,10 +34,10 @@ class Task(keras.Model):
         x = keras.layers.Flatten()(inputs)[:, :1]
         outputs = keras.layers.Dense(K, "softmax", name="head")(400 * x)
         super().__init__(inputs, outputs, **kwargs)
-        self.preprocessor = Centre()
+        self.preprocessor = Center()
         # The exponents of |x - c|^2, but for the part that all classes share.
-        centres = (40 * np.arange(K) + 10) / 255
-        self.get_layer("head").set_weights([centres[None], -200 * centres**2])
+        centers = (40 * np.arange(K) + 10) / 255
+        self.get_layer("head").set_weights([centers[None], -200 * centers**2])
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
         return self.preprocessor(x, y=y, sample_weight=sample_weight)
@@ -82,8 +82,8 @@ def test_evaluate_applies_it_and_says_so():
     images, labels = constant_data(30)
     report = evaluate(Task(), images, labels, suite=[PatchDrop(2, 0.25)])
     assert report.rows[0].top1 == 1  # 1 / 6 without it
-    assert report.settings["preprocess"] == "the model's own, Centre"
-    assert "through the model's own, Centre" in report.table().splitlines()[0]
+    assert report.settings["preprocess"] == "the model's own, Center"
+    assert "through the model's own, Center" in report.table().splitlines()[0]
     assert "preprocess=" not in report.to_html()
 
 
@@ -115,8 +115,8 @@ def test_saliency_applies_it():
     def plain(batch):
         scores = scores_of(np.median(np.asarray(batch)[..., 0], axis=(1, 2))).astype(np.float64)
         values = np.median(np.asarray(batch)[..., 0], axis=(1, 2)) / 255
-        centres = (40 * np.arange(K) + 10) / 255
-        scores = 400 * np.outer(values, centres) - 200 * centres**2
+        centers = (40 * np.arange(K) + 10) / 255
+        scores = 400 * np.outer(values, centers) - 200 * centers**2
         scores = np.exp(scores - scores.max(1, keepdims=True))
         return scores / scores.sum(1, keepdims=True)
 
@@ -129,7 +129,7 @@ def test_saliency_applies_it():
     report = selectivity_benchmark(
         Task(), constant_data(12), max_examples=2, num_masks=8, grid_size=2
     )
-    assert report.settings["preprocess"] == "the model's own, Centre"
+    assert report.settings["preprocess"] == "the model's own, Center"
     assert report.accuracy == 1
 
 

@@ -50,18 +50,18 @@ def test_a_saved_model_scores_as_the_model_does_and_does_not_mix(model, tmp_path
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="exported by TensorFlow here")
-@pytest.mark.parametrize("quantised", [False, True])
-def test_a_litert_file_scores_as_the_model_does_and_does_not_mix(model, quantised, tmp_path):
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_litert_file_scores_as_the_model_does_and_does_not_mix(model, quantized, tmp_path):
     tf = pytest.importorskip("tensorflow")
     model.export(tmp_path / "exported", verbose=False)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "exported"))
-    if quantised:
+    if quantized:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([np.float32(x[None])] for x in NOISE)
         converter.inference_input_type = converter.inference_output_type = tf.uint8
     path = tmp_path / "exported.tflite"
     path.write_bytes(converter.convert())
-    if not quantised:
+    if not quantized:
         return assert_scores_like(model, path)
     opened = open_model(path)
     expected = to_numpy(model(np.float32(NOISE)))

@@ -23,10 +23,10 @@ PLAIN = {"augmentation": "none", "mixing": "none"}
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Photographs of noise, and of one grey: image k of the folder "grey" is k everywhere."""
+    """Photographs of noise, and of one gray: image k of the folder "gray" is k everywhere."""
     root = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
-    for name in ("noise", "grey"):
+    for name in ("noise", "gray"):
         for split, count in (("train", COUNT), ("validation", 8), ("test", 8)):
             for k in range(count):
                 path = root / name / split / f"class{k % 4}" / f"{k:02d}.png"
@@ -87,10 +87,10 @@ def test_batches_that_are_not_mixed_are_those_of_tf_data(photos, arguments):
 def test_crops_that_are_not_mixed_are_of_the_photographs_of_tf_data(photos):
     import tensorflow as tf
 
-    options = options_of(photos, "grey", mixing="none", augmentation="flip-crop")
+    options = options_of(photos, "gray", mixing="none", augmentation="flip-crop")
     tf.random.set_seed(options.seed)
     stream = pipeline.training_batches(training_data.load(options), options, 8)
-    found = batches(photos, 8, name="grey", mixing="none", augmentation="flip-crop")
+    found = batches(photos, 8, name="gray", mixing="none", augmentation="flip-crop")
     for (x, y), (x2, y2) in zip(found, stream.take(8).as_numpy_iterator(), strict=True):
         np.testing.assert_allclose(x, x2, atol=1e-4)
         np.testing.assert_array_equal(y, y2)
@@ -108,7 +108,7 @@ def test_a_stream_that_begins_later_goes_on_with_the_same_batches(photos, cache,
 
 
 def test_a_pass_holds_every_image_once_in_an_order_of_its_own(photos):
-    values = [x[:, 0, 0, 0] for x, _ in batches(photos, 2 * PER_PASS, name="grey", **PLAIN)]
+    values = [x[:, 0, 0, 0] for x, _ in batches(photos, 2 * PER_PASS, name="gray", **PLAIN)]
     first, second = np.concatenate(values[:PER_PASS]), np.concatenate(values[PER_PASS:])
     assert sorted(first) == sorted(second) == list(range(COUNT))
     assert (first != second).any()
@@ -118,7 +118,7 @@ def test_a_pass_holds_every_image_once_in_an_order_of_its_own(photos):
 def test_labels_of_every_mixing_say_what_the_pixels_show(photos, mixing):
     arguments = {"mixing": mixing, "mixing_probability": 1.0, "augmentation": "none"}
     mixed = 0
-    for images, labels in batches(photos, 15, name="grey", **arguments):
+    for images, labels in batches(photos, 15, name="gray", **arguments):
         assert (images.dtype, labels.dtype) == (np.uint8, np.float32)
         for image, row in zip(images, labels, strict=True):
             shares = np.zeros(4)

@@ -179,7 +179,7 @@ def test_augmented_images_are_flipped_and_shifted_ones():
     augmented = batches(10, source=data(ramp), mixing="none", augmentation="flip-shift")
     rows = np.concatenate([x[:, 0, :, 0] for x, _ in augmented]).astype(int)
     assert len(np.unique(rows, axis=0)) > 4
-    assert (np.abs(np.diff(rows, axis=1)) <= 1).all(), "neighbours stay neighbours"
+    assert (np.abs(np.diff(rows, axis=1)) <= 1).all(), "neighbors stay neighbors"
     assert (rows[:, 0] > rows[:, -1]).any()
     assert (rows[:, 0] < rows[:, -1]).any()
 

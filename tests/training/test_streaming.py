@@ -285,10 +285,10 @@ def test_a_crop_shrinks_by_the_mean_of_its_pixels(form):
     small = augmentation.decode_crop(encoded(pixels, form, **arguments), WHOLE, (16, 16)).numpy()
     tolerance = {"JPEG": 5, "PNG": 0, "GIF": 12}[form]
     np.testing.assert_allclose(small.astype(int), smooth(2, 16, 16), atol=tolerance)
-    # a checkerboard finer than the result becomes grey, and no pattern
+    # a checkerboard finer than the result becomes gray, and no pattern
     fine = 255 * (np.indices((64, 64)).sum(0) % 2)[..., None].repeat(3, -1).astype("uint8")
-    grey = augmentation.decode_crop(encoded(fine, form, **arguments), WHOLE, (16, 16)).numpy()
-    np.testing.assert_allclose(grey, 127.5, atol=8 if form == "JPEG" else 1)
+    gray = augmentation.decode_crop(encoded(fine, form, **arguments), WHOLE, (16, 16)).numpy()
+    np.testing.assert_allclose(gray, 127.5, atol=8 if form == "JPEG" else 1)
 
 
 def test_a_crop_that_grows_is_interpolated():

@@ -88,12 +88,12 @@ def _draw_kind(axis, explanations, kind):
     lines = []
     for number, explanation in enumerate(explanations.values()):
         style = line_style(number)
-        colour, dashes = style["color"], style["linestyle"]
+        color, dashes = style["color"], style["linestyle"]
         shares = 100 * np.array(explanation.curves["shares"])
         curves = np.array(explanation.curves[kind])
         if len(curves) > 1:
-            axis.plot(shares, curves.T, color=colour, linewidth=0.6, alpha=0.3)
-        lines += axis.plot(shares, curves.mean(0), dashes, color=colour, linewidth=2)
+            axis.plot(shares, curves.T, color=color, linewidth=0.6, alpha=0.3)
+        lines += axis.plot(shares, curves.mean(0), dashes, color=color, linewidth=2)
     axis.set_xlim(0, 100)
     axis.set_ylim(-0.02, 1.02)
     axis.tick_params(labelsize=8)

@@ -100,7 +100,7 @@ def describe_files(pictures):
 def read_pictures(pictures, size):
     """Reads images and brings them to one size, as data sets do.
 
-    An image is scaled to cover the size and cropped to its centre, and so is its mask. The EXIF
+    An image is scaled to cover the size and cropped to its center, and so is its mask. The EXIF
     orientation is applied, and alpha is dropped.
 
     Args:

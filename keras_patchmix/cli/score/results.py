@@ -46,7 +46,7 @@ def tables(reports):
 
 
 def _side_by_side(reports):
-    """Returns top-1 in per cent of several models, a column each."""
+    """Returns top-1 in percent of several models, a column each."""
     first = next(iter(reports.values()))
     top1 = [{row.name: row.top1 for row in report.rows} for report in reports.values()]
     lines = [

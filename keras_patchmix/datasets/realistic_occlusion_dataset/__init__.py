@@ -1,4 +1,4 @@
-"""ROD, the Realistic Occlusion Dataset: photographs of objects behind coloured blocks.
+"""ROD, the Realistic Occlusion Dataset: photographs of objects behind colored blocks.
 
 The data set of Lee et al., "Hardwiring ViT Patch Selectivity into CNNs using Patch Mixing" (arXiv
 2306.17848), read from the published archives; and the ImageNet classes that stand for its own.

@@ -1,7 +1,7 @@
 """A small image data set that is generated, for trying things out without a download.
 
 Ten kinds of objects, each put together from a body outline, a body texture and a kind of limb, in
-varied pose, size, colour and light on a textured ground among loose pieces of other objects. Any
+varied pose, size, color and light on a textured ground among loose pieces of other objects. Any
 outline, texture or kind of limb occurs in two or three classes: several parts decide the class.
 """
 

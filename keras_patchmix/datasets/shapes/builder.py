@@ -64,7 +64,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
 
     The configurations that end in `_occluded` hold the test images with the drawn occluders of
     `keras_patchmix.occluders` in front, in splits `coverage_20`, `coverage_40`, `coverage_60` and
-    `coverage_80`, in per cent of the pixels; further features are `mask`, uint8 of shape
+    `coverage_80`, in percent of the pixels; further features are `mask`, uint8 of shape
     `(size, size, 1)`, 1 where an occluder stands, `coverage`, its mean, and `index`, the position
     in the test split. They are those that `keras_patchmix.occlusion.Superimpose` makes with the
     same seed.
@@ -98,7 +98,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
         return self.dataset_info_from_configs(
             description=(
                 "Generated images of ten kinds of objects. A class is a body outline, a texture "
-                "and a kind of limb together, in varied pose, size, colour, light and clutter."
+                "and a kind of limb together, in varied pose, size, color, light and clutter."
             ),
             features=features,
             supervised_keys=("image", "label"),

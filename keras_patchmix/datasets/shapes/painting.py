@@ -17,7 +17,7 @@ _TRIANGLE = 0.78
 _TRIANGLE_NORMALS = tuple(direction(t) for t in (1 / 4, 7 / 12, 11 / 12))
 _HALF = math.sqrt(0.5)
 _SUPERSAMPLE = 2
-# Objects reach no further than this from their centre, in units of their radius.
+# Objects reach no further than this from their center, in units of their radius.
 _EXTENT = 2.3
 _BODY_EXTENT = 1.85
 
@@ -54,7 +54,7 @@ def outline_distance(outline, x, y):
 
 
 def _boundary(outline, cos, sin):
-    """Distance from the centre to the outline in a direction."""
+    """Distance from the center to the outline in a direction."""
     if outline == "disc":
         return 1.0
     if outline == "triangle":
@@ -182,7 +182,7 @@ class _Canvas:
 
     def window(self, pose, extent):
         """Returns slices of the rows and columns that an object may touch."""
-        x, y = pose["centre"]
+        x, y = pose["center"]
         reach = pose["radius"] * extent
         return tuple(
             slice(max(int((at - reach) * self.side), 0), max(int((at + reach) * self.side) + 2, 0))
@@ -194,25 +194,25 @@ class _Canvas:
         rows, columns = window
         radius = pose["radius"]
         (a, b), (c, d) = pose["matrix"]
-        dx = (self.axis[columns] - pose["centre"][0]) / radius
-        dy = (self.axis[rows] - pose["centre"][1]) / radius
+        dx = (self.axis[columns] - pose["center"][0]) / radius
+        dy = (self.axis[rows] - pose["center"][1]) / radius
         dx, dy = dx[None, :], dy[:, None]
         x = dx * a + dy * b
         y = dx * c + dy * d
         # Edges are blended over a pixel and a half of a sample: soft enough not to alias.
         return x, y, 1.5 / (self.side * radius)
 
-    def blend(self, window, colour, cover):
-        """Lays a colour (three floats, or three arrays over the window) over the picture."""
-        for channel, plane in zip(colour, self.pixels, strict=True):
+    def blend(self, window, color, cover):
+        """Lays a color (three floats, or three arrays over the window) over the picture."""
+        for channel, plane in zip(color, self.pixels, strict=True):
             area = plane[window]
             layer = channel - area
             layer *= cover
             area += layer
 
 
-def _two_tone(colours, mask):
-    return [mask * (second - first) + first for first, second in zip(*colours, strict=True)]
+def _two_tone(colors, mask):
+    return [mask * (second - first) + first for first, second in zip(*colors, strict=True)]
 
 
 def _upsample(noise, side):
@@ -233,7 +233,7 @@ def _ground(canvas, ground):
     cloud = coarse * 0.6 + fine * 0.4
     weight = ground["texture_weight"]
     mask = cloud + (pattern - cloud) * weight
-    for plane, channel in zip(canvas.pixels, _two_tone(ground["colours"], mask), strict=True):
+    for plane, channel in zip(canvas.pixels, _two_tone(ground["colors"], mask), strict=True):
         plane[...] = channel
 
 
@@ -256,7 +256,7 @@ def _fragment(canvas, part):
         x, y, width = canvas.coordinates(part["pose"], window)
         kind, outline, turn, reach = (part[key] for key in ("limb", "outline", "turn", "reach"))
         distance = limb_distance(kind, outline, x, y, turn, reach, count=2)
-        canvas.blend(window, part["limb_colour"], _cover(distance, width))
+        canvas.blend(window, part["limb_color"], _cover(distance, width))
 
 
 def _object(canvas, plan):
@@ -268,7 +268,7 @@ def _object(canvas, plan):
     (cos, sin), offset, strength = plan["shadow"]
     shadow = _cover(np.minimum(limbs, body), 3 * width) * strength
     canvas.blend(window, (0.0, 0.0, 0.0), _shift(shadow, offset * cos, offset * sin, canvas.side))
-    canvas.blend(window, plan["limb_colour"], _cover(limbs, width))
+    canvas.blend(window, plan["limb_color"], _cover(limbs, width))
     _body(canvas, plan, window, x, y, width, _cover(body, width))
 
 

@@ -104,7 +104,7 @@ def direction(turns):
     return _COSINES[k % _ANGLES], _COSINES[(k - _ANGLES // 4) % _ANGLES]
 
 
-def _colour(hue, saturation, value):
+def _color(hue, saturation, value):
     """Returns an RGB triple in 0..1 from a hue in turns, a saturation and a value in 0..1."""
     channels = []
     for offset in (0, 4, 2):
@@ -118,27 +118,27 @@ def _trapezoid(ramp):
 
 
 def _paint(stream):
-    """Returns the two tones of a body, one dark and one light, and the colour of its limbs."""
+    """Returns the two tones of a body, one dark and one light, and the color of its limbs."""
     hue = stream.uniform()
-    dark = _colour(hue, stream.uniform(0.4, 0.9), stream.uniform(0.05, 0.3))
+    dark = _color(hue, stream.uniform(0.4, 0.9), stream.uniform(0.05, 0.3))
     hue = (hue + stream.uniform(-0.15, 0.15)) % 1.0
-    light = _colour(hue, stream.uniform(0.3, 0.8), stream.uniform(0.75, 1.0))
+    light = _color(hue, stream.uniform(0.3, 0.8), stream.uniform(0.75, 1.0))
     hue = (hue + stream.uniform(0.2, 0.8)) % 1.0
     # Limbs are lighter or darker than the ground at random: else they would stand in the mean image
     # of their class, where a linear model finds them.
     value = stream.choice((stream.uniform(0.0, 0.1), stream.uniform(0.8, 1.0)))
-    return (dark, light), _colour(hue, stream.uniform(0.2, 0.8), value)
+    return (dark, light), _color(hue, stream.uniform(0.2, 0.8), value)
 
 
-def _pose(stream, centre, radius):
-    """Returns the centre, the radius and the 2x2 matrix from image to object coordinates."""
+def _pose(stream, center, radius):
+    """Returns the center, the radius and the 2x2 matrix from image to object coordinates."""
     cos, sin = direction(stream.uniform(-_TURN, _TURN))
     stretch = stream.uniform(0.9, 1.1)
     shear = stream.uniform(-0.15, 0.15)
     mirror = 1.0 if stream.uniform() < 0.5 else -1.0
     # Rotation, then shear, stretch and mirror; its determinant keeps the object's area.
     return {
-        "centre": centre,
+        "center": center,
         "radius": radius,
         "matrix": (
             ((cos + shear * -sin) * stretch, (sin + shear * cos) * stretch),
@@ -158,15 +158,15 @@ def sample_plan(label, seed, split, index):
 
     Returns:
         Dict with "outline", "texture", "limb" and the numbers that `painting.paint` needs. Lengths
-        are in units of the image side; colours are RGB triples in 0..1.
+        are in units of the image side; colors are RGB triples in 0..1.
     """
     stream = Stream(seed, SPLITS.index(split), index)
     outline, texture, limb = CLASSES[label]
     hue = stream.uniform()
     value = stream.uniform(0.3, 0.5)
     ground = {
-        "colours": [
-            _colour(shifted % 1.0, stream.uniform(0.1, 0.6), value + change)
+        "colors": [
+            _color(shifted % 1.0, stream.uniform(0.1, 0.6), value + change)
             for shifted, change in ((hue, -0.1), (hue + stream.uniform(-0.15, 0.15), 0.1))
         ],
         "texture": stream.choice(TEXTURES),
@@ -177,8 +177,8 @@ def sample_plan(label, seed, split, index):
     }
     radius = stream.uniform(0.21, 0.255)
     slack = 0.45 - 1.6 * radius
-    centre = tuple(0.5 + stream.uniform(-slack, slack) for _ in range(2))
-    body = _part(stream, outline, texture, limb, centre, radius)
+    center = tuple(0.5 + stream.uniform(-slack, slack) for _ in range(2))
+    body = _part(stream, outline, texture, limb, center, radius)
     clutter = [_fragment(stream) for _ in range(2 + stream.integer(2))]
     return {
         **body,
@@ -191,15 +191,15 @@ def sample_plan(label, seed, split, index):
     }
 
 
-def _part(stream, outline, texture, limb, centre, radius):
-    tones, limb_colour = _paint(stream)
+def _part(stream, outline, texture, limb, center, radius):
+    tones, limb_color = _paint(stream)
     return {
         "outline": outline,
         "texture": texture,
         "limb": limb,
-        "pose": _pose(stream, centre, radius),
+        "pose": _pose(stream, center, radius),
         "tones": tones,
-        "limb_colour": limb_colour,
+        "limb_color": limb_color,
         "period": stream.uniform(0.68, 0.82),
         "phase": (stream.uniform(), stream.uniform()),
         "turn": stream.uniform(-0.03, 0.03),
@@ -210,13 +210,13 @@ def _part(stream, outline, texture, limb, centre, radius):
 def _fragment(stream):
     """Draws a piece of some object: part of a textured body, or loose limbs."""
     # Attributes are drawn apart, whatever the class of the image: they say nothing about it.
-    centre = (stream.uniform(0.02, 0.98), stream.uniform(0.02, 0.98))
+    center = (stream.uniform(0.02, 0.98), stream.uniform(0.02, 0.98))
     part = _part(
         stream,
         stream.choice(OUTLINES),
         stream.choice(TEXTURES),
         stream.choice(LIMBS),
-        centre,
+        center,
         stream.uniform(0.13, 0.2),
     )
     part["kind"] = stream.choice(("body", "limbs"))

@@ -118,7 +118,7 @@ class Superimposer:
     Args:
         occluders: `"drawn"`, a folder of PNG files with transparency, or a sequence of
             `keras_patchmix.occluders.Occluder`s. Defaults to `"drawn"`.
-        coverage: Sequence of `Coverage`s, or of texts such as `"20"`, per cent of the pixels to
+        coverage: Sequence of `Coverage`s, or of texts such as `"20"`, percent of the pixels to
             hide, or `"10-30"`: drawn for each image. Defaults to 10 to 50 by 10.
         seed: Integer. Defaults to `0`.
         sha256: Digest that the occluders must have, see `Superimpose`. Defaults to `None`.

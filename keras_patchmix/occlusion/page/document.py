@@ -34,7 +34,7 @@ def write_page(
     """Writes one report, or several models side by side, as a self-contained HTML page.
 
     The page asks for nothing from any host, holds no script, follows the reader's light or dark
-    colours, and reads well on a phone and on paper. All text that came with the data or the models
+    colors, and reads well on a phone and on paper. All text that came with the data or the models
     is escaped. The same reports give the same bytes.
 
     Args:

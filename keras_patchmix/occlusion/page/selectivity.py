@@ -51,7 +51,7 @@ def selectivity_of(found, reports):
 
     Args:
         found: What `as_selectivity` returned.
-        reports: Dict from names to reports, for the names of classes and the colours.
+        reports: Dict from names to reports, for the names of classes and the colors.
     """
     if not found:
         return None

@@ -15,7 +15,7 @@ _SETS = (
     "no drop and no place on a curve."
 )
 _LEVELS = (
-    "Level: the share asked for, or a severity. Pixels: the share of them affected, in per cent."
+    "Level: the share asked for, or a severity. Pixels: the share of them affected, in percent."
 )
 _ERROR = "±: one standard error of top-1, in points."
 _CONDITION = ("Corruption", "Grid", "Level", "Pixels")

@@ -1,4 +1,4 @@
-"""Photos of one colour each, and models that tell colours apart pixel by pixel."""
+"""Photos of one color each, and models that tell colors apart pixel by pixel."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ SIZE = 12
 CLASSES = ("blue", "green", "red")  # as folders are sorted; class k is the channel 2 - k
 
 
-def colour(label, size=SIZE):
+def color(label, size=SIZE):
     image = np.zeros((size, size, 3), np.uint8)
     image[..., 2 - label] = 240
     return image
@@ -25,11 +25,11 @@ def save(path, image):
 def write_folder(root, count=4):
     for label, name in enumerate(CLASSES):
         for number in range(count):
-            save(root / name / f"{number}.png", colour(label))
+            save(root / name / f"{number}.png", color(label))
     return root
 
 
-def by_colour(sign=1.0, activation=None, name="colours"):
+def by_color(sign=1.0, activation=None, name="colors"):
     """The mean of each channel, times `sign`, so that every pixel speaks for its own class."""
     model = keras.Sequential(
         [

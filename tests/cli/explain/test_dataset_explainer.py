@@ -15,7 +15,7 @@ from keras_patchmix.explain import benchmark
 from keras_patchmix.occlusion import backup
 from tests.cli.explain.cases import (
     CLASSES,
-    by_colour,
+    by_color,
     deletion_area,
     run,
     without_pictures,
@@ -29,8 +29,8 @@ def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("place")
     write_folder(root / "photos")
     (root / "photos" / "red" / "broken.png").write_text("no image at all")
-    by_colour().save(root / "a.keras")
-    by_colour(-1, "softmax").save(root / "b.keras")
+    by_color().save(root / "a.keras")
+    by_color(-1, "softmax").save(root / "b.keras")
     return root
 
 
@@ -54,7 +54,7 @@ def few(monkeypatch):
     monkeypatch.setattr(backup, "INTERVAL_SECONDS", 0)
 
 
-def test_a_model_that_reads_colours_is_selective_and_its_opposite_is_not(finished):
+def test_a_model_that_reads_colors_is_selective_and_its_opposite_is_not(finished):
     reports = {
         name: explain.SelectivityReport.load(finished / name / "selectivity.json")
         for name in ("a", "opposite")
@@ -63,7 +63,7 @@ def test_a_model_that_reads_colours_is_selective_and_its_opposite_is_not(finishe
     assert reports["opposite"].interval[1] < 0.4
     assert reports["a"].settings["scores"].startswith("logits (scores from 0 to 2.8")
     assert reports["opposite"].settings["scores"] == "probabilities (scores that sum to 1)"
-    # Half of each image is its own: colours tie, and the opposite prefers the third one.
+    # Half of each image is its own: colors tie, and the opposite prefers the third one.
     assert reports["opposite"].accuracy == 0
 
 

@@ -16,8 +16,8 @@ from keras_patchmix.explain import map_archive
 from keras_patchmix.occlusion import backup
 from tests.cli.explain.cases import (
     SIZE,
-    by_colour,
-    colour,
+    by_color,
+    color,
     deletion_area,
     run,
     save,
@@ -32,15 +32,15 @@ FOREIGN[:, SIZE // 2 :] = True
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Two photos, half of each of another colour, a broken one, and their masks."""
+    """Two photos, half of each of another color, a broken one, and their masks."""
     root = tmp_path_factory.mktemp("place")
     for name, own, other in (("a", 0, 1), ("b", 2, 0)):
-        image = np.where(FOREIGN[..., None], colour(other), colour(own))
+        image = np.where(FOREIGN[..., None], color(other), color(own))
         save(root / "photos" / f"{name}.png", image)
         save(root / "masks" / f"{name}.png", np.repeat(255 * FOREIGN[..., None], 3, -1))
     (root / "photos" / "c.jpg").write_bytes(b"\xff\xd8 cut off")
-    save(root / "masks" / "c.png", colour(0))
-    by_colour().save(root / "net.keras")
+    save(root / "masks" / "c.png", color(0))
+    by_color().save(root / "net.keras")
     (root / "map.json").write_text(json.dumps({"sky blue": 0, "leaf": 1, "fire": 2}))
     return root
 
@@ -77,7 +77,7 @@ def test_what_is_in_context_is_salient(finished, flags, capsys):
     for row in rows:
         assert float(row["selectivity"]) > 0.65
         assert float(row["deletion_area"]) == pytest.approx(deletion_area(), abs=0.01)
-        # Half of an image is of either colour.
+        # Half of an image is of either color.
         share = np.exp(3 * 240 / 255)
         for kind in ("probability", "class_probability", "contrast_probability"):
             assert float(row[kind]) == pytest.approx(share / (2 * share + 1), abs=1e-5)
@@ -89,7 +89,7 @@ def test_what_is_in_context_is_salient(finished, flags, capsys):
 
 def test_a_photo_that_changed_is_noticed(place, capsys, tmp_path, monkeypatch):
     without_pictures(monkeypatch)
-    photo = save(tmp_path / "photo.png", colour(0))
+    photo = save(tmp_path / "photo.png", color(0))
     flags = f"--model {place / 'net.keras'} --image {photo} --num-masks 8 --method rise".split()
     flags += ["--grid-size", "4", "--output", str(tmp_path / "out")]
     status, out, _ = run(flags, capsys)
@@ -103,7 +103,7 @@ def test_a_photo_that_changed_is_noticed(place, capsys, tmp_path, monkeypatch):
     assert row["class_probability"] == row["probability"]
     assert row["contrast_probability"] == ""
     assert "selectivity" not in out
-    save(photo, colour(1))
+    save(photo, color(1))
     status, _, err = run(flags, capsys)
     assert status == 1
     assert f"the file '{photo}', which has changed" in err

@@ -15,10 +15,10 @@ def place(tmp_path):
     photos = tmp_path / os.fsdecode(b"d\xe9\x1b[31m")
     for label, name in enumerate(odd_names.CLASSES):
         for number in range(2):
-            cases.save(photos / name / f"{number}.png", cases.colour(label))
+            cases.save(photos / name / f"{number}.png", cases.color(label))
     for name in odd_names.FILES:
         (photos / odd_names.CLASSES[0] / name).write_bytes(b"broken")
-    cases.by_colour().save(tmp_path / "plain.keras")
+    cases.by_color().save(tmp_path / "plain.keras")
     os.rename(tmp_path / "plain.keras", tmp_path / os.fsdecode(b"=\xe9\x1b.keras"))
     return tmp_path
 

@@ -31,7 +31,7 @@ def test_images_of_the_right_size_are_left_as_they_are(tmp_path):
     np.testing.assert_array_equal(found.images[0], PHOTO)
 
 
-def test_images_are_scaled_to_cover_and_cut_around_the_centre(tmp_path):
+def test_images_are_scaled_to_cover_and_cut_around_the_center(tmp_path):
     photo = np.zeros((20, 40, 3), np.uint8)
     photo[:, 10:30] = (200, 100, 50)
     mask = np.zeros((20, 40), np.uint8)
@@ -53,18 +53,18 @@ def test_they_are_resized_as_data_sets_do(tmp_path):
     assert np.abs(found - expected).max() <= 1
 
 
-def test_turned_grey_transparent_and_deep_images_become_rgb(tmp_path):
+def test_turned_gray_transparent_and_deep_images_become_rgb(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     turned = read([saved(tmp_path / "t.png", PHOTO, exif=exif)]).images[0]
     np.testing.assert_array_equal(turned, np.rot90(PHOTO, -1))
     alpha = np.concatenate([PHOTO, np.full((20, 30, 1), 7, np.uint8)], -1)
     np.testing.assert_array_equal(read([saved(tmp_path / "r.png", alpha)]).images[0], PHOTO)
-    grey = PHOTO[..., 0]
-    deep = grey.astype(np.uint16) * 257
-    for name, array in (("g.png", grey), ("d.png", deep)):
+    gray = PHOTO[..., 0]
+    deep = gray.astype(np.uint16) * 257
+    for name, array in (("g.png", gray), ("d.png", deep)):
         found = read([saved(tmp_path / name, array)]).images[0]
-        np.testing.assert_array_equal(found, np.repeat(grey[..., None], 3, -1))
+        np.testing.assert_array_equal(found, np.repeat(gray[..., None], 3, -1))
 
 
 def test_a_folder_is_read_by_name_and_what_is_broken_is_named(tmp_path):

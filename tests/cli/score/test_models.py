@@ -168,8 +168,8 @@ def test_models_that_cannot_be_scored_say_why(tmp_path):
     flat = keras.layers.Flatten()
     two = keras.Model([a, b], keras.layers.Dense(2)(flat(keras.layers.Add()([a, b]))))
     refused(saved(two, tmp_path / "two.keras"), r"has 2 inputs \(left, right\)")
-    grey = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    refused(saved(grey, tmp_path / "grey.keras"), r"inputs of shape \(4, 4, 1\).*RGB")
+    gray = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    refused(saved(gray, tmp_path / "gray.keras"), r"inputs of shape \(4, 4, 1\).*RGB")
     (tmp_path / "text.keras").write_text("no model")
     refused(spec(tmp_path / "text.keras"), "cannot be loaded")
     refused(spec("keras.applications:VGG17"), "no model 'VGG17'. It has ConvNeXtBase, ")
@@ -271,11 +271,11 @@ def test_what_a_model_is_given_is_said(tmp_path):
 @pytest.mark.parametrize("scale", [1, 255])
 def test_a_model_of_images_of_0_to_1_is_doubted_unless_the_flag_is_given(tmp_path, scale):
     images, labels = constant_data(48)
-    centres = (40 * np.arange(K) + 10).astype("float32") / scale
+    centers = (40 * np.arange(K) + 10).astype("float32") / scale
     dense = keras.layers.Dense(K)
     layers = [keras.layers.GlobalAveragePooling2D(), dense]
     model = keras.Sequential([keras.Input(images.shape[1:]), *layers])
-    dense.set_weights([np.tile(2 * centres / 3, (3, 1)), -(centres**2)])  # the nearest centre wins
+    dense.set_weights([np.tile(2 * centers / 3, (3, 1)), -(centers**2)])  # the nearest center wins
     model.save(tmp_path / "net.keras")
 
     def doubt(**settings):

@@ -1,4 +1,4 @@
-"""The extra for data sets: a labelled folder, the generated set, records of SMD."""
+"""The extra for data sets: a labeled folder, the generated set, records of SMD."""
 
 import tempfile
 from pathlib import Path
