@@ -96,7 +96,8 @@ def table(runs, baseline, result, model):
     for mixing in mixings:
         head.append(f"{mixing} (seeds {', '.join(map(str, sorted(runs[mixing])))})")
         if mixing != baseline:
-            head.append(f"{mixing} - {baseline} (seed by seed)")
+            pairs = sorted(set(runs[mixing]) & set(runs[baseline]))
+            head.append(f"{mixing} - {baseline} (seeds {', '.join(map(str, pairs))})")
     print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
     first = next(iter(runs[baseline].values()))
     for name, cells, rows in lines_of(first):
@@ -111,6 +112,11 @@ def table(runs, baseline, result, model):
             entry["seeds"] = {seed: round(float(found[seed].mean()), 4) for seed in sorted(found)}
             if mixing != baseline:
                 shared = sorted(set(found) & set(runs[baseline]))
+                if not shared:
+                    raise SystemExit(
+                        f"No seed of {mixing} has a run of {baseline} too: {sorted(found)} and "
+                        f"{sorted(runs[baseline])}"
+                    )
                 pairs = np.stack(
                     [found[seed] - correct(runs[baseline][seed], rows) for seed in shared]
                 )

@@ -1,11 +1,15 @@
 """Lines about what a model is given, what is scored, and what looks wrong."""
 
+import numpy as np
+
 from keras_patchmix.datasets.loading import parse_source
 from keras_patchmix.occlusion.chance import at_chance
 from keras_patchmix.occlusion.comparison import mcnemar
+from keras_patchmix.scoring.class_map import ClassMap
 from keras_patchmix.scoring.preprocessing import OwnPreprocessing, as_they_are, unit
-from keras_patchmix.scoring.scorer import Scorer, classifier
+from keras_patchmix.scoring.scorer import Scorer
 
+_LOOKED_AT = 64  # images on which both ranges are compared
 _SIGNIFICANT = 1e-3
 
 
@@ -28,23 +32,29 @@ def input_line(loaded):
     return f"{name}: images of 0..255 with keras.applications.{module}'s preprocessing"
 
 
-def range_line(loaded, outputs, from_logits, images, labels):
+def range_line(loaded, outputs, from_logits, bank):
     """Returns a line if a model does better on images of 0..1 than on those of 0..255 that it gets.
 
     Args:
         loaded: A `LoadedModel`.
         outputs: List with the list of the model's outputs for each class, or None.
         from_logits: Whether a single output is a logit; None where the model tells.
-        images: uint8 array of shape (B, H, W, C).
-        labels: int array of shape (B,).
+        bank: The `Bank` of the benchmark, images from all over the data set, or None.
     """
-    if loaded.spec.preprocess is not None or loaded.preprocess not in (None, as_they_are):
+    taken_as_is = loaded.spec.preprocess is None and loaded.preprocess in (None, as_they_are)
+    if not taken_as_is or bank is None:
         return None
-    model = classifier(loaded, outputs, from_logits).model
+    places = np.linspace(0, len(bank.images) - 1, min(_LOOKED_AT, len(bank.images))).astype(int)
+    images, labels = bank.images[places], bank.labels[places]
     right = []
     for preprocess in (as_they_are, unit):
-        scorer = Scorer(model, len(images), preprocess, from_logits)
-        right.append(scorer.scores(scorer(images), len(images)).argmax(1) == labels)
+        scorer = Scorer(loaded.model, len(images), preprocess, from_logits)
+        try:
+            scores = scorer.scores(scorer(images), len(images))
+        except Exception:  # what a model makes of images that it was not made for is no error
+            return None
+        scores = scores if outputs is None else ClassMap(outputs).select(scores)
+        right.append(scores.argmax(1) == labels)
     only, unit_only = (right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum()
     if unit_only <= only or mcnemar(int(only), int(unit_only)) > _SIGNIFICANT:
         return None
@@ -70,8 +80,8 @@ def split_line(options):
     )
 
 
-def chance_lines(reports):
-    """Returns a line for each model that does no better on clean images than chance.
+def doubts(reports):
+    """Returns lines on models that do no better than chance, or that get images of another range.
 
     Args:
         reports: Dict from names to `keras_patchmix.occlusion.Report`s.
@@ -86,4 +96,6 @@ def chance_lines(reports):
                 f"chance ({100 * chance:.3g} %): check the order of the classes (--class-map) and "
                 "--preprocess"
             )
+        if report.settings.get("doubt") is not None:
+            lines.append(report.settings["doubt"])
     return lines

@@ -66,6 +66,7 @@ class Warnings:
         other_images: Names of sets of which the models were scored on different images.
         at_chance: List of tuples (model, top-1, n, chance, order, images): models that are not
             above chance, and the options for the order of classes and for preprocessing.
+        doubts: List of sentences on models that probably get images of another range.
         skipped: List of tuples (name, reason) of files that could not be read.
         nonfinite: List of tuples (model, conditions in words) of outputs that were not finite.
     """
@@ -73,6 +74,7 @@ class Warnings:
     differing: Sequence[str]
     other_images: Sequence[str]
     at_chance: Sequence[tuple]
+    doubts: Sequence[str]
     skipped: Sequence[tuple]
     nonfinite: Sequence[tuple]
 

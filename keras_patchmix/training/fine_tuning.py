@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import inspect
 import itertools
 import json
 import math
@@ -217,8 +218,12 @@ class FineTuning:
     def _compile(self):
         optimizer = keras.optimizers.AdamW(0.0, weight_decay=self.settings.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
-        # A task of keras-hub is made with metrics of class ids, which only a list replaces.
-        self.model.compile(optimizer, self._loss, metrics=[], jit_compile=use_xla())
+        # A task of keras-hub is made with metrics of class ids, which only a list replaces. A
+        # `compile` of the model's own may know no metrics.
+        known = inspect.signature(self.model.compile).parameters.values()
+        takes = any(one.name == "metrics" or one.kind is one.VAR_KEYWORD for one in known)
+        without = {"metrics": []} if takes else {}
+        self.model.compile(optimizer, self._loss, jit_compile=use_xla(), **without)
         optimizer.build(self.model.trainable_variables)
         # The copy has seed generators of its own: dropout follows the seed too.
         weights = {id(weight) for weight in self.model.weights}

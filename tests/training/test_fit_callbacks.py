@@ -34,8 +34,8 @@ def make_model(rate=0.05, policy="float32", **optimizer):
             keras.losses.CategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
             jit_compile=False,
-            # Tracing costs TensorFlow more than these few steps.
-            run_eagerly=keras.backend.backend() == "tensorflow",
+            # Tracing costs TensorFlow more than these few steps; scales of the loss need a graph.
+            run_eagerly=keras.backend.backend() == "tensorflow" and policy == "float32",
         )
     finally:
         keras.config.set_dtype_policy("float32")

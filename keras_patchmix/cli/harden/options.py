@@ -79,17 +79,21 @@ which nothing is chosen.
     )
     foreign: float = option(
         0.5,
-        "probability that an image gets patches of another one",
+        "probability that an image gets patches of another one; at most 1 with --black",
         group="training",
         kind=share,
         metavar="P",
     )
     black: float = option(
-        0.25, "probability that it gets black patches", group="training", kind=share, metavar="P"
+        0.25,
+        "probability that it gets black patches instead",
+        group="training",
+        kind=share,
+        metavar="P",
     )
     train_batch_norm: bool = option(
         False,
-        "update batch normalization statistics on mixed images; by default they are frozen",
+        "train batch normalization too, on mixed images; by default it is frozen",
         group="training",
     )
     max_clean_drop: float = option(

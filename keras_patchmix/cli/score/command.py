@@ -2,7 +2,7 @@
 
 import json
 
-from keras_patchmix.base.printable import say
+from keras_patchmix.base.printable import printable, say
 from keras_patchmix.cli import remarks
 from keras_patchmix.cli.class_maps import class_map
 from keras_patchmix.cli.data import (
@@ -13,6 +13,7 @@ from keras_patchmix.cli.data import (
 )
 from keras_patchmix.cli.data_directory import ScoreDirectory
 from keras_patchmix.cli.listing import data_listing
+from keras_patchmix.cli.messages import naming
 from keras_patchmix.cli.model_specs import model_specs
 from keras_patchmix.cli.occluded_sets import set_class_lines, set_listings, with_class_maps
 from keras_patchmix.cli.score import results
@@ -63,9 +64,8 @@ def _run(options, specs, directory):
         directory.check_data(lambda split: _listing(options, split, sets_of(options)))
         say(f"All of this was scored before: {directory.path}")
         reports = {spec.name: Report.load(directory.report(spec)) for spec in specs}
-        doubts = []
     else:
-        reports, doubts = _score(options, specs, directory)
+        reports = _score(options, specs, directory)
     say("\n" + results.tables(reports) + "\n")
     baseline = _baseline(options)
     if baseline is not None:
@@ -75,7 +75,7 @@ def _run(options, specs, directory):
     if options.selectivity is not None:
         selectivity = {spec.name: load_selectivity(directory.folder(spec)) for spec in specs}
         say(results.selectivity_table(selectivity) + "\n")
-    for line in [*remarks.chance_lines(reports), *doubts]:
+    for line in remarks.doubts(reports):
         say(line + "\n")
     if options.per_class:
         for spec in specs:
@@ -88,8 +88,13 @@ def _run(options, specs, directory):
 
 
 def _baseline(options):
-    """Returns the report that the models are compared to, or None."""
-    return None if options.compare_to is None else Report.load(options.compare_to)
+    """Returns the report that the models are compared to, named after its file, or None."""
+    if options.compare_to is None:
+        return None
+    with naming("--compare-to: "):
+        report = Report.load(options.compare_to)
+    report.settings["model"] = printable(options.compare_to)
+    return report
 
 
 def _listing(options, split, suite):
@@ -99,11 +104,7 @@ def _listing(options, split, suite):
 
 
 def _score(options, specs, directory):
-    """Scores the models that have no report yet, and writes the results.
-
-    Returns:
-        The reports, and a list of lines on what looks wrong.
-    """
+    """Scores the models that have no report yet, and writes the results."""
     for module in options.imports:
         objects.import_module(module, "--import")
     saliency, baseline = saliency_function(options), _baseline(options)
@@ -136,13 +137,10 @@ def _score(options, specs, directory):
     selectivity = None
     if options.selectivity is not None:
         selectivity = SelectivityScorer(options, data, loaded, class_maps)
-    doubts = _doubts(data, options.batch_size, loaded, class_maps, benchmarks)
-    for line in doubts:
-        say(line)
     directory.begin()
     reports = {
-        model.spec.name: _report(options, directory, info, model, benchmark, baseline)
-        for model, benchmark in zip(loaded, benchmarks, strict=True)
+        model.spec.name: _report(options, directory, info, model, outputs, benchmark, baseline)
+        for model, outputs, benchmark in zip(loaded, class_maps, benchmarks, strict=True)
     }
     if selectivity is not None:
         selectivity = {
@@ -150,19 +148,7 @@ def _score(options, specs, directory):
             for spec in specs
         }
     results.write(directory.path, reports, benchmarks[0].examples(4), selectivity)
-    return reports, doubts
-
-
-def _doubts(data, batch_size, loaded, class_maps, benchmarks):
-    """Returns `remarks.range_line` of the models, by a batch of images from all over the data."""
-    batch = next(iter(ExampleSource(data, batch_size, max_examples=batch_size)))
-    lines = [
-        remarks.range_line(
-            model, outputs, benchmark.settings.from_logits, batch.images, batch.labels
-        )
-        for model, outputs, benchmark in zip(loaded, class_maps, benchmarks, strict=True)
-    ]
-    return [line for line in lines if line is not None]
+    return reports
 
 
 def _benchmarks(options, data, suite, loaded, saliency):
@@ -213,7 +199,7 @@ def _check_sets(model, benchmark, progress):
         raise ValueError(message) from error
 
 
-def _report(options, directory, info, model, benchmark, baseline):
+def _report(options, directory, info, model, outputs, benchmark, baseline):
     """Returns the report of a model, the one that is there or a new one."""
     spec = model.spec
     if directory.report(spec).exists():
@@ -229,6 +215,9 @@ def _report(options, directory, info, model, benchmark, baseline):
         title=spec.name,
         compare_to=baseline,
     )
+    doubt = remarks.range_line(model, outputs, benchmark.settings.from_logits, benchmark.bank)
+    if doubt is not None:
+        report.settings["doubt"] = doubt
     report.settings.update(
         model=spec.name,
         command=options.command_line(),

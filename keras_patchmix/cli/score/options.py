@@ -1,6 +1,7 @@
 """The options of `keras-patchmix score`."""
 
 import dataclasses
+from pathlib import Path
 from typing import ClassVar
 
 from keras_patchmix.cli.options import OptionError, number, option, whole
@@ -103,3 +104,5 @@ results, in the directory of --output:
         """Raises an `OptionError` where options do not go together."""
         if self.compare_to is not None and self.precision is None:
             raise OptionError("--compare-to", "needs --precision, the difference that matters")
+        if self.compare_to is not None and not Path(self.compare_to).is_file():
+            raise OptionError("--compare-to", f"there is no file {self.compare_to!r}")

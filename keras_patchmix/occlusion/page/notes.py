@@ -35,6 +35,7 @@ def warnings(reports):
         ],
         other_images=_other_images(reports),
         at_chance=list(_chance(reports)),
+        doubts=[r.settings["doubt"] for r in reports.values() if r.settings.get("doubt")],
         skipped=skipped_of(reports.values()),
         nonfinite=list(_nonfinite(reports)),
     )

@@ -11,6 +11,7 @@ from keras_patchmix.cli.data import common_size
 from keras_patchmix.cli.model_specs import ModelSpec
 from keras_patchmix.cli.remarks import input_line, range_line
 from keras_patchmix.cli.score.options import ScoreOptions
+from keras_patchmix.corruptions.bank import Bank
 from keras_patchmix.models import applications
 from keras_patchmix.scoring import objects, preprocessing
 from keras_patchmix.scoring.loading import cause, load_model, probe
@@ -271,6 +272,7 @@ def test_what_a_model_is_given_is_said(tmp_path):
 @pytest.mark.parametrize("scale", [1, 255])
 def test_a_model_of_images_of_0_to_1_is_doubted_unless_the_flag_is_given(tmp_path, scale):
     images, labels = constant_data(48)
+    bank = Bank(images, labels, np.arange(48))
     centers = (40 * np.arange(K) + 10).astype("float32") / scale
     dense = keras.layers.Dense(K)
     layers = [keras.layers.GlobalAveragePooling2D(), dense]
@@ -280,7 +282,7 @@ def test_a_model_of_images_of_0_to_1_is_doubted_unless_the_flag_is_given(tmp_pat
 
     def doubt(**settings):
         loaded = load_model(spec(tmp_path / "net.keras", **settings))
-        return range_line(loaded, None, None, images, labels)
+        return range_line(loaded, None, None, bank)
 
     if scale == 1:
         assert doubt() is None
@@ -289,11 +291,21 @@ def test_a_model_of_images_of_0_to_1_is_doubted_unless_the_flag_is_given(tmp_pat
             "net: of 48 images it has 48 right when they are divided by 255, and 8 as they are: it "
             "was probably trained on images of 0..1, give --preprocess unit"
         )
-        grouped = [[0, 1, 2], [3, 4, 5]]
         loaded = load_model(spec(tmp_path / "net.keras"))
-        assert "48 right" in range_line(loaded, grouped, None, images, labels // 3)
+        grouped = Bank(images, labels // 5, np.arange(48))
+        assert "48 right" in range_line(loaded, [[0, 1, 2, 3, 4], [5]], None, grouped)
     assert doubt(preprocess="unit") is None
     assert doubt(preprocess="none") is None
+
+
+def test_a_model_that_cannot_take_images_of_0_to_1_is_not_doubted(tmp_path):
+    images, labels = constant_data(48)
+    model = keras.Sequential([keras.Input(images.shape[1:]), keras.layers.GlobalMaxPooling2D()])
+    model.add(keras.layers.Dense(1, kernel_initializer="zeros", bias_initializer="ones"))
+    model.layers[-1].set_weights([np.full((3, 1), -1 / 255, "float32"), np.full(1, 1.1, "float32")])
+    loaded = load_model(saved(model, tmp_path / "net.keras"))  # 1.1 is no probability
+    bank = Bank(images, labels % 2, np.arange(48))
+    assert range_line(loaded, None, False, bank) is None
 
 
 def test_a_module_is_found_by_the_path_of_its_file(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from keras_patchmix.cli.remarks import chance_lines, split_line
+from keras_patchmix.cli.remarks import doubts, split_line
 from keras_patchmix.cli.score import results
 from keras_patchmix.cli.score.options import ScoreOptions
 from keras_patchmix.occlusion import Report, Row
@@ -39,7 +39,7 @@ def test_a_model_at_chance_and_files_not_read_are_told_in_print():
 
     skipped = [{"name": f"{i}.png", "reason": "empty"} for i in range(12)]
     reports = {"a": report(0.9, skipped), "b": report(0.31, skipped), "c": report(0.7, ())}
-    assert chance_lines(reports) == [
+    assert doubts(reports) == [
         "b: 31.0 % of 100 clean images right is not above chance (25 %): check the order of the "
         "classes (--class-map) and --preprocess"
     ]
