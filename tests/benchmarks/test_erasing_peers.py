@@ -64,6 +64,13 @@ def test_rectangles_of_keras_depend_on_the_batch_and_become_floats(peers):
     assert (repeats, anywhere, kept) == ("yes", "no", "no")
 
 
+def test_the_page_holds_a_row_for_every_peer(peers):
+    page = (FOLDER.parent / "docs" / "peers.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- erasing -->")[2].partition("<!-- /erasing -->")[0]
+    assert " | ".join(peers.COLUMNS) in table
+    assert all(f"| {name} | " in table for name in peers.PEERS)
+
+
 def test_the_table_has_a_row_for_each_peer_and_a_note_for_each_column(peers):
     text = peers.as_markdown({"`PatchDrop`": ["1"] * len(peers.COLUMNS)})
     assert text.count("| `PatchDrop` | 1 |") == 1
