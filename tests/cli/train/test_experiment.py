@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -337,18 +338,21 @@ def test_wrong_flags_have_the_status_2(monkeypatch, capsys):
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("cache", ["decoded", "encoded", "none"])
+@pytest.mark.parametrize(
+    "cache", ["decoded", pytest.param("encoded", marks=pytest.mark.slow), "none"]
+)
 def test_a_training_photograph_that_is_broken_is_counted_and_named(run_here, tmp_path, cache):
     write_folder(tmp_path / "photos")
     for name in ("torn.png", "also.jpg"):
         (tmp_path / "photos" / "class1" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
-    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all", "--epochs", 1]
+    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all", "--epochs", 2]
+    # The last images of a pass that fill no batch are read in another one.
     flags += ["--batch-size", 8, "--occlusion-examples", 4, "--cache", cache]
     status, printed, errors = run_here(*flags, "--output", tmp_path / "a")
     assert status == 0, errors
     (line,) = [line for line in printed.splitlines() if "could not be read" in line]
     assert line.startswith("2 training or validation images could not be read; for each, training")
-    assert "class1/also.jpg (damaged, or cut off); class1/torn.png (damaged" in line
+    assert re.search(r": class1/also.jpg \(.+\); class1/torn.png \(", line)  # decoders give reasons
 
 
 def test_a_class_without_readable_photographs_ends_it_with_a_line_that_names_one(
