@@ -162,10 +162,7 @@ def _noise_line(explanations):
             counts.append(f"{name} {noisy} of {len(rows)}")
     if not counts:
         return None
-    return (
-        f"Maps whose noise is {_NOISE} or more, as it is of maps that have nothing to show: "
-        f"{', '.join(counts)}. Take more --num-masks"
-    )
+    return f"Maps that may be noise ({_NOISE} or more): {', '.join(counts)}. Use more --num-masks"
 
 
 def _skipped_line(explanations):
