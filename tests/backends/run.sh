@@ -46,6 +46,7 @@ alone)
         tests/occlusion/test_golden_rows.py
         tests/occlusion/test_model_kinds.py
         tests/callbacks
+        tests/cli/train/test_broken_photographs.py
         tests/cli/train/test_experiment.py
         tests/cli/harden/test_command.py
         tests/cli/score/test_command.py

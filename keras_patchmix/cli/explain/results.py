@@ -22,13 +22,7 @@ _COLUMNS = (
 def write(directory, explanations, figures):
     """Writes rows.csv, selectivity.png of a data set, curves.png and, last, explain.png.
 
-    Args:
-        directory: A `pathlib.Path`.
-        explanations: Dict from a model's name to its `Explanation`.
-        figures: Integer, the number of images in explain.png.
-
-    Raises:
-        ImportError: matplotlib is not installed.
+    Its arguments and errors are those of `draw_figures`.
     """
     atomic.write_text(directory / "rows.csv", rows_csv(explanations))
     draw_figures(directory, explanations, figures)

@@ -100,9 +100,13 @@ results, in the directory of --output:
         False, "print the classes that lose most, and write classes.csv", decides=False
     )
 
+    def check_files(self):
+        """Checks that models, class maps and the other report are there."""
+        super().check_files()
+        if self.compare_to is not None and not Path(self.compare_to).is_file():
+            raise ValueError(f"--compare-to: there is no file {self.compare_to!r}")
+
     def check(self):
         """Raises an `OptionError` where options do not go together."""
         if self.compare_to is not None and self.precision is None:
             raise OptionError("--compare-to", "needs --precision, the difference that matters")
-        if self.compare_to is not None and not Path(self.compare_to).is_file():
-            raise OptionError("--compare-to", f"there is no file {self.compare_to!r}")

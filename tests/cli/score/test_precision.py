@@ -62,6 +62,10 @@ def test_rows_stop_once_the_difference_to_another_report_is_known(tmp_path, caps
     status, _, err = run([*wrong, "--precision", "15"], capsys)
     assert status == 1
     assert "--compare-to must be a report of the same images. Received: --seed 0 there" in err
+    missing = [*flags, "--precision", "15", "--compare-to", tmp_path / "none.json"]
+    status, _, err = run(missing, capsys)
+    assert status == 1
+    assert "--compare-to: there is no file" in err
     with pytest.raises(SystemExit):
         run(wrong, capsys)
     assert "--compare-to: needs --precision" in capsys.readouterr().err

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import os
-import re
 import runpy
 import shutil
 import signal
@@ -18,14 +17,13 @@ import numpy as np
 import pytest
 
 from keras_patchmix import datasets
-from keras_patchmix.models.architectures import convnext
 from keras_patchmix.occlusion import Report
 from keras_patchmix.training import fitting
 from keras_patchmix.training.checkpoints import CheckpointFolder
 from keras_patchmix.training.fit_callbacks import EpochCheckpoint
 from tests import odd_names
+from tests.cli.train.cases import use_small_network, write_folder
 from tests.command_line import subcommand
-from tests.models.small import SMALL
 from tests.without_tensorflow import need_a_pipeline
 
 need_a_pipeline()
@@ -35,26 +33,12 @@ NAMES = (
     *("config.json", "metrics.csv", "occlusion.jsonl", "model.keras"),
     *("report.json", "report.csv", "report.html", "checkpoints"),
 )
-
-
 BROKEN = ("class1/torn.png", "class2/no_image.jpg")
-
-
-def write_folder(root, classes=3, count=30):
-    """A folder data set of 16-pixel noise, bright in one corner for each class."""
-    rng = np.random.default_rng(0)
-    for label in range(classes):
-        (root / f"class{label}").mkdir(parents=True)
-        for i in range(count):
-            image = rng.integers(0, 120, (16, 16, 3)).astype("uint8")
-            image[(label // 2) * 8 :, (label % 2) * 8 :] += 100
-            keras.utils.save_img(root / f"class{label}" / f"{i}.png", image, scale=False)
 
 
 def run_recipe(monkeypatch, *flags, name="train_convnext.py"):
     """Runs a recipe with a network that takes less time to build and to compile."""
-    small = {**convnext.PRESETS["convnext_mini"], **SMALL["convnext_mini"]}
-    monkeypatch.setitem(convnext.PRESETS, "convnext_mini", small)
+    use_small_network(monkeypatch)
     monkeypatch.setattr(sys, "argv", [name, *map(str, flags)])
     with pytest.raises(SystemExit) as error:
         runpy.run_path(str(RECIPES / name), run_name="__main__")
@@ -85,8 +69,7 @@ def finished(tmp_path_factory):
 def run_here(finished, monkeypatch, capsys):
     """Runs the command in this process; returns its status, what it printed, and its errors."""
     monkeypatch.chdir(finished[0])
-    small = {**convnext.PRESETS["convnext_mini"], **SMALL["convnext_mini"]}
-    monkeypatch.setitem(convnext.PRESETS, "convnext_mini", small)
+    use_small_network(monkeypatch)
 
     def run(*flags):
         status = subcommand("train")(list(map(str, flags)))
@@ -338,39 +321,6 @@ def test_wrong_flags_have_the_status_2(monkeypatch, capsys):
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize(
-    "cache", ["decoded", pytest.param("encoded", marks=pytest.mark.slow), "none"]
-)
-def test_a_training_photograph_that_is_broken_is_counted_and_named(run_here, tmp_path, cache):
-    write_folder(tmp_path / "photos")
-    for name in ("torn.png", "also.jpg"):
-        (tmp_path / "photos" / "class1" / name).write_bytes(b"\x89PNG\r\n\x1a\n torn")
-    flags = ["--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all", "--epochs", 2]
-    # The last images of a pass that fill no batch are read in another one.
-    flags += ["--batch-size", 8, "--occlusion-examples", 4, "--cache", cache]
-    status, printed, errors = run_here(*flags, "--output", tmp_path / "a")
-    assert status == 0, errors
-    (line,) = [line for line in printed.splitlines() if "could not be read" in line]
-    assert line.startswith("2 training or validation images could not be read; for each, training")
-    assert re.search(r": class1/also.jpg \(.+\); class1/torn.png \(", line)  # decoders give reasons
-
-
-def test_a_class_without_readable_photographs_ends_it_with_a_line_that_names_one(
-    run_here, tmp_path
-):
-    write_folder(tmp_path / "photos")
-    for path in (tmp_path / "photos" / "class1").iterdir():
-        path.write_bytes(b"\x89PNG\r\n\x1a\n torn")
-    flags = ("--dataset", f"folder:{tmp_path / 'photos'}", "--train-split", "all")
-    flags = (*flags, *FLAGS[4:], "--batch-size", 30, "--output", tmp_path / "a")
-    status, _, errors = run_here(*flags)
-    assert status == 1
-    last = errors.strip().splitlines()[-1]
-    assert "Cannot decode the image file" in last
-    assert "class1/" in last
-    assert "keras-patchmix records --dataset" in last
-
-
 def test_a_test_photograph_that_is_broken_is_left_out_and_named(finished):
     root, printed = finished
     report = Report.load(root / "out")
@@ -391,13 +341,12 @@ def test_no_name_of_a_class_ends_a_run_or_turns_a_terminal(run_here, tmp_path):
         os.rename(photos / f"class{label}", photos / name)
     os.rename(photos / name / "0.png", photos / name / os.fsdecode(b"\xe9\x1b.png"))
     flags = ["--dataset", f"folder:{photos}", *FLAGS[2:4], "--epochs", 1, *FLAGS[8:]]
-    for cache in ("encoded",):
-        output = tmp_path / os.fsdecode(b"out\xe9%s" % cache.encode())
-        status, out, errors = run_here(*flags, "--cache", cache, "--output", output)
-        assert status == 0, errors
-        odd_names.assert_printable(out)
-        odd_names.assert_files_are_printable(output)
-        report = Report.load(output)
-        assert sorted(report.settings["class_names"]) == sorted(odd_names.SHOWN)
-        report.to_class_csv(tmp_path / "classes.csv")
-        assert "'=cmd" in (tmp_path / "classes.csv").read_text("utf-8")
+    output = tmp_path / os.fsdecode(b"out\xe9")
+    status, out, errors = run_here(*flags, "--cache", "encoded", "--output", output)
+    assert status == 0, errors
+    odd_names.assert_printable(out)
+    odd_names.assert_files_are_printable(output)
+    report = Report.load(output)
+    assert sorted(report.settings["class_names"]) == sorted(odd_names.SHOWN)
+    report.to_class_csv(tmp_path / "classes.csv")
+    assert "'=cmd" in (tmp_path / "classes.csv").read_text("utf-8")
